@@ -1,0 +1,67 @@
+"""The wallet's questions to any chain: the one door behind which the differences are hidden."""
+
+from collections.abc import Container, Sequence
+from typing import Protocol
+
+from chains.types import (
+    Asset,
+    BlockRef,
+    BlockScan,
+    BroadcastAnswer,
+    Destination,
+    Family,
+    OutPoint,
+    TxSighting,
+)
+
+
+class Watched(Protocol):
+    """What a scan looks for. A hit may be false (fingerprints); a miss never is."""
+
+    targets: Container[bytes]
+    outpoints: Container[OutPoint]
+
+
+class Chain(Protocol):
+    """One network through one node."""
+
+    network: str
+    family: Family
+    assets: Sequence[Asset]
+
+    def destination(self, text: str) -> Destination:
+        """Parse a payee's address. Raises AddressError with the reason's own code."""
+        ...
+
+    def tip(self) -> BlockRef:
+        """The best block. Raises NodeUnavailable (also while the node is syncing)."""
+        ...
+
+    def block_at(self, height: int) -> BlockRef:
+        """The block of the best chain at `height`."""
+        ...
+
+    def scan(self, block: BlockRef, watched: Watched) -> BlockScan:
+        """All movements of one block to or from what is watched, all or nothing."""
+        ...
+
+    def balance_units(self, target: bytes, asset: str, at: BlockRef) -> int:
+        """What the chain itself says a target holds at a block (EVM only; UTXO raises
+        InvariantError: outputs are counted from blocks)."""
+        ...
+
+    def broadcast(self, raw: bytes) -> BroadcastAnswer:
+        """Send signed bytes. Raises BroadcastUnknown when no definite answer came."""
+        ...
+
+    def sighting(self, txid: str) -> TxSighting:
+        """What the node knows of a transaction of ours; UNKNOWN is an answer, not an error."""
+        ...
+
+    def feerate_units(self) -> int:
+        """The price of block space now: sats per 1000 vbytes (UTXO) or max wei per gas (EVM)."""
+        ...
+
+    def close(self) -> None:
+        """Give connections back."""
+        ...

@@ -1,0 +1,142 @@
+"""The values every chain shares. Amounts are `int` base units; hashes are lower-case hex."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Family(StrEnum):
+    """How a chain keeps money: unspent outputs, or accounts with a nonce."""
+
+    UTXO = "utxo"
+    EVM = "evm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """A currency on one network; `contract` is the EIP-55 address of an ERC-20 token."""
+
+    code: str
+    network: str
+    decimals: int
+    contract: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockRef:
+    """A block by its hash; a height alone never names a block."""
+
+    height: int
+    hash: str
+    parent: str
+    time_s: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OutPoint:
+    """An output of a UTXO transaction."""
+
+    txid: str
+    vout: int
+
+    def __str__(self) -> str:
+        return f"{self.txid}:{self.vout}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """A payable destination: the text as given, in canonical form, and the bytes it means.
+
+    `target` is the scriptPubKey on a UTXO chain and the 20 address bytes on an EVM chain.
+    It is what blocks are matched against; text never is.
+    """
+
+    network: str
+    address: str
+    target: bytes
+    kind: str
+
+
+class Evidence(StrEnum):
+    """How a movement into a watched target was found."""
+
+    OUTPUT = "output"
+    LOG = "log"
+    TRANSACTION = "transaction"
+    TRACE = "trace"
+    BALANCE_DELTA = "balance_delta"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inflow:
+    """Money that one block moved to a watched target.
+
+    `position` tells several inflows of one transaction apart: "out:1", "log:7", "tx", "trace:0.2",
+    "delta:<hex target>". With the txid it is unique for ever.
+    `raw_tx` is the whole transaction on a UTXO chain (a signer wants it as proof), else empty.
+    """
+
+    txid: str
+    position: str
+    asset: str
+    target: bytes
+    units: int
+    evidence: Evidence
+    raw_tx: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """A watched output that one block spent."""
+
+    outpoint: OutPoint
+    txid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockScan:
+    """All that one block means to us; `ref.hash` was recomputed from the bytes on UTXO chains."""
+
+    ref: BlockRef
+    inflows: tuple[Inflow, ...]
+    spends: tuple[Spend, ...]
+
+
+class TxState(StrEnum):
+    """Where a transaction of ours stands, as one node sees it."""
+
+    UNKNOWN = "unknown"
+    MEMPOOL = "mempool"
+    MINED = "mined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TxSighting:
+    """What a node knows about a txid.
+
+    `block` and `fee_units` (network base units) are set when mined; `succeeded` is False for an
+    EVM transaction that reverted.
+    """
+
+    txid: str
+    state: TxState
+    block: BlockRef | None = None
+    fee_units: int | None = None
+    succeeded: bool = True
+
+
+class BroadcastOutcome(StrEnum):
+    """A node's definite answer to a broadcast."""
+
+    ACCEPTED = "accepted"
+    ALREADY_KNOWN = "already_known"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroadcastAnswer:
+    """`reason` is one of a typed table of node errors when rejected, `detail` the node's words."""
+
+    outcome: BroadcastOutcome
+    txid: str
+    reason: str = ""
+    detail: str = ""

@@ -1,0 +1,1 @@
+"""The only place where private keys exist. No sockets, no database."""

@@ -1,0 +1,48 @@
+"""The signer's wire protocol: requests `SR1`, answers `SA1`, intents and approvals.
+
+All of it is deterministic CBOR (RFC 8949 section 4.2). A signature always covers the exact bytes
+received, under a domain-separated SHA-256, because serialising again may not give them back.
+This package is all that the online service sees of the signer; it holds no wallet key.
+"""
+
+from signer.errors import ProtocolError
+from signer.protocol.intents import Approval, Intent, Kind, OwnOutput, Payee, Purpose
+from signer.protocol.requests import InputSignature, Result, SignAnswer, SignRequest
+from signer.protocol.wire import (
+    ANSWER,
+    APPROVAL,
+    MESSAGE_BYTES_MAX,
+    REQUEST,
+    Sealed,
+    digest,
+    dump,
+    identity_sign,
+    load,
+    public_key_of,
+    verify,
+)
+
+__all__ = [
+    "ANSWER",
+    "APPROVAL",
+    "MESSAGE_BYTES_MAX",
+    "REQUEST",
+    "Approval",
+    "InputSignature",
+    "Intent",
+    "Kind",
+    "OwnOutput",
+    "Payee",
+    "ProtocolError",
+    "Purpose",
+    "Result",
+    "Sealed",
+    "SignAnswer",
+    "SignRequest",
+    "digest",
+    "dump",
+    "identity_sign",
+    "load",
+    "public_key_of",
+    "verify",
+]

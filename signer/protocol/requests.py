@@ -1,0 +1,171 @@
+"""Requests `SR1` and answers `SA1`."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from signer.errors import ProtocolError
+from signer.protocol.intents import (
+    PAYEES_MAX,
+    Approval,
+    Intent,
+    Kind,
+    OwnOutput,
+    own_list,
+    own_output,
+)
+from signer.protocol.wire import Fields, as_blob, as_text, as_units, dump
+
+INTENTS_MAX = 500
+"""Payments that one request may carry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignRequest:
+    """A request to sign exact bytes for the stated intents.
+
+    `payload` is a PSBT, an unsigned EIP-1559 transaction (0x02 || rlp), or a SafeTx in CBOR.
+    `sender` (EVM) is the key's origin. `own` lists re-derivable addresses among payees.
+    """
+
+    request_id: str
+    created_s: int
+    expires_s: int
+    network: str
+    source: str
+    kind: Kind
+    payload: bytes
+    intents: tuple[Intent, ...]
+    approvals: tuple[Approval, ...] = ()
+    sender: OwnOutput | None = None
+    own: tuple[OwnOutput, ...] = ()
+    signers: tuple[str, ...] = ()
+
+    def encode(self) -> bytes:
+        """The canonical body that the coordinator signs."""
+        return dump(
+            {
+                "v": 1,
+                "request_id": self.request_id,
+                "created_s": self.created_s,
+                "expires_s": self.expires_s,
+                "network": self.network,
+                "source": self.source,
+                "kind": str(self.kind),
+                "payload": self.payload,
+                "intents": [intent.encode() for intent in self.intents],
+                "approvals": [[approval.body, approval.sig] for approval in self.approvals],
+                "sender": [own_list(self.sender)] if self.sender else [],
+                "own": [own_list(own) for own in self.own],
+                "signers": list(self.signers),
+            }
+        )
+
+    @classmethod
+    def decode(cls, body: bytes) -> "SignRequest":
+        """Parse canonical bytes. Raises ProtocolError."""
+        fields = Fields(body, "request")
+        senders = [own_output(item) for item in fields.items("sender", 1)]
+        approvals = tuple(
+            Approval(body=as_blob(item[0]), sig=as_blob(item[1]))
+            for item in fields.pairs("approvals", PAYEES_MAX)
+        )
+        request = cls(
+            request_id=fields.text("request_id"),
+            created_s=fields.units("created_s"),
+            expires_s=fields.units("expires_s"),
+            network=fields.text("network"),
+            source=fields.text("source"),
+            kind=fields.choice("kind", Kind),
+            payload=fields.blob("payload"),
+            intents=tuple(
+                Intent.decode(as_blob(item)) for item in fields.items("intents", INTENTS_MAX)
+            ),
+            approvals=approvals,
+            sender=senders[0] if senders else None,
+            own=tuple(own_output(item) for item in fields.items("own", INTENTS_MAX + PAYEES_MAX)),
+            signers=tuple(as_text(item) for item in fields.items("signers", 15)),
+        )
+        fields.done(version=1)
+        for approval in request.approvals:
+            approval.check()
+        return request
+
+
+class Result(StrEnum):
+    """The two ends of a request."""
+
+    SIGNED = "signed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSignature:
+    """One signature: DER + sighash byte for a PSBT input, 65 bytes r||s||v for EVM and Safe.
+
+    `index` is the PSBT input, else 0; `public_key` is the compressed key, or the 20 address bytes.
+    """
+
+    index: int
+    public_key: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignAnswer:
+    """A signer's answer; only the coarse `code` of a refusal leaves the signer."""
+
+    request_id: str
+    request_digest: bytes
+    result: Result
+    code: str
+    signatures: tuple[InputSignature, ...]
+    signer_id: str
+    policy_hash: str
+    counter: int
+    log_head: bytes
+
+    def encode(self) -> bytes:
+        """The canonical body that the signer's identity key signs."""
+        return dump(
+            {
+                "v": 1,
+                "request_id": self.request_id,
+                "request_digest": self.request_digest,
+                "result": str(self.result),
+                "code": self.code,
+                "signatures": [[s.index, s.public_key, s.signature] for s in self.signatures],
+                "signer_id": self.signer_id,
+                "policy_hash": self.policy_hash,
+                "counter": self.counter,
+                "log_head": self.log_head,
+            }
+        )
+
+    @classmethod
+    def decode(cls, body: bytes) -> "SignAnswer":
+        """Parse canonical bytes. Raises ProtocolError."""
+        fields = Fields(body, "answer")
+        signatures = []
+        for item in fields.items("signatures", 10_000):
+            if not isinstance(item, list) or len(item) != 3:
+                raise ProtocolError("got a signature of another shape, expected three fields")
+            signatures.append(
+                InputSignature(
+                    index=as_units(item[0]),
+                    public_key=as_blob(item[1]),
+                    signature=as_blob(item[2]),
+                )
+            )
+        answer = cls(
+            request_id=fields.text("request_id"),
+            request_digest=fields.blob("request_digest"),
+            result=fields.choice("result", Result),
+            code=fields.text("code"),
+            signatures=tuple(signatures),
+            signer_id=fields.text("signer_id"),
+            policy_hash=fields.text("policy_hash"),
+            counter=fields.units("counter"),
+            log_head=fields.blob("log_head"),
+        )
+        fields.done(version=1)
+        return answer

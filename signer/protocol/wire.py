@@ -1,0 +1,186 @@
+"""Deterministic CBOR, domain-separated digests and sealed envelopes."""
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import cbor2
+from Crypto.PublicKey import ECC
+from Crypto.Signature import eddsa
+
+from signer.errors import ProtocolError
+
+MESSAGE_BYTES_MAX = 8 * 1024 * 1024
+"""No envelope is larger; checked before parsing."""
+
+DEPTH_MAX = 8
+"""No value nests deeper; checked before any field is read."""
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A body and the Ed25519 signature over its domain-separated digest."""
+
+    domain: str
+    body: bytes
+    sig: bytes = field(repr=False)
+
+    @property
+    def digest(self) -> bytes:
+        """What `sig` covers."""
+        return digest(self.domain, self.body)
+
+    def encode(self) -> bytes:
+        """The envelope as it travels: `SR1` for a request, `SA1` for an answer."""
+        return dump({"t": self.domain, "body": self.body, "sig": self.sig})
+
+    @classmethod
+    def decode(cls, data: bytes, domain: str) -> "Sealed":
+        """Parse an envelope of the expected domain. Raises ProtocolError."""
+        fields = Fields(data, "envelope")
+        if fields.text("t") != domain:
+            raise ProtocolError(f"got another envelope, expected {domain}")
+        sealed = cls(domain, fields.blob("body"), fields.blob("sig"))
+        fields.done()
+        return sealed
+
+    def verify(self, public_key: bytes) -> None:
+        """Raise ProtocolError unless `sig` is by this 32-byte Ed25519 key."""
+        verify(public_key, self.digest, self.sig)
+
+
+REQUEST = "SR1"
+ANSWER = "SA1"
+APPROVAL = "approval"
+
+
+def digest(domain: str, body: bytes) -> bytes:
+    """SHA-256("hk/<domain>/v1" || body): one hash space for each type of message."""
+    return hashlib.sha256(b"hk/" + domain.encode() + b"/v1" + body).digest()
+
+
+def verify(public_key: bytes, message: bytes, sig: bytes) -> None:
+    """Raise ProtocolError unless `sig` is the Ed25519 (RFC 8032) signature of `message`."""
+    try:
+        key = eddsa.import_public_key(public_key)
+        eddsa.new(key, "rfc8032").verify(message, sig)
+    except ValueError as error:
+        raise ProtocolError("got a signature that does not verify") from error
+
+
+def public_key_of(seed: bytes) -> bytes:
+    """The 32-byte Ed25519 public key of an identity seed (not a wallet key)."""
+    key = ECC.construct(curve="Ed25519", seed=seed)  # type: ignore[arg-type]
+    return key.public_key().export_key(format="raw")
+
+
+def identity_sign(seed: bytes, message: bytes) -> bytes:
+    """Ed25519 signature of a digest by an identity key (coordinator, approver or signer)."""
+    key = ECC.construct(curve="Ed25519", seed=seed)  # type: ignore[arg-type]
+    return eddsa.new(key, "rfc8032").sign(message)
+
+
+def load(data: bytes, what: str) -> Any:
+    """Parse deterministic CBOR. Raises ProtocolError on size, depth, trailing bytes or form."""
+    if len(data) > MESSAGE_BYTES_MAX:
+        raise ProtocolError(f"got {len(data)} bytes of {what}, expected at most 8 MiB")
+    try:
+        with io.BytesIO(data) as stream:
+            value = cbor2.CBORDecoder(stream).decode()
+            rest = stream.read(1)
+        canonical = rest == b"" and _depth_ok(value, DEPTH_MAX) and dump(value) == data
+    except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise ProtocolError(f"got {what} that is not CBOR") from error
+    if not canonical:
+        raise ProtocolError(f"got {what} that is not deterministic CBOR")
+    return value
+
+
+def dump(value: Any) -> bytes:
+    """Deterministic CBOR of plain values."""
+    return cbor2.dumps(value, canonical=True)
+
+
+def _depth_ok(value: Any, left: int) -> bool:
+    if left == 0:
+        return False
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and _depth_ok(v, left - 1) for k, v in value.items())
+    if isinstance(value, list):
+        return all(_depth_ok(item, left - 1) for item in value)
+    return isinstance(value, str | bytes | int) and not isinstance(value, bool)
+
+
+class Fields:
+    """A map that is read once, field by field, and must then be used up."""
+
+    def __init__(self, data: bytes, what: str) -> None:
+        value = load(data, what)
+        if not isinstance(value, dict):
+            raise ProtocolError(f"got {what} that is not a map")
+        self._what = what
+        self._map: Mapping[str, Any] = value
+        self._left = set(value)
+
+    def _take(self, name: str) -> Any:
+        if name not in self._map:
+            raise ProtocolError(f"got {self._what} without {name}")
+        self._left.discard(name)
+        return self._map[name]
+
+    def text(self, name: str) -> str:
+        return as_text(self._take(name))
+
+    def blob(self, name: str) -> bytes:
+        return as_blob(self._take(name))
+
+    def units(self, name: str) -> int:
+        return as_units(self._take(name))
+
+    def choice(self, name: str, kind: type[_Choice]) -> _Choice:
+        text = self.text(name)
+        try:
+            return kind(text)
+        except ValueError as error:
+            raise ProtocolError(f"got {name} {text[:40]!r}, expected {list(kind)}") from error
+
+    def items(self, name: str, count_max: int) -> list[Any]:
+        value = self._take(name)
+        if not isinstance(value, list) or len(value) > count_max:
+            raise ProtocolError(f"got {name} that is not a list of at most {count_max}")
+        return value
+
+    def pairs(self, name: str, count_max: int) -> list[list[Any]]:
+        items = self.items(name, count_max)
+        if any(not isinstance(item, list) or len(item) != 2 for item in items):
+            raise ProtocolError(f"got {name} that is not a list of pairs")
+        return items
+
+    def done(self, version: int | None = None) -> None:
+        if version is not None and self._take("v") != version:
+            raise ProtocolError(f"got another version of {self._what}, expected {version}")
+        if self._left:
+            raise ProtocolError(f"got unknown fields in {self._what}: {sorted(self._left)[:5]}")
+
+
+def as_text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 512:
+        raise ProtocolError("got a value that is not a short text")
+    return value
+
+
+def as_blob(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise ProtocolError("got a value that is not bytes")
+    return value
+
+
+def as_units(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**256:
+        raise ProtocolError("got a number that is not between 0 and 2^256")
+    return value

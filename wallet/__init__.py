@@ -1,0 +1,1 @@
+"""The online service: ledger, deposits, withdrawals, treasury and API. Holds no private key."""

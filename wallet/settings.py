@@ -1,0 +1,94 @@
+"""All settings of the online service, typed and frozen. No other module reads the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmationTier:
+    """Deposits of at least `from_units` need `confirmations` blocks."""
+
+    from_units: int
+    confirmations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetSettings:
+    """One currency; `contract` marks an ERC-20 token. Amounts are base units."""
+
+    code: str
+    network: str
+    decimals: int
+    contract: str | None = None
+    deposit_units_min: int = 0
+    confirmations: tuple[ConfirmationTier, ...] = (ConfirmationTier(from_units=0, confirmations=1),)
+    withdrawal_units_min: int = 1
+    withdrawal_fee_units: int = 0
+    gather_units_min: int = 0
+    hot_mode: str = "absolute"
+    hot_min: int = 0
+    hot_target: int = 0
+    hot_max: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSettings:
+    """One chain. `params` names a built-in parameter set, or `custom` defines one.
+
+    `hot` and `cold` name vault files (UTXO) or addresses (EVM) in `vaults`.
+    """
+
+    id: str
+    family: str
+    params: str
+    node_url: str
+    poll_s: int = 1
+    start_height: int = 0
+    batch_payees_max: int = 100
+    batch_wait_s: int = 0
+    fee_units_max: int = 0
+    fee_ppm_max: int = 0
+    feerate_max: int = 0
+    hot: str = ""
+    cold: str = ""
+    deposit: str = ""
+    custom: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerSettings:
+    """A hot signer: the command that starts it and the identity key its answers carry."""
+
+    id: str
+    command: tuple[str, ...]
+    public_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaffSettings:
+    """A member of treasury staff: approvals are checked against `public_key` (Ed25519, hex)."""
+
+    id: str
+    name: str
+    public_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One deployment."""
+
+    data_dir: Path
+    database_url: str
+    api_host: str
+    api_port: int
+    policy_file: Path
+    vault_files: tuple[Path, ...]
+    coordinator_key_file: Path
+    service_key_file: Path
+    networks: tuple[NetworkSettings, ...]
+    assets: tuple[AssetSettings, ...]
+    signers: tuple[SignerSettings, ...]
+    staff: tuple[StaffSettings, ...]
+    approvals_required: int
+    kill_at: str = ""
