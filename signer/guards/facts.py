@@ -1,0 +1,192 @@
+"""What every guard is given and what it must return, whatever the chain.
+
+A guard reads decoded bytes and what this signer itself has registered; claims in the request are
+only compared against that. It raises `signer.errors.Refused` with its own code for every check.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from signer.protocol import Purpose
+
+
+class Role(StrEnum):
+    """What a registered vault is for; given by a person at registration."""
+
+    HOT = "hot"
+    COLD = "cold"
+    DEPOSIT = "deposit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnKey:
+    """One of our keys in a vault: its full path from the master key and its account xpub."""
+
+    path: tuple[int, ...]
+    xpub: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredVault:
+    """A vault that a person registered in this signer.
+
+    `vault` is what `chains.vaults.load_vault` gave. `own` is our key in it, None where the vault is
+    known only as a destination (a cold vault registered in a hot signer, and the reverse).
+    """
+
+    name: str
+    network: str
+    role: Role
+    vault: Any
+    own: OwnKey | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRule:
+    """A token this signer may transfer; everything about it is pinned."""
+
+    code: str
+    contract: str
+    decimals: int
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkRules:
+    """Hard limits of one network, from this signer's own file; a policy can only be stricter.
+
+    `fee_units_max` is in base units of `asset`, the native asset; `fee_ppm_max` is the fee's share
+    of the native value paid; `feerate_max` is sat per vbyte, or wei per gas (maxFeePerGas).
+    `chain_id` is None on a UTXO network. `tokens` maps asset codes.
+    """
+
+    id: str
+    asset: str
+    decimals: int
+    fee_units_max: int
+    fee_ppm_max: int
+    feerate_max: int
+    chain_id: int | None = None
+    gas_limit_max: int = 0
+    nonce_gap_max: int = 0
+    inputs_max: int = 500
+    outputs_max: int = 500
+    change_gap_max: int = 200
+    tokens: Mapping[str, TokenRule] = field(default_factory=dict)
+
+
+class Memory(Protocol):
+    """What the signer remembers from its own log, as far as guards need it."""
+
+    def outpoint_units(self, network: str, outpoint: str) -> int | None:
+        """Amount this signer saw for `txid:vout` before, or None."""
+        ...
+
+    def last_nonce(self, network: str, address: str) -> int | None:
+        """Highest nonce signed for an EIP-55 address (an account or a Safe), or None."""
+        ...
+
+    def change_index_max(self, vault: str) -> int | None:
+        """Highest change index signed for in a vault, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardContext:
+    """All that a guard may look at besides the request."""
+
+    now_s: int
+    vaults: Mapping[str, RegisteredVault]
+    networks: Mapping[str, NetworkRules]
+    memory: Memory
+
+
+class Owner(StrEnum):
+    """Whose address a payee is, as this signer derived it; the words of `policies`."""
+
+    NONE = "none"
+    HOT = "hot"
+    COLD = "cold"
+    DEPOSIT = "deposit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayeeFact:
+    """A payment as the bytes say it; `source` and `path` are set when the signer derived it."""
+
+    intent_id: str
+    address: str
+    units: int
+    owner: Owner
+    source: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeFact:
+    """Money that comes back to the paying vault, re-derived by this signer."""
+
+    address: str
+    units: int
+    branch: int
+    index: int
+
+
+class SignatureForm(StrEnum):
+    """How a signature is written into the answer."""
+
+    DER_ALL = "der_all"
+    """DER and the byte 0x01 (SIGHASH_ALL)."""
+    RSV = "rsv"
+    """r || s || v, 65 bytes; v is 27 or 28."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningJob:
+    """One digest to sign and the key that must sign it.
+
+    `public_key` is the compressed key that the guard derived from the registered vault; the engine
+    signs only if the private key at `path` gives exactly it. `answer_key` is what the answer names:
+    the compressed key for a PSBT, the 20 address bytes on an EVM chain.
+    """
+
+    index: int
+    digest: bytes
+    path: tuple[int, ...]
+    public_key: bytes
+    answer_key: bytes
+    form: SignatureForm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendFacts:
+    """What the exact bytes do, as this signer understood them.
+
+    `payees` is in base units of `asset`, each tied to the intent it fulfils; `fee_units` is the
+    most the network can take, in base units of the native asset; `size` is vbytes or the gas limit;
+    `feerate` is sat per vbyte (rounded up) or wei per gas. `snapshot` is the SHA-256 of the payload
+    that was reviewed. `outpoints` maps "txid:vout" to its proven amount. `nonce` is (EIP-55 address,
+    nonce) on an EVM chain. `notes` are further lines to show (Safe hashes, token contract).
+    """
+
+    purpose: Purpose
+    network: str
+    asset: str
+    source: str
+    payees: tuple[PayeeFact, ...]
+    change: tuple[ChangeFact, ...]
+    fee_units: int
+    size: int
+    feerate: int
+    snapshot: bytes
+    jobs: tuple[SigningJob, ...]
+    outpoints: Mapping[str, int] = field(default_factory=dict)
+    nonce: tuple[str, int] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def units(self) -> int:
+        """All payees together."""
+        return sum(payee.units for payee in self.payees)
