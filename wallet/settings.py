@@ -58,11 +58,16 @@ class NetworkSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerSettings:
-    """A hot signer: the command that starts it and the identity key its answers carry."""
+    """A signer: the command that starts it and the identity key (hex) its answers carry.
+
+    An empty `command` marks an offline signer that answers by files. `sources` names the vaults
+    and key accounts whose keys it holds.
+    """
 
     id: str
     command: tuple[str, ...]
     public_key: str
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
