@@ -1,0 +1,213 @@
+"""Write down what one scanned block brought, in the same transaction as the block itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, insert, select, update
+
+from chains.types import BlockRef, BlockScan, Inflow, OutPoint, Spend
+from signer.protocol import Purpose
+from wallet.deposits.changes import Change, apply_change, deposit_event
+from wallet.deposits.states import DepositStatus
+from wallet.deposits.watch import inputs_of_gone_deposits
+from wallet.events import append_event
+from wallet.settings import AssetSettings
+from wallet.store.schema import addresses, blocks, deposits, payments, utxos
+
+_CHUNK = 400
+"""Rows per IN list: below every engine's limit on bound parameters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepositRules:
+    """What the configuration says of deposits in one asset."""
+
+    asset: AssetSettings
+
+    def confirmations(self, units: int) -> int:
+        """Blocks that a deposit of this size must be deep before it is credited."""
+        asked = [t.confirmations for t in self.asset.confirmations if units >= t.from_units]
+        return max(asked, default=max(t.confirmations for t in self.asset.confirmations))
+
+
+def record_block(
+    tx: Connection, network: str, scan: BlockScan, rules: Mapping[str, DepositRules], now_s: int
+) -> int:
+    """Store a block, its outputs, spends and deposits. Returns the number of new deposits."""
+    _insert_block(tx, network, scan.ref, now_s)
+    owners = _owners(tx, network, scan.inflows)
+    inflows = [inflow for inflow in scan.inflows if inflow.target in owners]
+    _record_outputs(tx, network, scan.ref, inflows, owners)
+    _record_spends(tx, network, scan, now_s)
+    purposes = _own_purposes(tx, network, {inflow.txid for inflow in inflows})
+    found = 0
+    for inflow in inflows:
+        owner = owners[inflow.target]
+        if inflow.asset in rules and is_deposit(purposes.get(inflow.txid), owner.purpose):
+            _record_deposit(tx, network, scan.ref, inflow, owner, rules[inflow.asset], now_s)
+            found += 1
+    return found
+
+
+def is_deposit(own_purpose: Purpose | None, address_purpose: str) -> bool:
+    """Whether money that arrived is somebody's deposit rather than our own money moving.
+
+    A withdrawal that pays another user's deposit address is one: that user is owed it.
+    """
+    if own_purpose is None:
+        return True
+    return own_purpose is Purpose.WITHDRAWAL and address_purpose == "deposit"
+
+
+def _insert_block(tx: Connection, network: str, ref: BlockRef, now_s: int) -> None:
+    tx.execute(
+        insert(blocks).values(
+            network=network,
+            height=ref.height,
+            hash=ref.hash,
+            parent=ref.parent,
+            time_s=ref.time_s,
+            scanned_s=now_s,
+        )
+    )
+
+
+def _owners(tx: Connection, network: str, inflows: Sequence[Inflow]) -> dict[bytes, Any]:
+    """Address rows by target; what only looked like ours is not among them."""
+    targets = list({inflow.target for inflow in inflows})
+    found: dict[bytes, Any] = {}
+    for start in range(0, len(targets), _CHUNK):
+        rows = tx.execute(
+            select(addresses).where(
+                addresses.c.network == network,
+                addresses.c.target.in_(targets[start : start + _CHUNK]),
+            )
+        )
+        found.update({bytes(row.target): row for row in rows})
+    return found
+
+
+def _own_purposes(tx: Connection, network: str, txids: set[str]) -> dict[str, Purpose]:
+    rows = tx.execute(
+        select(payments.c.txid, payments.c.purpose).where(
+            payments.c.network == network, payments.c.txid.in_(txids)
+        )
+    )
+    return {txid: Purpose(purpose) for txid, purpose in rows}
+
+
+def _record_outputs(
+    tx: Connection,
+    network: str,
+    ref: BlockRef,
+    inflows: Sequence[Inflow],
+    owners: Mapping[bytes, Any],
+) -> None:
+    for inflow in inflows:
+        if not inflow.position.startswith("out:"):
+            continue
+        vout = int(inflow.position.removeprefix("out:"))
+        known = tx.execute(
+            update(utxos)
+            .where(utxos.c.network == network, utxos.c.txid == inflow.txid, utxos.c.vout == vout)
+            .values(height=ref.height)
+        )
+        if known.rowcount == 0:
+            tx.execute(
+                insert(utxos).values(
+                    network=network,
+                    txid=inflow.txid,
+                    vout=vout,
+                    address_id=owners[inflow.target].id,
+                    units=inflow.units,
+                    raw_tx=inflow.raw_tx,
+                    height=ref.height,
+                )
+            )
+
+
+def _record_spends(tx: Connection, network: str, scan: BlockScan, now_s: int) -> None:
+    if not scan.spends:
+        return
+    gone = inputs_of_gone_deposits(tx, network)
+    own = _own_purposes(tx, network, {spend.txid for spend in scan.spends})
+    for spend in scan.spends:
+        spent = tx.execute(
+            update(utxos)
+            .where(
+                utxos.c.network == network,
+                utxos.c.txid == spend.outpoint.txid,
+                utxos.c.vout == spend.outpoint.vout,
+            )
+            .values(spent_txid=spend.txid, spent_height=scan.ref.height)
+        )
+        if spent.rowcount and spend.txid not in own:
+            body = {"network": network, "outpoint": str(spend.outpoint), "txid": spend.txid}
+            append_event(tx, "alert.foreign_spend", spend.txid, body, now_s)
+        _mark_replaced(tx, network, gone, spend, now_s)
+
+
+def _mark_replaced(
+    tx: Connection, network: str, gone: Mapping[OutPoint, str], spend: Spend, now_s: int
+) -> None:
+    loser = gone.get(spend.outpoint)
+    if loser is None or loser == spend.txid:
+        return
+    rows = tx.execute(
+        select(deposits).where(
+            deposits.c.network == network,
+            deposits.c.txid == loser,
+            deposits.c.status.in_([DepositStatus.ORPHANED, DepositStatus.REVERSED]),
+        )
+    )
+    for row in rows.all():
+        change = Change(status=DepositStatus.REPLACED, sub_status=f"by:{spend.txid[:56]}")
+        apply_change(tx, row, change, now_s)
+
+
+def _record_deposit(
+    tx: Connection,
+    network: str,
+    ref: BlockRef,
+    inflow: Inflow,
+    owner: Any,
+    rules: DepositRules,
+    now_s: int,
+) -> None:
+    known = tx.execute(
+        select(deposits).where(
+            deposits.c.network == network,
+            deposits.c.txid == inflow.txid,
+            deposits.c.position == inflow.position,
+        )
+    ).one_or_none()
+    if known is not None:
+        change = Change(status=DepositStatus.SEEN, height=ref.height, block_hash=ref.hash)
+        row = apply_change(tx, known, change, now_s)
+    else:
+        row = tx.execute(
+            insert(deposits)
+            .values(
+                id=str(uuid4()),
+                account_id=owner.account_id,
+                address_id=owner.id,
+                network=network,
+                asset=inflow.asset,
+                txid=inflow.txid,
+                position=inflow.position,
+                units=inflow.units,
+                evidence=inflow.evidence,
+                status=DepositStatus.SEEN,
+                sub_status="",
+                height=ref.height,
+                block_hash=ref.hash,
+                confirmations_required=rules.confirmations(inflow.units),
+                seen_s=now_s,
+            )
+            .returning(deposits)
+        ).one()
+        append_event(tx, "deposit.seen", row.id, deposit_event(row), now_s)
+    if owner.account_id is not None and inflow.units < rules.asset.deposit_units_min:
+        apply_change(tx, row, Change(status=DepositStatus.BELOW_MINIMUM), now_s)

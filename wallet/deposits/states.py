@@ -1,0 +1,48 @@
+"""The life of a deposit: which state may follow which."""
+
+from enum import StrEnum
+
+from wallet.errors import WalletError
+
+
+class DepositStatus(StrEnum):
+    """Where a deposit stands. Sweeping what it brought is another machine."""
+
+    SEEN = "seen"
+    CONFIRMING = "confirming"
+    CREDITED = "credited"
+    HELD = "held"
+    BELOW_MINIMUM = "below_minimum"
+    REPLACED = "replaced"
+    ORPHANED = "orphaned"
+    REVERSED = "reversed"
+
+
+ARROWS: dict[DepositStatus, frozenset[DepositStatus]] = {
+    DepositStatus.SEEN: frozenset(
+        {DepositStatus.CONFIRMING, DepositStatus.BELOW_MINIMUM, DepositStatus.ORPHANED}
+    ),
+    DepositStatus.CONFIRMING: frozenset(
+        {DepositStatus.CREDITED, DepositStatus.HELD, DepositStatus.ORPHANED}
+    ),
+    DepositStatus.HELD: frozenset({DepositStatus.CREDITED, DepositStatus.ORPHANED}),
+    DepositStatus.CREDITED: frozenset({DepositStatus.REVERSED}),
+    DepositStatus.BELOW_MINIMUM: frozenset({DepositStatus.ORPHANED}),
+    # A transaction that left the chain may come back, or lose its inputs to another one.
+    DepositStatus.ORPHANED: frozenset({DepositStatus.SEEN, DepositStatus.REPLACED}),
+    DepositStatus.REVERSED: frozenset({DepositStatus.SEEN, DepositStatus.REPLACED}),
+    # A deeper reorg can drop the conflicting spend again, so even this end may reopen.
+    DepositStatus.REPLACED: frozenset({DepositStatus.SEEN}),
+}
+
+
+class ForbiddenArrow(WalletError):
+    """A deposit was asked to change in a way that its machine does not know."""
+
+    code = "deposit.forbidden_transition"
+
+
+def check_arrow(old: DepositStatus, new: DepositStatus) -> None:
+    """Raise ForbiddenArrow unless `new` may follow `old`."""
+    if new not in ARROWS[old]:
+        raise ForbiddenArrow(f"got {old} -> {new}, expected one of {sorted(ARROWS[old])}")

@@ -1,0 +1,107 @@
+"""What the scanner looks for on one network, kept up to date from the database.
+
+New addresses are found by their position: positions are handed out from a counter in commit order,
+so "every position above the highest one loaded" misses none.
+"""
+
+from collections.abc import Container
+
+from chains.watched import WatchedScripts
+from sqlalchemy import Connection, func, select
+
+from chains.types import BlockScan, OutPoint
+from chains.utxo.transactions import Transaction
+from wallet.deposits.states import DepositStatus
+from wallet.store.schema import addresses, deposits, utxos
+
+
+class WatchList:
+    """The watched targets and outpoints of one network."""
+
+    def __init__(self, network: str) -> None:
+        self._network = network
+        self._scripts = WatchedScripts()
+        self._highest: dict[tuple[str, int], int] = {}
+        self._outpoints: set[OutPoint] | None = None
+
+    @property
+    def targets(self) -> Container[bytes]:
+        """Scripts or account addresses of ours; membership may be falsely true, never falsely
+        false."""
+        return self._scripts
+
+    @property
+    def outpoints(self) -> Container[OutPoint]:
+        """Our unspent outputs, and the inputs of deposits that left the chain."""
+        return self._outpoints or frozenset()
+
+    def refresh(self, tx: Connection) -> None:
+        """Load what was added since the last call; called before every scan."""
+        heads = select(
+            addresses.c.source, addresses.c.branch, func.max(addresses.c.position)
+        ).where(addresses.c.network == self._network)
+        for source, branch, highest in tx.execute(
+            heads.group_by(addresses.c.source, addresses.c.branch)
+        ).all():
+            loaded = self._highest.get((source, branch), -1)
+            if highest > loaded:
+                self._load_branch(tx, source, branch, loaded)
+                self._highest[source, branch] = highest
+        if self._outpoints is None:
+            self._outpoints = _unspent(tx, self._network)
+            self._outpoints.update(inputs_of_gone_deposits(tx, self._network))
+
+    def follow(self, scan: BlockScan) -> None:
+        """Take over what a recorded block changed, instead of loading all of it again."""
+        if self._outpoints is None:
+            return
+        for inflow in scan.inflows:
+            kind, _, number = inflow.position.partition(":")
+            if kind == "out":
+                self._outpoints.add(OutPoint(inflow.txid, int(number)))
+        self._outpoints.difference_update(spend.outpoint for spend in scan.spends)
+
+    def forget(self) -> None:
+        """After a reorg: load the outpoints anew at the next refresh."""
+        self._outpoints = None
+
+    def _load_branch(self, tx: Connection, source: str, branch: int, loaded: int) -> None:
+        rows = tx.execute(
+            select(addresses.c.target).where(
+                addresses.c.network == self._network,
+                addresses.c.source == source,
+                addresses.c.branch == branch,
+                addresses.c.position > loaded,
+            )
+        )
+        for (target,) in rows:
+            self._scripts.add(target)
+
+
+def _unspent(tx: Connection, network: str) -> set[OutPoint]:
+    rows = tx.execute(
+        select(utxos.c.txid, utxos.c.vout).where(
+            utxos.c.network == network, utxos.c.spent_txid.is_(None)
+        )
+    )
+    return {OutPoint(txid, vout) for txid, vout in rows}
+
+
+def inputs_of_gone_deposits(tx: Connection, network: str) -> dict[OutPoint, str]:
+    """Inputs of transactions that a reorg took out of the chain, and the txid that spent them.
+
+    When another transaction spends one of these, the deposit can never come back: it was replaced.
+    """
+    rows = tx.execute(
+        select(utxos.c.txid, utxos.c.raw_tx)
+        .join(
+            deposits,
+            (deposits.c.network == utxos.c.network) & (deposits.c.txid == utxos.c.txid),
+        )
+        .where(
+            utxos.c.network == network,
+            deposits.c.status.in_([DepositStatus.ORPHANED, DepositStatus.REVERSED]),
+        )
+        .distinct()
+    )
+    return {outpoint: txid for txid, raw in rows for outpoint in Transaction.parse(raw).outpoints()}

@@ -1,0 +1,146 @@
+"""Follow one chain: one block at a time, by hash, back to the fork point when it reorganises.
+
+A block and all that it brought are written in one transaction, so the cursor can neither pass a
+block that was not scanned nor count one twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, select
+
+from chains.errors import UnexpectedAnswer
+from chains.ports import Chain
+from chains.types import BlockRef
+from wallet.clock import Clock
+from wallet.deposits.crediting import advance, roll_back
+from wallet.deposits.recording import DepositRules, record_block
+from wallet.deposits.watch import WatchList
+from wallet.milestones import Milestone
+from wallet.store.database import Database
+from wallet.store.schema import blocks
+
+
+class Seen(StrEnum):
+    """What one step found."""
+
+    SAME = "same"
+    PROGRESS = "progress"
+    REORGANISED = "reorganised"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The outcome of a step; `height` is the scanned height after it."""
+
+    seen: Seen
+    height: int
+    tip_height: int
+
+
+class Watcher:
+    """The deposit watcher of one network. One instance at a time may run for a network."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        database: Database,
+        rules: Mapping[str, DepositRules],
+        start_height: int,
+        clock: Clock,
+        milestone: Milestone,
+    ) -> None:
+        self._chain = chain
+        self._database = database
+        self._rules = rules
+        self._start_height = start_height
+        self._clock = clock
+        self._milestone = milestone
+        self._watch = WatchList(chain.network)
+
+    def step(self) -> Step:
+        """Scan the next block, or undo what is no longer in the best chain.
+
+        Raises NodeError when the node fails; nothing is written then.
+        """
+        tip = self._chain.tip()
+        with self._database.read() as tx:
+            last = last_scanned(tx, self._chain.network)
+        if last is None:
+            return self._scan_next(None, tip)
+        if tip.height < last.height:
+            # A lagging node, or a reorg in the making: the hash at its tip tells which.
+            if self._hash_at(tip.height) == tip.hash:
+                return Step(seen=Seen.SAME, height=last.height, tip_height=tip.height)
+            return self._roll_back(tip.height, tip)
+        if self._chain.block_at(last.height).hash != last.hash:
+            return self._roll_back(last.height, tip)
+        if tip.height == last.height:
+            return Step(seen=Seen.SAME, height=last.height, tip_height=tip.height)
+        return self._scan_next(last, tip)
+
+    def _scan_next(self, last: BlockRef | None, tip: BlockRef) -> Step:
+        height = self._start_height if last is None else last.height + 1
+        if height > tip.height:
+            return Step(seen=Seen.SAME, height=height - 1, tip_height=tip.height)
+        block = self._chain.block_at(height)
+        if last is not None and block.parent != last.hash:
+            # The chain changed between two questions; the next step sees it whole.
+            return Step(seen=Seen.SAME, height=last.height, tip_height=tip.height)
+        with self._database.read() as tx:
+            self._watch.refresh(tx)
+        scan = self._chain.scan(block, self._watch)
+        if scan.ref != block:
+            raise UnexpectedAnswer(f"got block {scan.ref.hash}, expected {block.hash}")
+        now_s = self._clock.now_s()
+        with self._database.write() as tx:
+            self._require_last(tx, last)
+            record_block(tx, self._chain.network, scan, self._rules, now_s)
+            advance(tx, self._chain.network, height, now_s)
+            self._milestone("block.recording")
+        self._watch.follow(scan)
+        self._milestone("block.recorded")
+        return Step(seen=Seen.PROGRESS, height=height, tip_height=tip.height)
+
+    def _roll_back(self, from_height: int, tip: BlockRef) -> Step:
+        fork = from_height
+        while (ours := self._hash_at(fork)) is not None:
+            if fork <= tip.height and self._chain.block_at(fork).hash == ours:
+                break
+            fork -= 1
+        with self._database.write() as tx:
+            roll_back(tx, self._chain.network, fork, self._clock.now_s())
+            self._milestone("reorg.undoing")
+        self._watch.forget()
+        self._milestone("reorg.undone")
+        return Step(seen=Seen.REORGANISED, height=fork, tip_height=tip.height)
+
+    def _hash_at(self, height: int) -> str | None:
+        with self._database.read() as tx:
+            return tx.execute(
+                select(blocks.c.hash).where(
+                    blocks.c.network == self._chain.network, blocks.c.height == height
+                )
+            ).scalar_one_or_none()
+
+    def _require_last(self, tx: Connection, last: BlockRef | None) -> None:
+        """Two watchers of one network must not both advance it."""
+        if last_scanned(tx, self._chain.network) != last:
+            raise ScanRace("got another scanned tip, expected to be the only watcher")
+
+
+class ScanRace(UnexpectedAnswer):
+    """Somebody else advanced the scan meanwhile; the next step starts from there."""
+
+    code = "deposit.scan_race"
+
+
+def last_scanned(tx: Connection, network: str) -> BlockRef | None:
+    """The highest scanned block of a network, or None before the first."""
+    row = tx.execute(
+        select(blocks).where(blocks.c.network == network).order_by(blocks.c.height.desc()).limit(1)
+    ).one_or_none()
+    if row is None:
+        return None
+    return BlockRef(height=row.height, hash=row.hash, parent=row.parent, time_s=row.time_s)
