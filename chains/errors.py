@@ -61,6 +61,12 @@ class ZeroAddress(AddressError):
     code = "address.zero"
 
 
+class ReservedAddress(AddressError):
+    """The address of a precompiled EVM contract: money sent there is stuck for ever."""
+
+    code = "address.reserved"
+
+
 class TokenContractPayee(AddressError):
     """A token contract as payee: money sent there is stuck for ever."""
 
