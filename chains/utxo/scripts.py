@@ -28,7 +28,9 @@ class ScriptError(CodecError):
     code = "script.unknown"
 
 
-_HAS_RIPEMD160 = "ripemd160" in hashlib.algorithms_available
+# OpenSSL builds without legacy algorithms lack it; pycryptodome always has it. A copy of an empty
+# hash costs half of looking the algorithm up by name.
+_RIPEMD160 = hashlib.new("ripemd160") if "ripemd160" in hashlib.algorithms_available else None
 
 
 def sha256(data: bytes) -> bytes:
@@ -44,9 +46,11 @@ def sha256d(data: bytes) -> bytes:
 def hash160(data: bytes) -> bytes:
     """RIPEMD-160 of SHA-256: what a key or a redeem script is named by."""
     inner = hashlib.sha256(data).digest()
-    if _HAS_RIPEMD160:
-        return hashlib.new("ripemd160", inner).digest()
-    return RIPEMD160.new(inner).digest()
+    if _RIPEMD160 is None:
+        return RIPEMD160.new(inner).digest()
+    outer = _RIPEMD160.copy()
+    outer.update(inner)
+    return outer.digest()
 
 
 def p2pkh(key_hash: bytes) -> bytes:
