@@ -4,6 +4,9 @@ from typing import Any
 
 from sqlalchemy import Numeric, String
 from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 DIGITS = 78
@@ -13,7 +16,12 @@ _BIAS = 10**DIGITS
 
 
 def encode_units(value: int) -> str:
-    """Fixed-width text that sorts as the number does: "p" + digits, or "n" + complement."""
+    """Fixed-width text that sorts as the number does: "p" + digits, or "n" + complement.
+
+    Raises OverflowError beyond 78 digits.
+    """
+    if not -_BIAS < value < _BIAS:
+        raise OverflowError(f"got {value}, expected at most {DIGITS} digits")
     if value < 0:
         return "n" + str(_BIAS + value).rjust(DIGITS, "0")
     return "p" + str(value).rjust(DIGITS, "0")
@@ -45,3 +53,50 @@ class BaseUnits(TypeDecorator[int]):
         if value is None:
             return None
         return int(value) if dialect.name == "postgresql" else decode_units(value)
+
+
+class units_sum(FunctionElement[int]):
+    """The exact sum of a BaseUnits column; SQL's own SUM would misread SQLite's text.
+
+    NULL over no rows, as SUM.
+    """
+
+    name = "units_sum"
+    type = BaseUnits()
+    inherit_cache = True
+
+
+@compiles(units_sum)
+def _sum_of_text(element: units_sum, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"units_sum({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(units_sum, "postgresql")
+def _sum_of_numeric(element: units_sum, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"sum({compiler.process(element.clauses, **kw)})"
+
+
+class UnitsTotal:
+    """SQLite's aggregate behind units_sum."""
+
+    def __init__(self) -> None:
+        self._total: int | None = None
+
+    def step(self, text: str | None) -> None:
+        """Add one row; NULL is skipped as SQL does."""
+        if text is not None:
+            self._total = (self._total or 0) + decode_units(text)
+
+    def finalize(self) -> str | None:
+        """The sum as text, NULL when there was no row."""
+        return None if self._total is None else encode_units(self._total)
+
+
+def add_units(left: str, right: str) -> str:
+    """SQLite's units_add."""
+    return encode_units(decode_units(left) + decode_units(right))
+
+
+def subtract_units(left: str, right: str) -> str:
+    """SQLite's units_sub."""
+    return encode_units(decode_units(left) - decode_units(right))

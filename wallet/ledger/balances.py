@@ -1,0 +1,118 @@
+"""Reading the books: the balance of an account, and the totals of an asset."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, RowMapping, select
+
+from wallet.ledger import chart
+from wallet.ledger.chart import Kind
+from wallet.store.schema import ledger_accounts, ledger_balances, ledger_totals
+
+CHUNK = 500
+"""Keys in one IN list, well under every engine's limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """The sums of one account, or of all accounts of a kind, in base units."""
+
+    kind: Kind
+    debits: int = 0
+    credits: int = 0
+    debits_held: int = 0
+    credits_held: int = 0
+
+    @property
+    def net(self) -> int:
+        """What the account is worth on the side it grows on."""
+        if self.kind in (Kind.ASSET, Kind.EXPENSE):
+            return self.debits - self.credits
+        return self.credits - self.debits
+
+    @property
+    def held(self) -> int:
+        """What open holds will take from it."""
+        if self.kind in (Kind.ASSET, Kind.EXPENSE):
+            return self.credits_held
+        return self.debits_held
+
+    @property
+    def available(self) -> int:
+        """What may still be taken: net without what is held."""
+        return self.net - self.held
+
+
+def balance(tx: Connection, owner: str, asset: str) -> Balance:
+    """The balance of an owner in an asset; zero where nothing was ever posted."""
+    account = chart.account(owner, asset)
+    return balances_by_id(tx, [account]).get(account.id, Balance(kind=account.kind))
+
+
+def balances_of(tx: Connection, owner: str) -> Mapping[str, Balance]:
+    """Asset code to balance, for every asset the owner ever had."""
+    query = (
+        select(ledger_accounts.c.asset, ledger_accounts.c.kind, *_sums(ledger_balances))
+        .join(ledger_balances, ledger_balances.c.account_id == ledger_accounts.c.id)
+        .where(ledger_accounts.c.owner == owner)
+        .order_by(ledger_accounts.c.asset)
+    )
+    return {row["asset"]: _balance(row) for row in tx.execute(query).mappings()}
+
+
+def balances_by_id(tx: Connection, accounts: Iterable[chart.Account]) -> dict[str, Balance]:
+    """Account id to balance, for those that exist."""
+    found: dict[str, Balance] = {}
+    ids = sorted({account.id for account in accounts})
+    for start in range(0, len(ids), CHUNK):
+        query = (
+            select(ledger_accounts.c.id, ledger_accounts.c.kind, *_sums(ledger_balances))
+            .join(ledger_balances, ledger_balances.c.account_id == ledger_accounts.c.id)
+            .where(ledger_accounts.c.id.in_(ids[start : start + CHUNK]))
+        )
+        found |= {row["id"]: _balance(row) for row in tx.execute(query).mappings()}
+    return found
+
+
+def asset_totals(tx: Connection) -> Mapping[str, Mapping[Kind, Balance]]:
+    """Asset code to the sums of each kind of account; every kind is present."""
+    totals: dict[str, dict[Kind, Balance]] = {}
+    query = select(ledger_totals.c.asset, ledger_totals.c.kind, *_sums(ledger_totals))
+    for row in tx.execute(query.order_by(ledger_totals.c.asset)).mappings():
+        kinds = totals.setdefault(row["asset"], {kind: Balance(kind=kind) for kind in Kind})
+        kinds[Kind(row["kind"])] = _balance(row)
+    return totals
+
+
+def liabilities_units(tx: Connection, asset: str) -> int:
+    """What is owed in an asset, to users and to payees under way."""
+    kinds = asset_totals(tx).get(asset)
+    return kinds[Kind.LIABILITY].net if kinds else 0
+
+
+def off_balance(totals: Mapping[str, Mapping[Kind, Balance]]) -> Sequence[str]:
+    """Assets whose debits and credits differ; must always be empty."""
+    return [asset for asset, kinds in totals.items() if _is_off(kinds.values())]
+
+
+def _is_off(sums: Iterable[Balance]) -> bool:
+    posted = held = 0
+    for row in sums:
+        posted += row.debits - row.credits
+        held += row.debits_held - row.credits_held
+    return posted != 0 or held != 0
+
+
+def _sums(table: object) -> tuple[object, ...]:
+    c = table.c  # type: ignore[attr-defined]
+    return (c.debits, c.credits, c.debits_held, c.credits_held)
+
+
+def _balance(row: RowMapping) -> Balance:
+    return Balance(
+        kind=Kind(row["kind"]),
+        debits=row["debits"],
+        credits=row["credits"],
+        debits_held=row["debits_held"],
+        credits_held=row["credits_held"],
+    )

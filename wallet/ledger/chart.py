@@ -1,0 +1,94 @@
+"""The chart of accounts: which owners exist and which side they grow on.
+
+An owner is a name with a prefix; with an asset it is one ledger account.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from wallet.ledger.errors import UnknownOwner
+
+OWNER_MAX = 128
+"""Characters of an owner's name, as the column holds."""
+
+
+class Kind(StrEnum):
+    """Accounts of assets and expenses grow by debits, the others by credits."""
+
+    ASSET = "asset"
+    LIABILITY = "liability"
+    EQUITY = "equity"
+    REVENUE = "revenue"
+    EXPENSE = "expense"
+
+
+HOT = "chain:hot"
+"""Coins of the hot vaults and addresses."""
+
+DEPOSIT = "chain:deposit"
+"""Coins still on deposit addresses."""
+
+COLD = "chain:cold"
+"""Coins of the cold vaults and Safes."""
+
+CLEARING = "clearing:withdrawals"
+"""Owed to payees: taken from users, not yet gone from the chain accounts."""
+
+UNALLOCATED = "liability:unallocated"
+"""Received, but not credited to anybody (below the minimum, unknown origin)."""
+
+NETWORK_FEES = "expense:network_fees"
+"""Paid to miners and validators."""
+
+FEE_INCOME = "revenue:withdrawal_fees"
+"""Charged to users for withdrawals."""
+
+HOUSE = "equity:house"
+"""The operator's own stake: first funding, and losses it takes."""
+
+_KINDS = {
+    "user": Kind.LIABILITY,
+    "clearing": Kind.LIABILITY,
+    "liability": Kind.LIABILITY,
+    "chain": Kind.ASSET,
+    "equity": Kind.EQUITY,
+    "revenue": Kind.REVENUE,
+    "expense": Kind.EXPENSE,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One ledger account. Only liabilities are kept from going below zero: what a chain did must
+    always be bookable, and reconciliation tells when it should not have happened."""
+
+    id: str
+    owner: str
+    kind: Kind
+    asset: str
+
+    @property
+    def may_go_negative(self) -> bool:
+        """False: debits and held debits may not pass credits."""
+        return self.kind is not Kind.LIABILITY
+
+
+def user(account_id: str) -> str:
+    """The owner name of one of the exchange's users."""
+    return f"user:{account_id}"
+
+
+def account(owner: str, asset: str) -> Account:
+    """The ledger account of an owner in an asset; its id follows from both.
+
+    Raises UnknownOwner for a name outside the chart.
+    """
+    prefix, _, rest = owner.partition(":")
+    if prefix not in _KINDS or not rest or len(owner) > OWNER_MAX:
+        raise UnknownOwner(
+            f"got owner {owner[:OWNER_MAX]!r}, expected {', '.join(_KINDS)} with a name behind ':'"
+        )
+    digest = hashlib.sha256(f"{owner}\n{asset}".encode()).digest()
+    return Account(id=str(UUID(bytes=digest[:16])), owner=owner, kind=_KINDS[prefix], asset=asset)

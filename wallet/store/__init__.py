@@ -1,0 +1,1 @@
+"""The one database: its tables, its connections and its walls. Knows no business rule."""

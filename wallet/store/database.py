@@ -1,0 +1,145 @@
+"""Connections and transactions; the same promises on SQLite and PostgreSQL.
+
+`write()` admits one writer at a time on both engines, so what a transaction has read stays true
+until it commits: no lock order to get wrong, no deadlock. Never do network I/O inside it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from wallet.store import migrate, walls
+from wallet.store.errors import BadDatabaseUrl, StoreBusy
+from wallet.store.types import UnitsTotal, add_units, subtract_units
+
+BUSY_MS = 30_000
+"""How long a writer waits for another before StoreBusy."""
+
+WRITER_LOCK = 0x676C6179746F73
+"""PostgreSQL advisory lock of the one writer ("glaytos")."""
+
+_SQLITE_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # a commit survives power loss
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA recursive_triggers = ON",  # else REPLACE deletes rows behind the delete triggers
+    "PRAGMA trusted_schema = ON",  # the triggers call our units_* functions
+    f"PRAGMA busy_timeout = {BUSY_MS}",
+)
+
+
+class Database:
+    """One database; `tx` is a SQLAlchemy Connection with an open transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> "Database":
+        """Connect to "sqlite:///path" or "postgresql://...". Raises BadDatabaseUrl."""
+        try:
+            parsed = make_url(url)
+        except ArgumentError as error:
+            raise BadDatabaseUrl("expected sqlite:///path or postgresql://host/name") from error
+        if parsed.get_backend_name() == "sqlite":
+            return cls(_sqlite_engine(parsed))
+        if parsed.get_backend_name() == "postgresql":
+            return cls(_postgresql_engine(parsed))
+        raise BadDatabaseUrl(
+            f"got {parsed.get_backend_name()}, expected sqlite:///path or postgresql://host/name"
+        )
+
+    @property
+    def dialect(self) -> str:
+        """The engine's name: "sqlite" or "postgresql"."""
+        return self.engine.dialect.name
+
+    def migrate(self) -> None:
+        """Bring the schema to this version, then check that all walls stand.
+
+        Raises SchemaMismatch when a table or trigger is missing or was changed.
+        """
+        with self.write() as tx:
+            migrate.upgrade(tx)
+        with self.read() as tx:
+            walls.check(tx)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A writing transaction: commits at the end, rolls back on any exception.
+
+        Raises StoreBusy when another writer does not finish in time.
+        """
+        with self.engine.connect() as plain:
+            tx = plain.execution_options(glaytos_mode="write")
+            try:
+                with tx.begin():
+                    if self.dialect == "postgresql":
+                        tx.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": WRITER_LOCK})
+                    yield tx
+            except OperationalError as error:
+                if _is_busy(error):
+                    raise StoreBusy(
+                        "another writer held the database too long, try again"
+                    ) from error
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A reading transaction over one consistent snapshot; writing in it fails."""
+        options: dict[str, Any] = {"glaytos_mode": "read"}
+        if self.dialect == "postgresql":
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self.engine.connect() as plain:
+            tx = plain.execution_options(**options)
+            with tx.begin():
+                yield tx
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+
+def _is_busy(error: OperationalError) -> bool:
+    """SQLITE_BUSY, or PostgreSQL's lock_not_available."""
+    cause = error.orig
+    return getattr(cause, "sqlstate", None) == "55P03" or "database is locked" in str(cause)
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise BadDatabaseUrl("got SQLite in memory, expected a file: sqlite:///path")
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_MS // 1000})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        # The driver's own transaction guessing is off; "begin" below says BEGIN itself.
+        connection.isolation_level = None
+        for pragma in _SQLITE_PRAGMAS:
+            connection.execute(pragma)
+        connection.create_function("units_add", 2, add_units, deterministic=True)
+        connection.create_function("units_sub", 2, subtract_units, deterministic=True)
+        connection.create_aggregate("units_sum", 1, UnitsTotal)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("glaytos_mode") == "write"
+        connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writing else 'ON'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    settings = f"-c lock_timeout={BUSY_MS} -c synchronous_commit=on -c timezone=UTC"
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args={"options": settings},
+        pool_pre_ping=True,
+    )

@@ -1,0 +1,27 @@
+"""What can go wrong with the database itself."""
+
+from wallet.errors import WalletError
+
+
+class StoreError(WalletError):
+    """Root of the store's errors."""
+
+    code = "store.error"
+
+
+class BadDatabaseUrl(StoreError):
+    """A database URL that is neither SQLite nor PostgreSQL."""
+
+    code = "store.bad_url"
+
+
+class StoreBusy(StoreError):
+    """Another writer held the database for too long; nothing was changed, try again."""
+
+    code = "store.busy"
+
+
+class SchemaMismatch(StoreError):
+    """The database's tables or walls are not those this version expects."""
+
+    code = "store.schema_mismatch"
