@@ -96,4 +96,5 @@ class Settings:
     signers: tuple[SignerSettings, ...]
     staff: tuple[StaffSettings, ...]
     approvals_required: int
+    webhooks_private_allowed: bool = False
     kill_at: str = ""
