@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from chains.utxo.params import UtxoParams
 from signer.protocol import Purpose
 
 
@@ -58,8 +59,8 @@ class NetworkRules:
     """Hard limits of one network, from this signer's own file; a policy can only be stricter.
 
     `fee_units_max` is in base units of `asset`, the native asset; `fee_ppm_max` is the fee's share
-    of the native value paid; `feerate_max` is sat per vbyte, or wei per gas (maxFeePerGas).
-    `chain_id` is None on a UTXO network. `tokens` maps asset codes.
+    of the native value paid; `feerate_max` is sats per 1000 vbytes, or wei per gas (maxFeePerGas).
+    `chain_id` is None on a UTXO network and `utxo` None on an EVM one. `tokens` maps asset codes.
     """
 
     id: str
@@ -69,6 +70,7 @@ class NetworkRules:
     fee_ppm_max: int
     feerate_max: int
     chain_id: int | None = None
+    utxo: UtxoParams | None = None
     gas_limit_max: int = 0
     nonce_gap_max: int = 0
     inputs_max: int = 500
@@ -166,7 +168,7 @@ class SpendFacts:
 
     `payees` is in base units of `asset`, each tied to the intent it fulfils; `fee_units` is the
     most the network can take, in base units of the native asset; `size` is vbytes or the gas limit;
-    `feerate` is sat per vbyte (rounded up) or wei per gas. `snapshot` is the SHA-256 of the payload
+    `feerate` is sats per 1000 vbytes (rounded up) or wei per gas. `snapshot` is the SHA-256 of the payload
     that was reviewed. `outpoints` maps "txid:vout" to its proven amount. `nonce` is (EIP-55 address,
     nonce) on an EVM chain. `notes` are further lines to show (Safe hashes, token contract).
     """

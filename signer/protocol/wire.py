@@ -149,6 +149,12 @@ class Fields:
         except ValueError as error:
             raise ProtocolError(f"got {name} {text[:40]!r}, expected {list(kind)}") from error
 
+    def table(self, name: str) -> Mapping[str, Any]:
+        value = self._take(name)
+        if not isinstance(value, dict):
+            raise ProtocolError(f"got {name} that is not a map")
+        return value
+
     def items(self, name: str, count_max: int) -> list[Any]:
         value = self._take(name)
         if not isinstance(value, list) or len(value) > count_max:

@@ -1,0 +1,68 @@
+"""New secrets: the system generator, mixed with at least one more source where a person has one."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+
+from signer.errors import SignerError
+
+RandomBytes = Callable[[int], bytes]
+"""os.urandom in production; an argument everywhere so that a test can watch the real path."""
+
+SECOND_SOURCE_BYTES_MIN = 16
+"""A second source below this adds nothing worth a file."""
+
+SECOND_SOURCE_BYTES_MAX = 1024 * 1024
+"""Larger files are a mistake, not more entropy."""
+
+
+class EntropyError(SignerError):
+    """A source of randomness that must not be used."""
+
+    code = "entropy.unusable"
+
+
+def new_secret(random: RandomBytes, size: int, purpose: str, second: bytes | None = None) -> bytes:
+    """`size` secret bytes: HKDF-SHA256 over the system generator and a second source.
+
+    Learning either source alone gives nothing. Raises EntropyError for a source that looks dead.
+    """
+    first = _drawn(random)
+    material = len(first).to_bytes(4, "big") + first
+    if second is not None:
+        _check_second(second)
+        material += len(second).to_bytes(4, "big") + second
+    return hkdf(material, b"hk/entropy/v1", purpose.encode(), size)
+
+
+def hkdf(material: bytes, salt: bytes, info: bytes, size: int) -> bytes:
+    """HKDF-SHA256 (RFC 5869), extract and expand."""
+    key = hmac.digest(salt, material, "sha256")
+    output = b""
+    block = b""
+    for counter in range(1, (size + 31) // 32 + 1):
+        block = hmac.digest(key, block + info + bytes([counter]), "sha256")
+        output += block
+    return output[:size]
+
+
+def _drawn(random: RandomBytes) -> bytes:
+    """Two draws of 64 bytes: a generator that repeats itself or is stuck is refused."""
+    first, again = random(64), random(64)
+    if len(first) != 64 or len(again) != 64:
+        raise EntropyError("got too few bytes from the system generator, expected 64")
+    if first == again or len(set(first)) < 16 or len(set(again)) < 16:
+        raise EntropyError("got a stuck system generator, expected different bytes at each draw")
+    return hashlib.sha512(first + again).digest()
+
+
+def _check_second(second: bytes) -> None:
+    if not SECOND_SOURCE_BYTES_MIN <= len(second) <= SECOND_SOURCE_BYTES_MAX:
+        raise EntropyError(
+            f"got {len(second)} bytes of a second source, expected {SECOND_SOURCE_BYTES_MIN} to"
+            f" {SECOND_SOURCE_BYTES_MAX}"
+        )
+    if len(set(second)) < 5:
+        raise EntropyError(
+            "got a second source of fewer than 5 different bytes, expected dice or noise"
+        )

@@ -1,0 +1,106 @@
+"""Whose address a payee is: every claim of the request is derived again from our own vaults."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from chains.errors import ChainError
+from chains.evm.accounts import FixedAddress
+from chains.evm.safe import SafeVault
+from signer.errors import Refused, SignerError
+from signer.guards.facts import GuardContext, Owner, PayeeFact, RegisteredVault, Role
+from signer.protocol import Intent, OwnOutput, Purpose, SignRequest
+from signer.registry import address_at
+
+_PURPOSE_OWNERS: Mapping[Purpose, frozenset[Owner]] = {
+    Purpose.WITHDRAWAL: frozenset({Owner.NONE, Owner.DEPOSIT}),
+    Purpose.GATHER: frozenset({Owner.HOT, Owner.COLD}),
+    Purpose.TOP_UP: frozenset({Owner.DEPOSIT}),
+    Purpose.SWEEP: frozenset({Owner.COLD}),
+    Purpose.REFILL: frozenset({Owner.HOT}),
+}
+"""Whom each purpose may ever pay; the policy can only be stricter."""
+
+_OWNER_OF_ROLE = {Role.HOT: Owner.HOT, Role.COLD: Owner.COLD, Role.DEPOSIT: Owner.DEPOSIT}
+
+INDEX_MAX = 2**31 - 1
+"""Largest unhardened index."""
+
+
+def payee_facts(request: SignRequest, context: GuardContext) -> tuple[PayeeFact, ...]:
+    """Every payee of the intents with its owner. Raises Refused."""
+    own = _derived(request, context)
+    facts = tuple(
+        _fact(intent, payee.address, payee.units, own, context)
+        for intent in request.intents
+        for payee in intent.payees
+    )
+    unused = set(own) - {fact.address for fact in facts}
+    if unused:
+        raise Refused("own.unused", f"got origins of {sorted(unused)[:3]}, which nobody pays")
+    allowed = _PURPOSE_OWNERS[request.intents[0].purpose]
+    for fact in facts:
+        if fact.owner not in allowed:
+            raise Refused(
+                "purpose.wrong_payee",
+                f"{request.intents[0].purpose} pays {fact.address}, owner {fact.owner}",
+            )
+    return facts
+
+
+def fixed_addresses(network: str, context: GuardContext) -> dict[str, RegisteredVault]:
+    """Addresses of our vaults that have only one: known without any claim."""
+    return {
+        vault.vault.address_text(0): vault
+        for vault in context.vaults.values()
+        if vault.network == network and isinstance(vault.vault, FixedAddress | SafeVault)
+    }
+
+
+def count_payees(facts: tuple[PayeeFact, ...]) -> Counter[tuple[str, int]]:
+    """Payments as a multiset: what the payload must pay, exactly."""
+    return Counter((fact.address, fact.units) for fact in facts)
+
+
+def _derived(request: SignRequest, context: GuardContext) -> dict[str, OwnOutput]:
+    found: dict[str, OwnOutput] = {}
+    for claim in request.own:
+        vault = context.vaults.get(claim.source)
+        if vault is None or vault.network != request.network:
+            raise Refused("own.source_unknown", f"got origin in {claim.source!r}")
+        if claim.address in found:
+            raise Refused("own.twice", f"got two origins of {claim.address}")
+        if claim.branch not in (0, 1) or claim.index > INDEX_MAX:
+            raise Refused("own.path", f"got {claim.branch}/{claim.index} for {claim.address}")
+        try:
+            address = address_at(vault.vault, context.networks, claim.branch, claim.index)
+        except (ChainError, SignerError) as error:
+            raise Refused("own.path", f"{claim.address}: {error}") from error
+        if address != claim.address:
+            raise Refused("own.mismatch", f"got {claim.address}, derived {address}")
+        found[claim.address] = claim
+    return found
+
+
+def _fact(
+    intent: Intent,
+    address: str,
+    units: int,
+    own: Mapping[str, OwnOutput],
+    context: GuardContext,
+) -> PayeeFact:
+    claim = own.get(address)
+    if claim is None:
+        fixed = fixed_addresses(intent.network, context).get(address)
+        if fixed is None:
+            return PayeeFact(
+                intent_id=intent.intent_id, address=address, units=units, owner=Owner.NONE
+            )
+        claim = OwnOutput(address=address, source=fixed.name, branch=0, index=0)
+    return PayeeFact(
+        intent_id=intent.intent_id,
+        address=address,
+        units=units,
+        owner=_OWNER_OF_ROLE[context.vaults[claim.source].role],
+        source=claim.source,
+        path=f"{claim.branch}/{claim.index}",
+    )

@@ -1,0 +1,295 @@
+"""A signer's home folder: key files, configuration, log and mark, opened by one process at a time.
+
+Open a home and it knows its vaults, limits and memory without any secret; unlock it and it can sign.
+"""
+
+import fcntl
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chains.hd import path_text
+from chains.utxo.params import BUILTIN
+from signer import registry
+from signer.config import ConfigError, SignerConfig, check_name, load_config
+from signer.derive import KeyChain
+from signer.entropy import RandomBytes, new_secret
+from signer.errors import SignerError
+from signer.guards.facts import NetworkRules, RegisteredVault, Role
+from signer.keystore import (
+    FILE_BYTES_MAX,
+    Kek,
+    KeyHeader,
+    OpenedKey,
+    SecretUse,
+    decode_key,
+    encode_key,
+    public_value,
+)
+from signer.log import Log, LogKind
+from signer.protocol import digest, identity_sign
+from signer.registry import Account
+from signer.state import MONTH_S, State
+from signer.storage import read_limited, sync_directory, write_atomic
+
+SEED_BYTES = 32
+"""256 bits; the BIP-32 seed itself."""
+
+_EVM_XPUB_VERSION = 0x0488B21E
+_CONFIG_BYTES_MAX = 256 * 1024
+
+
+class HomeError(SignerError):
+    """A home that is missing, in use, or not set up yet."""
+
+    code = "home.unusable"
+
+
+class NotActivated(HomeError):
+    """Configuration files that are not the ones a person activated."""
+
+    code = "config.not_activated"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The secrets of a home while it is unlocked."""
+
+    chain: KeyChain = field(repr=False)
+    identity_seed: bytes = field(repr=False)
+    state_key: bytes = field(repr=False)
+
+    def sign_identity(self, domain: str, body: bytes) -> bytes:
+        """Ed25519 signature of a body by this signer's identity."""
+        return identity_sign(self.identity_seed, digest(domain, body))
+
+
+class Home:
+    """An open home. Close it to let another process in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not (path / "mark").exists():
+            raise HomeError(f"got no signer home in {path}, expected one made by init")
+        self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise HomeError("got a home in use by another process, expected it free") from error
+        self.log = Log(path / "log", path / "mark")
+        self.state = State()
+        self.keys: Keys | None = None
+        try:
+            for record in self.log.replay():
+                self.state.apply(record)
+            self.config = self._load_config()
+            self.vaults = self._load_vaults()
+        except SignerError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Release the log and the lock; forget the keys."""
+        self.keys = None
+        self.log.close()
+        os.close(self._lock)
+
+    @property
+    def networks(self) -> Mapping[str, NetworkRules]:
+        """The networks of the activated configuration."""
+        return self.config.networks if self.config is not None else {}
+
+    def activated(self) -> SignerConfig:
+        """The configuration. Raises NotActivated before `configure`."""
+        if self.config is None:
+            raise NotActivated("got a home without configuration, expected `configure` first")
+        return self.config
+
+    def unlocked(self) -> Keys:
+        """The keys. Raises HomeError while locked."""
+        if self.keys is None:
+            raise HomeError("got a locked home, expected it unlocked")
+        return self.keys
+
+    def unlock(self, kek: Kek) -> Keys:
+        """Open the three key files, check them against the log, and check the log's MACs."""
+        opened = {use: self._open_key(use, kek) for use in SecretUse}
+        self.log.authenticate(opened[SecretUse.STATE].secret)
+        keys = Keys(
+            KeyChain(opened[SecretUse.SEED].secret),
+            opened[SecretUse.IDENTITY].secret,
+            opened[SecretUse.STATE].secret,
+        )
+        if keys.chain.fingerprint != self.state.fingerprint:
+            raise HomeError("got another seed than this home was made with")
+        for vault in self.vaults.values():
+            self._check_proof(vault, keys)
+        self.keys = keys
+        return keys
+
+    def configure(self, config_text: bytes, policy_text: bytes, time_s: int) -> SignerConfig:
+        """Activate a configuration: files first, then the record that pins them. Needs the keys."""
+        self.unlocked()
+        config = load_config(config_text, policy_text)
+        check_windows(config)
+        write_atomic(self.path / "signer.toml", config_text)
+        write_atomic(self.path / "policy.toml", policy_text)
+        pinned = {
+            "config_sha256": config.config_sha256,
+            "policy_sha256": config.policy_sha256,
+            "policy_hash": config.policy.hash,
+        }
+        self.state.apply(self.log.append(LogKind.CONFIGURED, self._time(time_s), pinned))
+        self.config = config
+        self.vaults = self._load_vaults()
+        return config
+
+    def account(self, network: str, path: tuple[int, ...], time_s: int) -> Account:
+        """Issue the account key at a path, bound for ever to one network. Needs the keys."""
+        keys = self.unlocked()
+        known = self.state.accounts.get(path)
+        if known is not None and known.network != network:
+            raise registry.KeyBoundElsewhere(
+                f"got {path_text(path)} for {network}, expected {known.network} as issued before"
+            )
+        if known is not None:
+            return known
+        version = BUILTIN[network].xpub_version if network in BUILTIN else self._version(network)
+        xpub = keys.chain.node(path).xpub(version)
+        data = {"network": network, "path": list(path), "xpub": xpub}
+        self.state.apply(self.log.append(LogKind.ACCOUNT, self._time(time_s), data))
+        return self.state.accounts[path]
+
+    def register(self, text: bytes, role: Role, time_s: int) -> tuple[RegisteredVault, str, bytes]:
+        """Register a vault file. Gives the vault, its first address, and the proof."""
+        keys = self.unlocked()
+        vault = self.parse_vault(text, role)
+        known = self.state.vaults.get(vault.name)
+        if known is not None and (known.text != text or known.role != role):
+            raise registry.RegistryError(f"got another vault {vault.name}, expected a new name")
+        first = registry.first_address(vault.vault, self.networks)
+        proof = _proof(keys, vault, text, first)
+        if known is None:
+            data = {"name": vault.name, "role": str(role), "text": text, "proof": proof}
+            self.state.apply(self.log.append(LogKind.REGISTERED, self._time(time_s), data))
+            self.vaults = {**self.vaults, vault.name: vault}
+        return vault, first, proof
+
+    def parse_vault(self, text: bytes, role: Role) -> RegisteredVault:
+        """A vault file as it would be registered. Raises RegistryError."""
+        self.activated()
+        accounts = tuple(self.state.accounts.values())
+        return registry.registered(text, role, self.networks, accounts, self.state.fingerprint)
+
+    def _time(self, time_s: int) -> int:
+        """Never before the last record, whatever the clock says."""
+        return max(time_s, self.log.last_time_s)
+
+    def _version(self, network: str) -> int:
+        rules = self.networks.get(network)
+        if rules is None:
+            raise HomeError(f"got unknown network {network}, expected a configured one")
+        return rules.utxo.xpub_version if rules.utxo is not None else _EVM_XPUB_VERSION
+
+    def _open_key(self, use: SecretUse, kek: Kek) -> OpenedKey:
+        data = read_limited(self.path / "keys" / f"{use}.hk1", FILE_BYTES_MAX)
+        opened = decode_key(data, kek)
+        expected = (use, f"{self.state.signer_id}/{use}")
+        if (opened.header.use, opened.header.kid) != expected:
+            raise HomeError(f"got the key file of {opened.header.kid}, expected {expected[1]}")
+        return opened
+
+    def _load_config(self) -> SignerConfig | None:
+        if not self.state.config_sha256:
+            return None
+        config_text = read_limited(self.path / "signer.toml", _CONFIG_BYTES_MAX)
+        policy_text = read_limited(self.path / "policy.toml", _CONFIG_BYTES_MAX)
+        given = (hashlib.sha256(config_text).digest(), hashlib.sha256(policy_text).digest())
+        if given != (self.state.config_sha256, self.state.policy_sha256):
+            raise NotActivated(
+                "got changed configuration files, expected `configure` to accept them"
+            )
+        return load_config(config_text, policy_text)
+
+    def _load_vaults(self) -> dict[str, RegisteredVault]:
+        if self.config is None:
+            return {}
+        records = self.state.vaults.values()
+        return {
+            record.name: self.parse_vault(record.text, Role(record.role))
+            for record in records
+            if self._known_network(record.text)
+        }
+
+    def _known_network(self, text: bytes) -> bool:
+        """A vault whose network was taken out of the configuration sleeps."""
+        return registry.network_of(text) in self.networks
+
+    def _check_proof(self, vault: RegisteredVault, keys: Keys) -> None:
+        record = self.state.vaults[vault.name]
+        first = registry.first_address(vault.vault, self.networks)
+        if not hmac.compare_digest(_proof(keys, vault, record.text, first), record.proof):
+            raise registry.RegistryError(
+                f"got vault {vault.name} without its proof of registration"
+            )
+
+
+def create(
+    path: Path,
+    signer_id: str,
+    kek: Kek,
+    random: RandomBytes,
+    time_s: int,
+    second: bytes | None = None,
+) -> None:
+    """Make a home, wholly or not at all: it is built beside and renamed into place."""
+    check_name(signer_id, "signer id")
+    if path.exists():
+        raise HomeError(f"got {path}, which exists already, expected a new folder")
+    part = path.with_name(path.name + ".part")
+    (part / "keys").mkdir(parents=True, mode=0o700)
+    secrets = {
+        SecretUse.SEED: new_secret(random, SEED_BYTES, "seed", second),
+        SecretUse.IDENTITY: new_secret(random, 32, "identity", second),
+        SecretUse.STATE: new_secret(random, 32, "state", second),
+    }
+    publics = {use: public_value(use, secret) for use, secret in secrets.items()}
+    for use, secret in secrets.items():
+        header = KeyHeader(
+            kid=f"{signer_id}/{use}",
+            use=use,
+            asset="*",
+            network="*",
+            path="m",
+            public_hash=hashlib.sha256(publics[use]).digest(),
+            created_s=time_s,
+            policy_id="",
+        )
+        write_atomic(part / "keys" / f"{use}.hk1", encode_key(header, secret, kek, random))
+    log = Log.create(part / "log", part / "mark", secrets[SecretUse.STATE])
+    created = {
+        "signer_id": signer_id,
+        "fingerprint": KeyChain(secrets[SecretUse.SEED]).fingerprint,
+        "identity": publics[SecretUse.IDENTITY],
+    }
+    log.append(LogKind.CREATED, time_s, created)
+    log.close()
+    os.replace(part, path)
+    sync_directory(path.parent)
+
+
+def check_windows(config: SignerConfig) -> None:
+    """Raise ConfigError for a window longer than the signer remembers."""
+    for rule in config.policy.payments:
+        for window in rule.windows:
+            if window.seconds > MONTH_S:
+                raise ConfigError(f"got a window of {window.seconds} s, expected at most {MONTH_S}")
+
+
+def _proof(keys: Keys, vault: RegisteredVault, text: bytes, first: str) -> bytes:
+    body = registry.proof_body(vault, text, first)
+    return hmac.digest(keys.state_key, b"hk/registration/v1" + body, "sha256")

@@ -1,0 +1,171 @@
+"""What the signer remembers: the log replayed into tables that guards and policy ask."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from signer.errors import Refused
+from signer.guards.facts import SpendFacts
+from signer.log import LogKind, LogTampered, Record
+from signer.protocol import SignRequest
+from signer.registry import Account
+
+MONTH_S = 31 * 24 * 3600
+"""Spending older than this is in no window and is forgotten."""
+
+_Flow = tuple[str, str, str, str]
+"""Network, asset, source, purpose: what a window is counted for."""
+
+
+@dataclass(frozen=True, slots=True)
+class VaultRecord:
+    """A registration as the log holds it."""
+
+    name: str
+    role: str
+    text: bytes
+    proof: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """An answered request: the digest of exactly that request, and where its record starts."""
+
+    request_digest: bytes
+    offset: int
+
+
+@dataclass(slots=True)
+class State:
+    """Tables built from records alone; `apply` is the only writer."""
+
+    signer_id: str = ""
+    fingerprint: str = ""
+    identity: bytes = b""
+    config_sha256: bytes = b""
+    policy_sha256: bytes = b""
+    accounts: dict[tuple[int, ...], Account] = field(default_factory=dict)
+    vaults: dict[str, VaultRecord] = field(default_factory=dict)
+    _requests: dict[str, Remembered] = field(default_factory=dict)
+    _intents: set[bytes] = field(default_factory=set)
+    _intent_ids: set[str] = field(default_factory=set)
+    _outpoints: dict[tuple[str, str], int] = field(default_factory=dict)
+    _nonces: dict[tuple[str, str], int] = field(default_factory=dict)
+    _change: dict[str, int] = field(default_factory=dict)
+    _spent: dict[_Flow, deque[tuple[int, int]]] = field(default_factory=dict)
+    _r_values: dict[bytes, bytes] = field(default_factory=dict)
+
+    def apply(self, record: Record) -> None:
+        """Take a record into the tables. Raises LogTampered for one of another shape."""
+        if not record.authenticated and record.kind is not LogKind.REFUSED:
+            raise LogTampered(f"got record {record.seq} ({record.kind}) without a MAC")
+        try:
+            self._apply(record, record.data)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise LogTampered(f"got record {record.seq} of another shape: {error!r}") from error
+
+    def _apply(self, record: Record, data: Mapping[str, Any]) -> None:
+        match record.kind:
+            case LogKind.CREATED:
+                self.signer_id = data["signer_id"]
+                self.fingerprint = data["fingerprint"]
+                self.identity = data["identity"]
+            case LogKind.CONFIGURED:
+                self.config_sha256 = data["config_sha256"]
+                self.policy_sha256 = data["policy_sha256"]
+            case LogKind.ACCOUNT:
+                path = tuple(data["path"])
+                self.accounts[path] = Account(network=data["network"], path=path, xpub=data["xpub"])
+            case LogKind.REGISTERED:
+                self.vaults[data["name"]] = VaultRecord(
+                    data["name"], data["role"], data["text"], data["proof"]
+                )
+            case LogKind.SIGNED:
+                self._signed(record, data)
+            case LogKind.REFUSED:
+                # A record without a MAC could be anybody's: it must not use up a request id.
+                if record.authenticated and data["request_id"]:
+                    self._remember(record, data)
+            case _:
+                assert_never(record.kind)
+
+    def _remember(self, record: Record, data: Mapping[str, Any]) -> None:
+        self._requests[data["request_id"]] = Remembered(data["request_digest"], record.offset)
+
+    def _signed(self, record: Record, data: Mapping[str, Any]) -> None:
+        self._remember(record, data)
+        network, source = data["network"], data["source"]
+        for intent_id, intent_digest in data["intents"]:
+            self._intent_ids.add(intent_id)
+            self._intents.add(intent_digest)
+        for outpoint, units in data["outpoints"]:
+            self._outpoints[(network, outpoint)] = units
+        for address, nonce in data["nonces"]:
+            place = (network, address)
+            self._nonces[place] = max(nonce, self._nonces.get(place, 0))
+        for index in data["change"]:
+            self._change[source] = max(index, self._change.get(source, 0))
+        for r_value, digest in data["r_values"]:
+            self._r_values[r_value] = digest
+        flow = (network, data["asset"], source, data["purpose"])
+        spent = self._spent.setdefault(flow, deque())
+        spent.append((record.time_s, data["units"]))
+        while spent[0][0] < record.time_s - MONTH_S:
+            spent.popleft()
+
+    def remembered(self, request_id: str) -> Remembered | None:
+        """The answered request of that id, or None."""
+        return self._requests.get(request_id)
+
+    def intent_signed(self, intent_id: str, intent_digest: bytes) -> bool:
+        """Whether an intent, or another with its id, was signed before."""
+        return intent_id in self._intent_ids or intent_digest in self._intents
+
+    def outpoint_units(self, network: str, outpoint: str) -> int | None:
+        """Amount seen for `txid:vout` before, or None."""
+        return self._outpoints.get((network, outpoint))
+
+    def last_nonce(self, network: str, address: str) -> int | None:
+        """Highest nonce signed for an account or a Safe, or None."""
+        return self._nonces.get((network, address))
+
+    def change_index_max(self, vault: str) -> int | None:
+        """Highest change index signed for in a vault, or None."""
+        return self._change.get(vault)
+
+    def spent_units(self, flow: _Flow, window_s: int, now_s: int) -> int:
+        """What was signed for in the last `window_s` seconds."""
+        spent = self._spent.get(flow, ())
+        return sum(units for time_s, units in spent if time_s > now_s - window_s)
+
+    def check_r_value(self, r_value: bytes, digest: bytes) -> None:
+        """Raise Refused if the same R was made for another digest: that reveals the key."""
+        if self._r_values.get(r_value, digest) != digest:
+            raise Refused("signature.nonce_reused", "got an R value that was used before")
+
+
+def signed_data(
+    request: SignRequest,
+    digest: bytes,
+    facts: SpendFacts,
+    r_values: list[list[bytes]],
+    answer: bytes,
+) -> dict[str, Any]:
+    """The data of a SIGNED record: all that `State` needs, and the answer itself for `recall`."""
+    return {
+        "request_id": request.request_id,
+        "request_digest": digest,
+        "network": facts.network,
+        "source": facts.source,
+        "asset": facts.asset,
+        "purpose": str(facts.purpose),
+        "units": facts.units,
+        "fee_units": facts.fee_units,
+        "intents": [[intent.intent_id, intent.digest] for intent in request.intents],
+        "outpoints": [[outpoint, units] for outpoint, units in sorted(facts.outpoints.items())],
+        "nonces": [list(facts.nonce)] if facts.nonce else [],
+        "change": [change.index for change in facts.change],
+        "r_values": r_values,
+        "answer": answer,
+    }

@@ -1,0 +1,44 @@
+"""Files that are either wholly there or not there at all."""
+
+import os
+from pathlib import Path
+
+from signer.errors import SignerError
+
+
+class StorageError(SignerError):
+    """A file of the signer's home that is missing, too large or readable by others."""
+
+    code = "storage.unusable"
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace `path`; after return the bytes survive a power cut. Mode 0600."""
+    part = path.with_name(path.name + ".part")
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+    sync_directory(path.parent)
+
+
+def read_limited(path: Path, size_max: int) -> bytes:
+    """The file's bytes; the size is checked before reading. Raises StorageError."""
+    try:
+        size = path.stat().st_size
+        if size > size_max:
+            raise StorageError(f"got {path.name} of {size} bytes, expected at most {size_max}")
+        return path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"got no readable file {path.name}: {error.strerror}") from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make a rename or a new name in a folder durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
