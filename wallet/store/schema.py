@@ -41,7 +41,7 @@ NAME = String(128)
 counters = Table(
     "counters",
     metadata,
-    Column("name", NAME, primary_key=True),
+    Column("name", String(255), primary_key=True),
     Column("value", BigInteger, nullable=False),
     Column("head", LargeBinary(32)),  # last hash of a hash-chained sequence (events)
 )

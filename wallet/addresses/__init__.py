@@ -1,0 +1,1 @@
+"""The exchange's users and every address of ours. Derives from public keys only; pays nobody."""
