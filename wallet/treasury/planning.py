@@ -1,0 +1,197 @@
+"""Which movements between hot and cold are due, and the intent of each.
+
+Thresholds decide, the policy may say no, and the row is written before anything else happens.
+What is on its way already is counted, so looking twice never asks twice.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from policies import (
+    Decision,
+    Direction,
+    HotFacts,
+    Move,
+    OrderFacts,
+    Outcome,
+    Owner,
+    PayeeFacts,
+    PaymentFacts,
+    Policy,
+    Stage,
+    decide,
+    move,
+    windows_s,
+)
+from signer.protocol import Intent, Payee, Purpose
+from wallet.errors import Invalid
+from wallet.settings import AssetSettings, NetworkSettings
+from wallet.treasury import requests, standing
+from wallet.treasury.errors import DeniedByPolicy, NotRunning
+from wallet.treasury.ports import OwnAddresses
+from wallet.treasury.requests import AUTOMATIC, TreasuryRequest
+from wallet.treasury.thresholds import AssetThreshold, asset_named, threshold_of
+
+LIFETIME_S = 86_400
+"""A request that is not through its signers within a day ends by itself."""
+
+_PURPOSES = {Direction.SWEEP: Purpose.SWEEP, Direction.REFILL: Purpose.REFILL}
+
+
+class BadAmount(Invalid):
+    """An amount that is not more than nothing."""
+
+    code = "treasury.bad_amount"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Where an asset stands against its bounds; `due` is what should move, or None."""
+
+    asset: str
+    threshold: AssetThreshold
+    facts: HotFacts
+    due: Move | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A movement that somebody, or the thresholds, asks for; base units of the asset."""
+
+    purpose: Purpose
+    asset: str
+    units: int
+    requester: str
+
+
+class Planner:
+    """Looks at every asset and asks for what is due."""
+
+    def __init__(
+        self,
+        *,
+        networks: Sequence[NetworkSettings],
+        assets: Sequence[AssetSettings],
+        policy: Policy,
+        approvals_required: int,
+        addresses: OwnAddresses,
+        new_id: Callable[[], str],
+        lifetime_s: int = LIFETIME_S,
+    ) -> None:
+        self.assets = tuple(assets)
+        self._networks: Mapping[str, NetworkSettings] = {n.id: n for n in networks}
+        self._policy = policy
+        self._approvals_required = approvals_required
+        self._addresses = addresses
+        self._new_id = new_id
+        self._lifetime_s = lifetime_s
+
+    def look(self, tx: Connection, asset: AssetSettings) -> Look:
+        """Where an asset stands now."""
+        threshold = threshold_of(tx, asset)
+        facts = standing.hot_facts(tx, asset)
+        due = move(threshold.bounds, facts)
+        return Look(asset=asset.code, threshold=threshold, facts=facts, due=due)
+
+    def act(self, tx: Connection, asset: AssetSettings, now_s: int) -> TreasuryRequest | None:
+        """Ask for what is due of one asset, or nothing. Raises DeniedByPolicy.
+
+        A movement larger than one order may be is asked for in parts, one each time.
+        """
+        due = self.look(tx, asset).due
+        if due is None:
+            return None
+        wanted = Wanted(
+            purpose=_PURPOSES[due.direction],
+            asset=asset.code,
+            units=due.units,
+            requester=AUTOMATIC,
+        )
+        source, _ = self._way(wanted.purpose, self._network(asset.network))
+        rule = self._policy.payment_rule(asset.network, asset.code, wanted.purpose, source)
+        if rule is not None and wanted.units > rule.order_units_max > 0:
+            wanted = Wanted(
+                purpose=wanted.purpose,
+                asset=asset.code,
+                units=rule.order_units_max,
+                requester=AUTOMATIC,
+            )
+        return self.ask(tx, wanted, now_s)
+
+    def ask(self, tx: Connection, wanted: Wanted, now_s: int) -> TreasuryRequest:
+        """Write a request for a movement. Raises DeniedByPolicy, BadAmount or NotRunning."""
+        asset = asset_named(self.assets, wanted.asset)
+        network = self._network(asset.network)
+        if wanted.units <= 0:
+            raise BadAmount(f"got {wanted.units} units, expected more than 0")
+        source, destination = self._way(wanted.purpose, network)
+        decision = self._judge(tx, wanted, asset, source, now_s)
+        if decision.outcome is Outcome.DENY:
+            raise DeniedByPolicy(
+                f"{wanted.purpose} of {wanted.units} {asset.code}: {decision.text}",
+                {"reasons": [r.code for r in decision.reasons if r.outcome is Outcome.DENY]},
+            )
+        payee = self._addresses.own(tx, network.id, destination, _owner(wanted.purpose), now_s)
+        intent = Intent(
+            intent_id=self._new_id(),
+            purpose=wanted.purpose,
+            network=network.id,
+            asset=asset.code,
+            source=source,
+            payees=(Payee(address=payee, units=wanted.units),),
+            fee_units_max=network.fee_units_max,
+            requester=wanted.requester,
+            created_s=now_s,
+            expires_s=now_s + self._lifetime_s,
+        )
+        return requests.create(tx, intent, self._approvals_needed(wanted, decision), now_s)
+
+    def _judge(
+        self, tx: Connection, wanted: Wanted, asset: AssetSettings, source: str, now_s: int
+    ) -> Decision:
+        owner = Owner(_owner(wanted.purpose))
+        payee = PayeeFacts(address=owner, units=wanted.units, owner=owner)
+        order = OrderFacts(order_id="new", requester=wanted.requester, payees=(payee,))
+        windows = windows_s(self._policy, asset.network, asset.code, wanted.purpose, source)
+        facts = PaymentFacts(
+            purpose=wanted.purpose,
+            network=asset.network,
+            asset=asset.code,
+            source=source,
+            orders=(order,),
+            now_s=now_s,
+            spent_units={
+                window: standing.asked_units(tx, asset.code, wanted.purpose, now_s - window)
+                for window in windows
+            },
+        )
+        return decide(self._policy, facts, Stage.ORDER)
+
+    def _approvals_needed(self, wanted: Wanted, decision: Decision) -> int:
+        """Cold money always needs the deployment's quorum; the policy can only ask for more."""
+        if wanted.purpose is Purpose.REFILL:
+            return max(decision.approvals_required, self._approvals_required)
+        return decision.approvals_required
+
+    def _network(self, network_id: str) -> NetworkSettings:
+        network = self._networks.get(network_id)
+        if network is None or not network.hot or not network.cold:
+            raise NotRunning(f"got network {network_id}, expected one with a hot and a cold vault")
+        return network
+
+    @staticmethod
+    def _way(purpose: Purpose, network: NetworkSettings) -> tuple[str, str]:
+        """From which vault and to which."""
+        match purpose:
+            case Purpose.SWEEP:
+                return network.hot, network.cold
+            case Purpose.REFILL:
+                return network.cold, network.hot
+            case Purpose.WITHDRAWAL | Purpose.GATHER | Purpose.TOP_UP:
+                raise NotRunning(f"got {purpose}, expected sweep or refill")
+
+
+def _owner(purpose: Purpose) -> str:
+    return "cold" if purpose is Purpose.SWEEP else "hot"
