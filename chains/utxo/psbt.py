@@ -1,0 +1,377 @@
+"""PSBT versions 0 and 2: strict bytes in, the same bytes out, and the digests that are signed.
+
+Our own codec instead of embit's: every pair is kept byte for byte, every known field is checked,
+and amounts count only when the previous transaction proves them. Tests hold it against embit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chains.types import OutPoint
+from chains.utxo import scripts, transactions
+from chains.utxo.descriptors import ScriptKey
+from chains.utxo.psbt_fields import (
+    GLOBAL_FIELDS,
+    INPUT_FIELDS,
+    OUTPUT_FIELDS,
+    PsbtError,
+    PsbtScriptMismatch,
+    PsbtSighash,
+    PsbtTooLarge,
+    PsbtUnknownVersion,
+    PsbtUnproven,
+    check_map,
+    read_map,
+    read_witness,
+    write_map,
+)
+from chains.utxo.scripts import ScriptKind, sha256d
+from chains.utxo.transactions import Reader, Transaction, TxInput, TxOutput
+
+MAGIC = b"psbt\xff"
+
+PSBT_BYTES_MAX = 2 * 1024 * 1024
+"""Larger requests are refused before parsing."""
+
+INPUTS_MAX = 1000
+"""Inputs that one payment may have."""
+
+OUTPUTS_MAX = 1000
+"""Outputs that one payment may have."""
+
+SIGHASH_ALL = 1
+"""The only signature type: it covers every input and every output."""
+
+_TAPROOT_FIELDS = frozenset(range(0x13, 0x19))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PsbtInput:
+    """An input and what is claimed about it. Absent scripts are empty."""
+
+    outpoint: OutPoint
+    sequence: int
+    previous_output: TxOutput | None
+    witness_utxo: TxOutput | None
+    partial_sigs: tuple[tuple[bytes, bytes], ...]
+    sighash_type: int | None
+    redeem_script: bytes
+    witness_script: bytes
+    derivations: tuple[ScriptKey, ...]
+    final_script_sig: bytes | None
+    final_witness: tuple[bytes, ...] | None
+    is_taproot: bool
+    pairs: Mapping[bytes, bytes]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a finalizer has been here."""
+        return self.final_script_sig is not None or self.final_witness is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PsbtOutput:
+    """An output and what is claimed about it. Absent scripts are empty."""
+
+    sats: int
+    script: bytes
+    redeem_script: bytes
+    witness_script: bytes
+    derivations: tuple[ScriptKey, ...]
+    pairs: Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Psbt:
+    """A parsed PSBT; `tx` is the transaction without signatures."""
+
+    version: int
+    tx: Transaction
+    inputs: tuple[PsbtInput, ...]
+    outputs: tuple[PsbtOutput, ...]
+    pairs: Mapping[bytes, bytes]
+
+    @classmethod
+    def parse(cls, raw: bytes) -> "Psbt":
+        """Read a PSBT, no byte more. Raises PsbtError or TransactionError."""
+        if len(raw) > PSBT_BYTES_MAX:
+            raise PsbtTooLarge(f"got {len(raw)} bytes, expected at most {PSBT_BYTES_MAX}")
+        if not raw.startswith(MAGIC):
+            raise PsbtError("got other bytes, expected a PSBT")
+        reader = Reader(raw)
+        reader.at = len(MAGIC)
+        pairs = read_map(reader)
+        version = _version(pairs)
+        check_map(pairs, GLOBAL_FIELDS, version)
+        _check_xpubs(pairs)
+        count_in, count_out = _counts(pairs, version)
+        if count_in > INPUTS_MAX or count_out > OUTPUTS_MAX:
+            raise PsbtTooLarge(f"got {count_in} inputs and {count_out} outputs, expected fewer")
+        maps_in = [read_map(reader) for _ in range(count_in)]
+        maps_out = [read_map(reader) for _ in range(count_out)]
+        reader.done()
+        for known, maps in ((INPUT_FIELDS, maps_in), (OUTPUT_FIELDS, maps_out)):
+            for one in maps:
+                check_map(one, known, version)
+        if version == 0:
+            tx = _unsigned(pairs)
+        else:
+            tx = _constructed(pairs, maps_in, maps_out)
+        return cls(
+            version=version,
+            tx=tx,
+            inputs=tuple(_input(*both) for both in zip(tx.inputs, maps_in, strict=True)),
+            outputs=tuple(_output(*both) for both in zip(tx.outputs, maps_out, strict=True)),
+            pairs=pairs,
+        )
+
+    def serialize(self) -> bytes:
+        """The bytes it was read from."""
+        maps = [self.pairs]
+        maps += [one.pairs for one in self.inputs]
+        maps += [one.pairs for one in self.outputs]
+        return MAGIC + b"".join(write_map(pairs) for pairs in maps)
+
+    def spent_output(self, index: int) -> TxOutput:
+        """The output an input spends, proven by its previous transaction. Raises PsbtUnproven."""
+        one = self.inputs[index]
+        if one.previous_output is None:
+            raise PsbtUnproven(f"input {index} has no previous transaction to prove its amount")
+        if one.witness_utxo not in (None, one.previous_output):
+            raise PsbtUnproven(f"input {index} claims another output than its transaction has")
+        return one.previous_output
+
+    def fee_sats(self) -> int:
+        """Proven inputs less outputs; negative when more is paid out than comes in."""
+        paid_in = sum(self.spent_output(index).sats for index in range(len(self.inputs)))
+        return paid_in - sum(output.sats for output in self.outputs)
+
+
+class Sighasher:
+    """The digests of one PSBT's inputs; what they share is hashed once (BIP-143)."""
+
+    __slots__ = ("_outputs", "_prevouts", "_psbt", "_sequences")
+
+    def __init__(self, psbt: Psbt) -> None:
+        self._psbt = psbt
+        inputs = psbt.tx.inputs
+        outpoints = [transactions.outpoint_bytes(one.txid, one.vout) for one in inputs]
+        sequences = [one.sequence.to_bytes(4, "little") for one in inputs]
+        outputs = [transactions.serialize_output(output) for output in psbt.tx.outputs]
+        self._prevouts = sha256d(b"".join(outpoints))
+        self._sequences = sha256d(b"".join(sequences))
+        self._outputs = sha256d(b"".join(outputs))
+
+    def digest(self, index: int) -> bytes:
+        """The 32 bytes that a signature over input `index` signs, type ALL.
+
+        Raises PsbtUnproven, PsbtScriptMismatch or PsbtSighash.
+        """
+        psbt, one = self._psbt, self._psbt.inputs[index]
+        if one.sighash_type not in (None, SIGHASH_ALL):
+            raise PsbtSighash(f"got signature type {one.sighash_type}, expected ALL or none")
+        spent = psbt.spent_output(index)
+        code, is_segwit = script_code(one, spent.script)
+        if not is_segwit:
+            return _legacy_digest(psbt.tx, index, code)
+        tx_input = psbt.tx.inputs[index]
+        return sha256d(
+            psbt.tx.version.to_bytes(4, "little", signed=True)
+            + self._prevouts
+            + self._sequences
+            + transactions.outpoint_bytes(tx_input.txid, tx_input.vout)
+            + transactions.compact_size(len(code))
+            + code
+            + spent.sats.to_bytes(8, "little")
+            + tx_input.sequence.to_bytes(4, "little")
+            + self._outputs
+            + psbt.tx.locktime.to_bytes(4, "little")
+            + SIGHASH_ALL.to_bytes(4, "little")
+        )
+
+
+def sighash(psbt: Psbt, index: int) -> bytes:
+    """One input's digest; use Sighasher for several. Raises PsbtError."""
+    return Sighasher(psbt).digest(index)
+
+
+def script_code(one: PsbtInput, spent_script: bytes) -> tuple[bytes, bool]:
+    """The script that is signed and whether by segwit's rules; every hash on the way is checked.
+
+    Raises PsbtScriptMismatch, also for scripts that are there without a purpose.
+    """
+    script, inner = spent_script, one.redeem_script
+    kind = scripts.kind_of(script)
+    if kind is ScriptKind.P2SH:
+        if scripts.p2sh(scripts.hash160(inner)) != script:
+            raise PsbtScriptMismatch("the redeem script is not the one that the output names")
+        script, inner = inner, b""
+        kind = scripts.kind_of(script)
+        if kind not in (ScriptKind.P2WPKH, ScriptKind.P2WSH):
+            _refuse_extra(one.witness_script)
+            return script, False
+    _refuse_extra(inner)
+    if kind is ScriptKind.P2WSH:
+        if scripts.p2wsh(scripts.sha256(one.witness_script)) != script:
+            raise PsbtScriptMismatch("the witness script is not the one that the output names")
+        return one.witness_script, True
+    _refuse_extra(one.witness_script)
+    if kind is ScriptKind.P2WPKH:
+        return scripts.p2pkh(script[2:]), True
+    if kind is ScriptKind.P2PKH:
+        return script, False
+    raise PsbtScriptMismatch("got an output of a kind that vaults do not have")
+
+
+def _refuse_extra(script: bytes) -> None:
+    if script:
+        raise PsbtScriptMismatch("got an inner script where the output has none")
+
+
+def _legacy_digest(tx: Transaction, index: int, code: bytes) -> bytes:
+    inputs = tuple(
+        TxInput(
+            txid=one.txid,
+            vout=one.vout,
+            script_sig=code if at == index else b"",
+            sequence=one.sequence,
+        )
+        for at, one in enumerate(tx.inputs)
+    )
+    bare = Transaction(version=tx.version, inputs=inputs, outputs=tx.outputs, locktime=tx.locktime)
+    return sha256d(bare.serialize() + SIGHASH_ALL.to_bytes(4, "little"))
+
+
+def _version(pairs: Mapping[bytes, bytes]) -> int:
+    version = int.from_bytes(pairs.get(b"\xfb", bytes(4)), "little")
+    if version not in (0, 2):
+        raise PsbtUnknownVersion(f"got PSBT version {version}, expected 0 or 2")
+    return version
+
+
+def _check_xpubs(pairs: Mapping[bytes, bytes]) -> None:
+    for key, value in pairs.items():
+        # The depth byte of the extended key counts the steps of its path.
+        if key[0] == 0x01 and len(value) != 4 + 4 * key[5]:
+            raise PsbtError("got an extended key whose path has another length than its depth")
+
+
+def _counts(pairs: Mapping[bytes, bytes], version: int) -> tuple[int, int]:
+    if version == 0:
+        tx = _unsigned(pairs)
+        return len(tx.inputs), len(tx.outputs)
+    counts = []
+    for key in (b"\x04", b"\x05"):
+        reader = Reader(pairs.get(key, b""))
+        counts.append(reader.compact())
+        reader.done()
+    return counts[0], counts[1]
+
+
+def _unsigned(pairs: Mapping[bytes, bytes]) -> Transaction:
+    raw = pairs.get(b"\x00")
+    if raw is None:
+        raise PsbtError("got no unsigned transaction, expected one in version 0")
+    tx = transactions.parse(raw, witness=False)
+    if any(one.script_sig for one in tx.inputs):
+        raise PsbtError("got signatures in the unsigned transaction")
+    return tx
+
+
+def _constructed(
+    pairs: Mapping[bytes, bytes],
+    maps_in: list[dict[bytes, bytes]],
+    maps_out: list[dict[bytes, bytes]],
+) -> Transaction:
+    """The transaction that a version 2 PSBT spells out (BIP-370)."""
+    if b"\x02" not in pairs or pairs.get(b"\x06", b"\x00") != b"\x00":
+        raise PsbtError("got no transaction version, or flags that leave the transaction open")
+    if any(b"\x0e" not in one or b"\x0f" not in one for one in maps_in):
+        raise PsbtError("got an input without its outpoint")
+    if any(b"\x03" not in one or b"\x04" not in one for one in maps_out):
+        raise PsbtError("got an output without amount or script")
+    inputs = tuple(
+        TxInput(
+            txid=one[b"\x0e"][::-1].hex(),
+            vout=int.from_bytes(one[b"\x0f"], "little"),
+            sequence=int.from_bytes(one.get(b"\x10", b"\xff\xff\xff\xff"), "little"),
+        )
+        for one in maps_in
+    )
+    outputs = tuple(
+        TxOutput(sats=int.from_bytes(one[b"\x03"], "little"), script=one[b"\x04"])
+        for one in maps_out
+    )
+    return Transaction(
+        version=int.from_bytes(pairs[b"\x02"], "little", signed=True),
+        inputs=inputs,
+        outputs=outputs,
+        locktime=_locktime(pairs, maps_in),
+    )
+
+
+def _locktime(pairs: Mapping[bytes, bytes], maps_in: list[dict[bytes, bytes]]) -> int:
+    """The one lock time that satisfies every input (BIP-370), heights before times."""
+    bound = [one for one in maps_in if b"\x11" in one or b"\x12" in one]
+    if not bound:
+        return int.from_bytes(pairs.get(b"\x03", bytes(4)), "little")
+    for key in (b"\x12", b"\x11"):
+        if all(key in one for one in bound):
+            return max(int.from_bytes(one[key], "little") for one in bound)
+    raise PsbtError("got inputs whose lock times cannot hold together")
+
+
+def _derivations(pairs: Mapping[bytes, bytes], field: int) -> tuple[ScriptKey, ...]:
+    return tuple(
+        ScriptKey(
+            public_key=key[1:],
+            fingerprint=value[:4],
+            path=tuple(
+                int.from_bytes(value[at : at + 4], "little") for at in range(4, len(value), 4)
+            ),
+        )
+        for key, value in pairs.items()
+        if key[0] == field
+    )
+
+
+def _input(tx_input: TxInput, pairs: Mapping[bytes, bytes]) -> PsbtInput:
+    witness_utxo, sighash_type = pairs.get(b"\x01"), pairs.get(b"\x03")
+    final_witness = pairs.get(b"\x08")
+    return PsbtInput(
+        outpoint=OutPoint(tx_input.txid, tx_input.vout),
+        sequence=tx_input.sequence,
+        previous_output=_previous_output(tx_input, pairs.get(b"\x00")),
+        witness_utxo=transactions.read_output(Reader(witness_utxo)) if witness_utxo else None,
+        partial_sigs=tuple((key[1:], value) for key, value in pairs.items() if key[0] == 0x02),
+        sighash_type=int.from_bytes(sighash_type, "little") if sighash_type else None,
+        redeem_script=pairs.get(b"\x04", b""),
+        witness_script=pairs.get(b"\x05", b""),
+        derivations=_derivations(pairs, 0x06),
+        final_script_sig=pairs.get(b"\x07"),
+        final_witness=read_witness(final_witness) if final_witness is not None else None,
+        is_taproot=any(key[0] in _TAPROOT_FIELDS for key in pairs),
+        pairs=pairs,
+    )
+
+
+def _previous_output(tx_input: TxInput, raw: bytes | None) -> TxOutput | None:
+    if raw is None:
+        return None
+    previous = transactions.parse(raw)
+    if previous.txid != tx_input.txid:
+        raise PsbtUnproven("got another previous transaction than the input spends")
+    if tx_input.vout >= len(previous.outputs):
+        raise PsbtUnproven(f"got output {tx_input.vout}, which the previous transaction lacks")
+    return previous.outputs[tx_input.vout]
+
+
+def _output(tx_output: TxOutput, pairs: Mapping[bytes, bytes]) -> PsbtOutput:
+    return PsbtOutput(
+        sats=tx_output.sats,
+        script=tx_output.script,
+        redeem_script=pairs.get(b"\x00", b""),
+        witness_script=pairs.get(b"\x01", b""),
+        derivations=_derivations(pairs, 0x02),
+        pairs=pairs,
+    )
