@@ -28,7 +28,7 @@ from wallet.ledger.errors import (
     LedgerBroken,
     TransferExists,
 )
-from wallet.ledger.transfers import Transfer, TransferKind, content_digest, number
+from wallet.ledger.transfers import Transfer, TransferKind, content_digest, number, single
 from wallet.store import counters
 from wallet.store.schema import ledger_accounts, ledger_batches, ledger_transfers
 
@@ -42,6 +42,7 @@ __all__ = [
     "balances_of",
     "liabilities_units",
     "post_batch",
+    "single",
 ]
 
 SEQUENCE = "ledger_batches"

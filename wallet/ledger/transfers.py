@@ -136,3 +136,8 @@ def _check(transfer: Transfer) -> None:
             raise BadTransfer(f"got asset {transfer.asset[:ASSET_MAX]!r}, expected its code")
     if not least <= transfer.units <= UNITS_MAX:
         raise BadTransfer(f"got {transfer.units} units, expected 1 to {UNITS_MAX}")
+
+
+def single(debit: str, credit: str, asset: str, units: int) -> Transfer:
+    """The common case in short: move `units` from `debit` to `credit` now."""
+    return Transfer.single(debit=debit, credit=credit, asset=asset, units=units)
