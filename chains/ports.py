@@ -18,16 +18,34 @@ from chains.types import (
 class Watched(Protocol):
     """What a scan looks for. A hit may be false (fingerprints); a miss never is."""
 
-    targets: Container[bytes]
-    outpoints: Container[OutPoint]
+    @property
+    def targets(self) -> Container[bytes]:
+        """Scripts or account addresses."""
+        ...
+
+    @property
+    def outpoints(self) -> Container[OutPoint]:
+        """Outputs whose spending matters; empty on EVM chains."""
+        ...
 
 
 class Chain(Protocol):
     """One network through one node."""
 
-    network: str
-    family: Family
-    assets: Sequence[Asset]
+    @property
+    def network(self) -> str:
+        """The network's id."""
+        ...
+
+    @property
+    def family(self) -> Family:
+        """How this chain keeps money."""
+        ...
+
+    @property
+    def assets(self) -> Sequence[Asset]:
+        """The native asset first, then listed tokens."""
+        ...
 
     def destination(self, text: str) -> Destination:
         """Parse a payee's address. Raises AddressError with the reason's own code."""

@@ -1,0 +1,70 @@
+"""Run the service's recurring work on a schedule; every job is one step that may fail and recur."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Event
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+_LOG = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Something to do again and again. `run` does what is due now and returns."""
+
+    name: str
+    every_s: int
+    run: Callable[[], None]
+
+
+class Worker:
+    """The schedule. A job never overlaps itself; a late one runs once, not as often as missed."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._failing: set[str] = set()
+        self.stopping = Event()
+        for job in jobs:
+            self._scheduler.add_job(
+                self._run_safely,
+                "interval",
+                args=[job],
+                seconds=job.every_s,
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=None,
+                id=job.name,
+            )
+
+    def start(self) -> None:
+        """Begin, each job at once."""
+        for job in self._scheduler.get_jobs():
+            job.modify(next_run_time=datetime.now(UTC))
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Let running jobs finish their step, start no other."""
+        self.stopping.set()
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+    @property
+    def failing(self) -> frozenset[str]:
+        """Jobs whose last run raised; the health page shows them."""
+        return frozenset(self._failing)
+
+    def _run_safely(self, job: Job) -> None:
+        """The outermost loop of a job: whatever went wrong is told, and the job comes again."""
+        if self.stopping.is_set():
+            return
+        try:
+            job.run()
+        except Exception as error:  # noqa: BLE001 - the one place where a job may fail
+            self._failing.add(job.name)
+            code = getattr(error, "code", type(error).__name__)
+            _LOG.warning("job.failed", job=job.name, code=code, message=str(error)[:500])
+        else:
+            self._failing.discard(job.name)
