@@ -1,0 +1,60 @@
+"""What each route asks of a key: one map for the whole API, so that a review is one page."""
+
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a key may do. A key has only the scopes it was created with."""
+
+    ACCOUNTS_READ = "accounts:read"
+    ACCOUNTS_WRITE = "accounts:write"
+    ADDRESSES_READ = "addresses:read"
+    ADDRESSES_WRITE = "addresses:write"
+    ASSETS_READ = "assets:read"
+    BALANCES_READ = "balances:read"
+    DEPOSITS_READ = "deposits:read"
+    EVENTS_READ = "events:read"
+    TREASURY_READ = "treasury:read"
+    TREASURY_WRITE = "treasury:write"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
+    WITHDRAWALS_READ = "withdrawals:read"
+    WITHDRAWALS_WRITE = "withdrawals:write"
+
+
+PUBLIC = None
+"""The permission of a route that needs no key."""
+
+PERMISSIONS: dict[str, Scope | None] = {
+    "read_health": PUBLIC,
+    "list_assets": Scope.ASSETS_READ,
+    "create_account": Scope.ACCOUNTS_WRITE,
+    "list_accounts": Scope.ACCOUNTS_READ,
+    "read_account": Scope.ACCOUNTS_READ,
+    "read_account_by_external_id": Scope.ACCOUNTS_READ,
+    "create_address": Scope.ADDRESSES_WRITE,
+    "list_addresses": Scope.ADDRESSES_READ,
+    "read_address": Scope.ADDRESSES_READ,
+    "list_balances": Scope.BALANCES_READ,
+    "list_deposits": Scope.DEPOSITS_READ,
+    "read_deposit": Scope.DEPOSITS_READ,
+    "create_withdrawal": Scope.WITHDRAWALS_WRITE,
+    "list_withdrawals": Scope.WITHDRAWALS_READ,
+    "read_withdrawal": Scope.WITHDRAWALS_READ,
+    "read_withdrawal_by_external_id": Scope.WITHDRAWALS_READ,
+    "cancel_withdrawal": Scope.WITHDRAWALS_WRITE,
+    "approve_withdrawal": Scope.TREASURY_WRITE,
+    "list_treasury_requests": Scope.TREASURY_READ,
+    "read_treasury_request": Scope.TREASURY_READ,
+    "approve_treasury_request": Scope.TREASURY_WRITE,
+    "list_events": Scope.EVENTS_READ,
+    "create_webhook": Scope.WEBHOOKS_WRITE,
+    "list_webhooks": Scope.WEBHOOKS_READ,
+    "read_webhook": Scope.WEBHOOKS_READ,
+    "read_webhook_secret": Scope.WEBHOOKS_WRITE,
+    "list_webhook_deliveries": Scope.WEBHOOKS_READ,
+    "pause_webhook": Scope.WEBHOOKS_WRITE,
+    "resume_webhook": Scope.WEBHOOKS_WRITE,
+    "delete_webhook": Scope.WEBHOOKS_WRITE,
+}
+"""Route name -> scope. A route missing here fails at start, not at its first request."""

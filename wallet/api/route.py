@@ -1,0 +1,153 @@
+"""What happens around every route: read within limits, authenticate, then parse; and once-only."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Message
+
+from wallet.api.auth import Presented, authenticate
+from wallet.api.errors import RequestTooLarge
+from wallet.api.idempotency import Answer, OnceKey, claim, keep, request_hash
+from wallet.api.permissions import PERMISSIONS
+from wallet.api.services import Services
+
+BODY_BYTES_MAX = 64 * 1024
+"""No request body is larger; counted while reading, before anything is parsed."""
+
+IDEMPOTENCY_KEY = r"^[A-Za-z0-9._:-]{8,128}$"
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """An authenticated request as its route sees it; `key_id` is empty on a public route."""
+
+    services: Services
+    key_id: str
+    request_id: str
+    method: str
+    uri: str
+    body: bytes
+
+
+class SignedRoute(APIRoute):
+    """A route that is entered only with a token good for exactly this request."""
+
+    def get_route_handler(self) -> Handler:
+        inner = super().get_route_handler()
+        scope = PERMISSIONS[self.name]
+
+        async def handle(request: Request) -> Response:
+            body = await _read(request)
+            services: Services = request.app.state.services
+            uri = _uri(request)
+            key_id = ""
+            if scope is not None:
+                presented = Presented(
+                    authorization=request.headers.get("authorization"),
+                    uri=uri,
+                    body=body,
+                    peer=request.client.host if request.client else "",
+                )
+                key = await run_in_threadpool(
+                    authenticate, services.db, services.clock, presented, scope
+                )
+                key_id = key.id
+            request.state.call = Call(
+                services=services,
+                key_id=key_id,
+                request_id=request.state.request_id,
+                method=request.method,
+                uri=uri,
+                body=body,
+            )
+            return await inner(Request(request.scope, _replay(body)))
+
+        return handle
+
+
+def _call(request: Request) -> Call:
+    call: Call = request.state.call
+    return call
+
+
+CallNow = Annotated[Call, Depends(_call)]
+"""The authenticated request, for a route that reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A request that changes something, to be done at most once under its Idempotency-Key."""
+
+    call: Call
+    idempotency_key: str
+
+    def run(self, effect: Callable[[Connection], tuple[int, BaseModel]]) -> Response:
+        """Run `effect` in one transaction with its stored answer, or give that answer again.
+
+        An error leaves nothing behind, the key included: the same request may be tried again.
+        """
+        services = self.call.services
+        once = OnceKey(
+            self.call.key_id,
+            self.idempotency_key,
+            request_hash(self.call.method, self.call.uri, self.call.body),
+        )
+        with services.db.write() as tx:
+            answer = claim(tx, once, services.clock.now_s())
+            if answer is not None:
+                return _response(answer, {"Idempotent-Replayed": "true"})
+            status, view = effect(tx)
+            answer = Answer(status, view.model_dump_json())
+            keep(tx, once, answer)
+        return _response(answer, {})
+
+
+def _once(
+    call: CallNow,
+    idempotency_key: Annotated[
+        str, Header(pattern=IDEMPOTENCY_KEY, description="One for each thing to be done")
+    ],
+) -> Once:
+    return Once(call, idempotency_key)
+
+
+OnceNow = Annotated[Once, Depends(_once)]
+"""The authenticated request with its Idempotency-Key, for a route that changes something."""
+
+
+def _response(answer: Answer, headers: dict[str, str]) -> Response:
+    return Response(answer.body, answer.status_code, headers, media_type="application/json")
+
+
+def _uri(request: Request) -> str:
+    """Path and query exactly as sent, still percent-encoded: what the token's `uri` must equal."""
+    raw: bytes = request.scope["raw_path"]
+    query: bytes = request.scope["query_string"]
+    whole = raw + b"?" + query if query else raw
+    return whole.decode("ascii", errors="replace")
+
+
+async def _read(request: Request) -> bytes:
+    chunks: list[bytes] = []
+    total = 0
+    async for chunk in request.stream():
+        total += len(chunk)
+        if total > BODY_BYTES_MAX:
+            raise RequestTooLarge(f"got a body above the limit, expected at most {BODY_BYTES_MAX}")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _replay(body: bytes) -> Callable[[], Coroutine[Any, Any, Message]]:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive

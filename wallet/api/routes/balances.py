@@ -1,0 +1,71 @@
+"""/v1/balances: what an account has, from the ledger, and what is on its way."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from sqlalchemy import Connection, select
+
+from wallet.api.reads import one_account
+from wallet.api.route import CallNow, SignedRoute
+from wallet.api.services import Services
+from wallet.api.views import BalancesView, BalanceView
+from wallet.deposits.states import DepositStatus
+from wallet.events import last_seq
+from wallet.ledger import chart
+from wallet.ledger.posting import balance
+from wallet.settings import AssetSettings
+from wallet.store.schema import deposits
+from wallet.store.types import units_sum
+
+router = APIRouter(prefix="/v1/balances", tags=["balances"], route_class=SignedRoute)
+
+_ON_THE_WAY = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.HELD)
+
+
+@router.get("")
+def list_balances(call: CallNow, account_id: UUID) -> BalancesView:
+    """All balances of one account, in one consistent reading."""
+    services = call.services
+    with services.db.read() as tx:
+        one_account(tx, str(account_id))
+        incoming = _incoming(tx, str(account_id))
+        return BalancesView(
+            account_id=str(account_id),
+            as_of_seq=last_seq(tx),
+            data=[
+                _view(tx, services, asset, str(account_id), incoming.get(asset.code, 0))
+                for asset in services.settings.assets
+            ],
+        )
+
+
+def _incoming(tx: Connection, account_id: str) -> dict[str, int]:
+    query = (
+        select(deposits.c.asset, units_sum(deposits.c.units))
+        .where(deposits.c.account_id == account_id, deposits.c.status.in_(_ON_THE_WAY))
+        .group_by(deposits.c.asset)
+    )
+    return {asset: units for asset, units in tx.execute(query)}
+
+
+def _view(
+    tx: Connection, services: Services, asset: AssetSettings, account_id: str, incoming: int
+) -> BalanceView:
+    found = balance(tx, chart.user(account_id), asset.code)
+    total, available = found.net, found.available
+
+    def text(units: int) -> str:
+        return services.text(asset.code, units)
+
+    return BalanceView(
+        asset=asset.code,
+        network=asset.network,
+        total=text(total),
+        total_units=str(total),
+        available=text(available),
+        available_units=str(available),
+        held=text(total - available),
+        held_units=str(total - available),
+        incoming=text(incoming),
+        incoming_units=str(incoming),
+    )

@@ -1,0 +1,72 @@
+"""/v1/treasury/requests: movements between hot and cold, and the staff's approvals of them."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from sqlalchemy import Connection
+
+from signer.protocol import Approval
+from wallet.api.bodies import CODE, NewApproval
+from wallet.api.pages import Page, WindowNow, read_page
+from wallet.api.reads import (
+    approvers_of,
+    one_treasury_request,
+    select_treasury_requests,
+    treasury_view,
+)
+from wallet.api.route import CallNow, OnceNow, SignedRoute
+from wallet.api.views import TreasuryRequestView
+from wallet.store.schema import treasury_requests
+from wallet.treasury.errors import WrongIntent
+from wallet.treasury.states import RequestStatus
+
+router = APIRouter(prefix="/v1/treasury", tags=["treasury"], route_class=SignedRoute)
+
+
+@router.get("/requests")
+def list_treasury_requests(
+    call: CallNow,
+    window: WindowNow,
+    asset: Annotated[str | None, Query(pattern=CODE)] = None,
+    status: RequestStatus | None = None,
+) -> Page[TreasuryRequestView]:
+    """Treasury requests, newest first."""
+    query = select_treasury_requests()
+    if asset is not None:
+        query = query.where(treasury_requests.c.asset == asset)
+    if status is not None:
+        query = query.where(treasury_requests.c.status == status)
+    with call.services.db.read() as tx:
+        order = (treasury_requests.c.created_s, treasury_requests.c.id)
+        return read_page(
+            tx,
+            query,
+            window,
+            order,
+            lambda row: treasury_view(row, call.services, approvers_of(tx, [row["intent_digest"]])),
+        )
+
+
+@router.get("/requests/{request_id}")
+def read_treasury_request(call: CallNow, request_id: UUID) -> TreasuryRequestView:
+    """One treasury request with its intent's canonical bytes."""
+    with call.services.db.read() as tx:
+        return one_treasury_request(tx, call.services, str(request_id))
+
+
+@router.post("/requests/{request_id}/approvals", response_model=TreasuryRequestView)
+def approve_treasury_request(body: NewApproval, once: OnceNow, request_id: UUID) -> Response:
+    """Hand in an approval that a staff member signed with their own key."""
+    services = once.call.services
+    approval = Approval(body=bytes.fromhex(body.body), sig=bytes.fromhex(body.sig))
+    approval.check()
+
+    def effect(tx: Connection) -> tuple[int, TreasuryRequestView]:
+        asked = one_treasury_request(tx, services, str(request_id))
+        if approval.intent_digest.hex() != asked.intent_digest:
+            raise WrongIntent(f"got an approval of another intent, expected {asked.intent_digest}")
+        services.approvals.receive(tx, approval, services.clock.now_s())
+        return 200, one_treasury_request(tx, services, str(request_id))
+
+    return once.run(effect)

@@ -1,0 +1,322 @@
+"""The client: one method for each route. Methods that change something take an `idempotency_key`;
+left out, a new one is made, and NoAnswer carries it for the next try."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import httpx
+
+from signer.protocol import Approval
+from wallet.client.credentials import load_credentials
+from wallet.client.decoding import decode
+from wallet.client.transport import Transport
+from wallet.client.types import (
+    Account,
+    Address,
+    Asset,
+    Balances,
+    Deliveries,
+    Deposit,
+    Events,
+    Health,
+    Page,
+    TreasuryRequest,
+    Webhook,
+    Webhooks,
+    WebhookSecret,
+    Withdrawal,
+)
+from wallet.clock import SystemClock
+
+TIMEOUT_S = 30
+"""How long one request may take."""
+
+
+def connect(credentials_file: Path) -> "Client":
+    """A client of the API that the credentials file names. Raises CredentialsBad."""
+    credentials = load_credentials(credentials_file)
+    http = httpx.Client(base_url=credentials.url, timeout=TIMEOUT_S, trust_env=False)
+    return Client(http, Transport(http, credentials, SystemClock(), os.urandom))
+
+
+class Client:
+    """The API, typed. Every method raises ApiError with the API's code, or NoAnswer."""
+
+    def __init__(self, http: httpx.Client, transport: Transport) -> None:
+        self._http = http
+        self._transport = transport
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._http.close()
+
+    # --- health, assets ---------------------------------------------------------------------------
+
+    def health(self) -> Health:
+        """How the service follows its chains."""
+        return decode(Health, self._transport.get("/v1/health", {}))
+
+    def assets(self) -> tuple[Asset, ...]:
+        """Every asset with its terms."""
+        data = self._transport.get("/v1/assets", {})["data"]
+        return tuple(decode(Asset, item) for item in data)
+
+    # --- accounts, addresses, balances ------------------------------------------------------------
+
+    def create_account(self, external_id: str, *, idempotency_key: str | None = None) -> Account:
+        """Open an account for one of the exchange's users."""
+        body = {"external_id": external_id}
+        return decode(Account, self._transport.post("/v1/accounts", body, idempotency_key))
+
+    def account(self, account_id: str) -> Account:
+        """One account."""
+        return decode(Account, self._transport.get(f"/v1/accounts/{_part(account_id)}", {}))
+
+    def account_of(self, external_id: str) -> Account:
+        """The account of one of the exchange's own user ids."""
+        path = f"/v1/accounts/external/{_part(external_id)}"
+        return decode(Account, self._transport.get(path, {}))
+
+    def list_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[Account]:
+        """Accounts, newest first."""
+        query = {"limit": limit, "cursor": cursor}
+        return decode(Page[Account], self._transport.get("/v1/accounts", query))
+
+    def create_address(
+        self,
+        account_id: str,
+        network: str,
+        *,
+        label: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Address:
+        """A fresh deposit address."""
+        body = {"account_id": account_id, "network": network, "label": label}
+        return decode(Address, self._transport.post("/v1/addresses", body, idempotency_key))
+
+    def address(self, address_id: str) -> Address:
+        """One deposit address."""
+        return decode(Address, self._transport.get(f"/v1/addresses/{_part(address_id)}", {}))
+
+    def list_addresses(
+        self,
+        *,
+        account_id: str | None = None,
+        network: str | None = None,
+        address: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Address]:
+        """Deposit addresses, newest first."""
+        query = {
+            "account_id": account_id,
+            "network": network,
+            "address": address,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        return decode(Page[Address], self._transport.get("/v1/addresses", query))
+
+    def balances(self, account_id: str) -> Balances:
+        """All balances of one account."""
+        return decode(Balances, self._transport.get("/v1/balances", {"account_id": account_id}))
+
+    # --- deposits, withdrawals --------------------------------------------------------------------
+
+    def deposit(self, deposit_id: str) -> Deposit:
+        """One deposit."""
+        return decode(Deposit, self._transport.get(f"/v1/deposits/{_part(deposit_id)}", {}))
+
+    def list_deposits(
+        self,
+        *,
+        account_id: str | None = None,
+        network: str | None = None,
+        asset: str | None = None,
+        status: str | None = None,
+        txid: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Deposit]:
+        """Deposits, newest first."""
+        query = {
+            "account_id": account_id,
+            "network": network,
+            "asset": asset,
+            "status": status,
+            "txid": txid,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        return decode(Page[Deposit], self._transport.get("/v1/deposits", query))
+
+    def create_withdrawal(
+        self,
+        *,
+        external_id: str,
+        account_id: str,
+        asset: str,
+        address: str,
+        amount: str | None = None,
+        amount_units: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Withdrawal:
+        """Ask for a payout of `amount` (decimal text) or `amount_units`, never both."""
+        body: dict[str, object] = {
+            "external_id": external_id,
+            "account_id": account_id,
+            "asset": asset,
+            "address": address,
+        }
+        if amount is not None:
+            body["amount"] = amount
+        if amount_units is not None:
+            body["amount_units"] = str(amount_units)
+        return decode(Withdrawal, self._transport.post("/v1/withdrawals", body, idempotency_key))
+
+    def withdrawal(self, withdrawal_id: str) -> Withdrawal:
+        """One withdrawal."""
+        path = f"/v1/withdrawals/{_part(withdrawal_id)}"
+        return decode(Withdrawal, self._transport.get(path, {}))
+
+    def withdrawal_of(self, external_id: str) -> Withdrawal:
+        """The withdrawal of one of the exchange's own ids."""
+        path = f"/v1/withdrawals/external/{_part(external_id)}"
+        return decode(Withdrawal, self._transport.get(path, {}))
+
+    def list_withdrawals(
+        self,
+        *,
+        account_id: str | None = None,
+        network: str | None = None,
+        asset: str | None = None,
+        status: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Withdrawal]:
+        """Withdrawals, newest first."""
+        query = {
+            "account_id": account_id,
+            "network": network,
+            "asset": asset,
+            "status": status,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        return decode(Page[Withdrawal], self._transport.get("/v1/withdrawals", query))
+
+    def cancel_withdrawal(
+        self, withdrawal_id: str, *, idempotency_key: str | None = None
+    ) -> Withdrawal:
+        """Take a payout back before it is signed."""
+        path = f"/v1/withdrawals/{_part(withdrawal_id)}/cancel"
+        return decode(Withdrawal, self._transport.post(path, None, idempotency_key))
+
+    def approve_withdrawal(
+        self, withdrawal_id: str, approval: Approval, *, idempotency_key: str | None = None
+    ) -> Withdrawal:
+        """Hand in a staff member's approval."""
+        path = f"/v1/withdrawals/{_part(withdrawal_id)}/approvals"
+        body = _approval(approval)
+        return decode(Withdrawal, self._transport.post(path, body, idempotency_key))
+
+    # --- treasury ---------------------------------------------------------------------------------
+
+    def treasury_request(self, request_id: str) -> TreasuryRequest:
+        """One treasury request."""
+        path = f"/v1/treasury/requests/{_part(request_id)}"
+        return decode(TreasuryRequest, self._transport.get(path, {}))
+
+    def list_treasury_requests(
+        self,
+        *,
+        asset: str | None = None,
+        status: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[TreasuryRequest]:
+        """Treasury requests, newest first."""
+        query = {"asset": asset, "status": status, "limit": limit, "cursor": cursor}
+        found = self._transport.get("/v1/treasury/requests", query)
+        return decode(Page[TreasuryRequest], found)
+
+    def approve_treasury_request(
+        self, request_id: str, approval: Approval, *, idempotency_key: str | None = None
+    ) -> TreasuryRequest:
+        """Hand in a staff member's approval."""
+        path = f"/v1/treasury/requests/{_part(request_id)}/approvals"
+        found = self._transport.post(path, _approval(approval), idempotency_key)
+        return decode(TreasuryRequest, found)
+
+    # --- events, webhooks -------------------------------------------------------------------------
+
+    def events(self, *, after: int = 0, limit: int = 100) -> Events:
+        """Events later than `after`, in order."""
+        return decode(Events, self._transport.get("/v1/events", {"after": after, "limit": limit}))
+
+    def create_webhook(
+        self, url: str, event_types: Sequence[str] = (), *, idempotency_key: str | None = None
+    ) -> Webhook:
+        """Register a receiver; without `event_types` it gets everything."""
+        body = {"url": url, "event_types": list(event_types)}
+        return decode(Webhook, self._transport.post("/v1/webhooks", body, idempotency_key))
+
+    def webhook(self, webhook_id: str) -> Webhook:
+        """One webhook."""
+        return decode(Webhook, self._transport.get(f"/v1/webhooks/{_part(webhook_id)}", {}))
+
+    def list_webhooks(self) -> tuple[Webhook, ...]:
+        """All webhooks."""
+        return decode(Webhooks, self._transport.get("/v1/webhooks", {})).data
+
+    def webhook_secret(self, webhook_id: str) -> WebhookSecret:
+        """What verifies a webhook's signatures."""
+        path = f"/v1/webhooks/{_part(webhook_id)}/secret"
+        return decode(WebhookSecret, self._transport.get(path, {}))
+
+    def webhook_deliveries(
+        self, webhook_id: str, *, before: int | None = None, limit: int = 50
+    ) -> Deliveries:
+        """How a webhook's deliveries went, newest event first."""
+        path = f"/v1/webhooks/{_part(webhook_id)}/deliveries"
+        return decode(Deliveries, self._transport.get(path, {"before": before, "limit": limit}))
+
+    def pause_webhook(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
+        """Send nothing there until resumed."""
+        return self._change_webhook(webhook_id, "pause", idempotency_key)
+
+    def resume_webhook(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
+        """Send again, beginning with what waited."""
+        return self._change_webhook(webhook_id, "resume", idempotency_key)
+
+    def delete_webhook(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
+        """Never send there again."""
+        return self._change_webhook(webhook_id, "delete", idempotency_key)
+
+    def _change_webhook(self, webhook_id: str, verb: str, key: str | None) -> Webhook:
+        path = f"/v1/webhooks/{_part(webhook_id)}/{verb}"
+        return decode(Webhook, self._transport.post(path, None, key))
+
+
+def _part(text: str) -> str:
+    """One part of a path: an id with a slash must not become another route."""
+    return quote(text, safe="")
+
+
+def _approval(approval: Approval) -> dict[str, object]:
+    return {"body": approval.body.hex(), "sig": approval.sig.hex()}
