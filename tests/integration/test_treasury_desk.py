@@ -19,6 +19,7 @@ from signer.protocol import (
     identity_sign,
     public_key_of,
 )
+from wallet.addresses.derivation import Derived
 from wallet.events import read_events
 from wallet.ledger import chart
 from wallet.ledger.posting import Transfer, post_batch
@@ -71,14 +72,15 @@ STAFF = [
 ]
 
 
-class CountingAddresses:
-    """Hands out "<source>-1", "<source>-2", ..."""
+class NamedDeriver:
+    """Addresses that say where they derive from."""
 
-    def __init__(self) -> None:
-        self._numbers = itertools.count(1)
+    def address_at(self, network: str, source: str, branch: int, position: int) -> Derived:
+        text = f"{source}-{branch}-{position}"
+        return Derived(address=text, target=text.encode())
 
-    def own(self, tx: Connection, network: str, source: str, purpose: str, now_s: int) -> str:
-        return f"{source}-{purpose}-{next(self._numbers)}"
+    def has_one_address(self, network: str, source: str) -> bool:
+        return False
 
 
 def policy(**changes: Any) -> Policy:
@@ -100,7 +102,7 @@ def planner(rules: Policy | None = None) -> Planner:
         assets=[BTC],
         policy=rules or policy(),
         approvals_required=2,
-        addresses=CountingAddresses(),
+        deriver=NamedDeriver(),
         new_id=lambda: f"request-{next(numbers)}",
     )
 
@@ -171,7 +173,7 @@ def test_above_the_ceiling_is_swept_once_and_needs_nobody(database: Database) ->
     assert (made.purpose, made.units, made.status) == (Purpose.SWEEP, 300, RequestStatus.APPROVED)
     assert (made.intent.source, made.intent.payees[0].address) == (
         "bitcoin-hot",
-        "bitcoin-cold-cold-1",
+        "bitcoin-cold-0-0",
     )
     assert made.requester == AUTOMATIC
     assert again is None
@@ -190,7 +192,7 @@ def test_below_the_floor_is_asked_for_once_and_needs_the_quorum(database: Databa
         RequestStatus.REQUESTED,
     )
     assert (made.intent.source, made.approvals_required) == ("bitcoin-cold", 2)
-    assert made.intent.payees == (Payee(address="bitcoin-hot-hot-1", units=150),)
+    assert made.intent.payees == (Payee(address="bitcoin-hot-0-0", units=150),)
     assert made.intent.fee_units_max == 50
     assert made.intent_digest == made.intent.digest
     assert again is None

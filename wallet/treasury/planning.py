@@ -26,11 +26,13 @@ from policies import (
     windows_s,
 )
 from signer.protocol import Intent, Payee, Purpose
+from wallet.addresses import issuing
+from wallet.addresses.derivation import Deriver
+from wallet.addresses.issuing import issue_own
 from wallet.errors import Invalid
 from wallet.settings import AssetSettings, NetworkSettings
 from wallet.treasury import requests, standing
 from wallet.treasury.errors import DeniedByPolicy, NotRunning
-from wallet.treasury.ports import OwnAddresses
 from wallet.treasury.requests import AUTOMATIC, TreasuryRequest
 from wallet.treasury.thresholds import AssetThreshold, asset_named, threshold_of
 
@@ -76,7 +78,7 @@ class Planner:
         assets: Sequence[AssetSettings],
         policy: Policy,
         approvals_required: int,
-        addresses: OwnAddresses,
+        deriver: Deriver,
         new_id: Callable[[], str],
         lifetime_s: int = LIFETIME_S,
     ) -> None:
@@ -84,7 +86,7 @@ class Planner:
         self._networks: Mapping[str, NetworkSettings] = {n.id: n for n in networks}
         self._policy = policy
         self._approvals_required = approvals_required
-        self._addresses = addresses
+        self._deriver = deriver
         self._new_id = new_id
         self._lifetime_s = lifetime_s
 
@@ -133,14 +135,21 @@ class Planner:
                 f"{wanted.purpose} of {wanted.units} {asset.code}: {decision.text}",
                 {"reasons": [r.code for r in decision.reasons if r.outcome is Outcome.DENY]},
             )
-        payee = self._addresses.own(tx, network.id, destination, _owner(wanted.purpose), now_s)
+        payee = issue_own(
+            tx,
+            self._deriver,
+            network=network.id,
+            source=destination,
+            purpose=_address_purpose(wanted.purpose),
+            now_s=now_s,
+        )
         intent = Intent(
             intent_id=self._new_id(),
             purpose=wanted.purpose,
             network=network.id,
             asset=asset.code,
             source=source,
-            payees=(Payee(address=payee, units=wanted.units),),
+            payees=(Payee(address=payee.address, units=wanted.units),),
             fee_units_max=network.fee_units_max,
             requester=wanted.requester,
             created_s=now_s,
@@ -151,7 +160,7 @@ class Planner:
     def _judge(
         self, tx: Connection, wanted: Wanted, asset: AssetSettings, source: str, now_s: int
     ) -> Decision:
-        owner = Owner(_owner(wanted.purpose))
+        owner = Owner(_address_purpose(wanted.purpose))
         payee = PayeeFacts(address=owner, units=wanted.units, owner=owner)
         order = OrderFacts(order_id="new", requester=wanted.requester, payees=(payee,))
         windows = windows_s(self._policy, asset.network, asset.code, wanted.purpose, source)
@@ -193,5 +202,6 @@ class Planner:
                 raise NotRunning(f"got {purpose}, expected sweep or refill")
 
 
-def _owner(purpose: Purpose) -> str:
-    return "cold" if purpose is Purpose.SWEEP else "hot"
+def _address_purpose(purpose: Purpose) -> issuing.Purpose:
+    """What a movement pays to: a cold address of ours, or a hot one."""
+    return issuing.Purpose.COLD if purpose is Purpose.SWEEP else issuing.Purpose.HOT
