@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chains.hd import path_text
-from chains.utxo.params import BUILTIN
 from signer import registry
 from signer.config import ConfigError, SignerConfig, check_name, load_config
 from signer.derive import KeyChain
@@ -38,7 +37,6 @@ from signer.storage import read_limited, sync_directory, write_atomic
 SEED_BYTES = 32
 """256 bits; the BIP-32 seed itself."""
 
-_EVM_XPUB_VERSION = 0x0488B21E
 _CONFIG_BYTES_MAX = 256 * 1024
 
 
@@ -158,7 +156,8 @@ class Home:
             )
         if known is not None:
             return known
-        version = BUILTIN[network].xpub_version if network in BUILTIN else self._version(network)
+        version, coin_type = registry.key_numbers(network, self.networks)
+        registry.check_account_path(path, coin_type)
         xpub = keys.chain.node(path).xpub(version)
         data = {"network": network, "path": list(path), "xpub": xpub}
         self.state.apply(self.log.append(LogKind.ACCOUNT, self._time(time_s), data))
@@ -188,12 +187,6 @@ class Home:
     def _time(self, time_s: int) -> int:
         """Never before the last record, whatever the clock says."""
         return max(time_s, self.log.last_time_s)
-
-    def _version(self, network: str) -> int:
-        rules = self.networks.get(network)
-        if rules is None:
-            raise HomeError(f"got unknown network {network}, expected a configured one")
-        return rules.utxo.xpub_version if rules.utxo is not None else _EVM_XPUB_VERSION
 
     def _open_key(self, use: SecretUse, kek: Kek) -> OpenedKey:
         data = read_limited(self.path / "keys" / f"{use}.hk1", FILE_BYTES_MAX)

@@ -7,13 +7,16 @@ network. A vault without a key of ours may be registered as a destination only.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import assert_never
 
 from chains.errors import ChainError
 from chains.evm.accounts import FixedAddress, KeyAccount
+from chains.evm.params import BUILTIN as EVM_NETWORKS
 from chains.evm.safe import SafeVault
-from chains.hd import KeyOrigin
+from chains.hd import HARDENED, KeyOrigin, path_text
 from chains.utxo.descriptors import DescriptorVault
+from chains.utxo.params import BUILTIN as UTXO_NETWORKS
 from chains.vaults import Vault, load_vault
 from signer.config import check_name, parse_toml
 from signer.errors import SignerError
@@ -45,6 +48,21 @@ class NoOwnKey(RegistryError):
     code = "registry.no_own_key"
 
 
+EVM_COIN_TYPE = 60
+"""SLIP-44 number of Ethereum; every EVM chain of ours uses it."""
+
+EVM_XPUB_VERSION = 0x0488B21E
+"""EVM account keys are always written as xpub."""
+
+
+class KeyUse(StrEnum):
+    """What an account key will be part of; each has its own standard path."""
+
+    MULTISIG = "multisig"
+    SINGLE = "single"
+    EVM = "evm"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """An account key this signer issued: its path, its xpub, and the one network it is for."""
@@ -52,6 +70,44 @@ class Account:
     network: str
     path: tuple[int, ...]
     xpub: str
+
+
+def key_numbers(network: str, networks: Mapping[str, NetworkRules]) -> tuple[int, int]:
+    """BIP-32 version and SLIP-44 coin type of a network's account keys. Raises RegistryError."""
+    rules = networks.get(network)
+    params = rules.utxo if rules is not None else UTXO_NETWORKS.get(network)
+    if params is not None:
+        return params.xpub_version, params.coin_type
+    if rules is not None or network in EVM_NETWORKS:
+        return EVM_XPUB_VERSION, EVM_COIN_TYPE
+    raise RegistryError(f"got unknown network {network!r}, expected a configured one")
+
+
+def standard_path(use: KeyUse, coin_type: int, account: int) -> tuple[int, ...]:
+    """BIP-48 P2WSH, BIP-84, or BIP-44 account path. Raises RegistryError."""
+    if not 0 <= account < HARDENED:
+        raise RegistryError(f"got account {account}, expected 0 to 2^31 - 1")
+    hardened = (coin_type + HARDENED, account + HARDENED)
+    match use:
+        case KeyUse.MULTISIG:
+            return (48 + HARDENED, *hardened, 2 + HARDENED)
+        case KeyUse.SINGLE:
+            return (84 + HARDENED, *hardened)
+        case KeyUse.EVM:
+            return (44 + HARDENED, *hardened)
+        case _:
+            assert_never(use)
+
+
+def check_account_path(path: tuple[int, ...], coin_type: int) -> None:
+    """Raise RegistryError unless all of a path is hardened and its coin is the network's.
+
+    An unhardened step would let one leaked child key and the xpub give the parent's key.
+    """
+    if len(path) < 3 or any(step < HARDENED for step in path):
+        raise RegistryError(f"got {path_text(path)}, expected three or more hardened steps")
+    if path[1] != coin_type + HARDENED:
+        raise RegistryError(f"got {path_text(path)}, expected coin type {coin_type}h in it")
 
 
 def registered(

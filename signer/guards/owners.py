@@ -29,8 +29,9 @@ INDEX_MAX = 2**31 - 1
 def payee_facts(request: SignRequest, context: GuardContext) -> tuple[PayeeFact, ...]:
     """Every payee of the intents with its owner. Raises Refused."""
     own = _derived(request, context)
+    claims = {**_fixed_claims(request.network, context), **own}
     facts = tuple(
-        _fact(intent, payee.address, payee.units, own, context)
+        _fact(intent, payee.address, payee.units, claims.get(payee.address), context)
         for intent in request.intents
         for payee in intent.payees
     )
@@ -81,21 +82,18 @@ def _derived(request: SignRequest, context: GuardContext) -> dict[str, OwnOutput
     return found
 
 
+def _fixed_claims(network: str, context: GuardContext) -> dict[str, OwnOutput]:
+    return {
+        address: OwnOutput(address=address, source=vault.name, branch=0, index=0)
+        for address, vault in fixed_addresses(network, context).items()
+    }
+
+
 def _fact(
-    intent: Intent,
-    address: str,
-    units: int,
-    own: Mapping[str, OwnOutput],
-    context: GuardContext,
+    intent: Intent, address: str, units: int, claim: OwnOutput | None, context: GuardContext
 ) -> PayeeFact:
-    claim = own.get(address)
     if claim is None:
-        fixed = fixed_addresses(intent.network, context).get(address)
-        if fixed is None:
-            return PayeeFact(
-                intent_id=intent.intent_id, address=address, units=units, owner=Owner.NONE
-            )
-        claim = OwnOutput(address=address, source=fixed.name, branch=0, index=0)
+        return PayeeFact(intent_id=intent.intent_id, address=address, units=units, owner=Owner.NONE)
     return PayeeFact(
         intent_id=intent.intent_id,
         address=address,

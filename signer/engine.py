@@ -1,0 +1,326 @@
+"""The order that is law: parse, guard, show, unlock, sign, verify, log, answer."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from policies import engine as policy_engine
+from policies.decision import Decision, Outcome
+from policies.facts import FeeFacts, OrderFacts, PayeeFacts, PaymentFacts
+from policies.facts import Owner as PolicyOwner
+from signer import secp
+from signer.config import SignerConfig
+from signer.display import review_lines
+from signer.errors import ProtocolError, Refused
+from signer.guards.envelope import check_intents, check_source, check_times
+from signer.guards.evm import check_evm_tx
+from signer.guards.facts import GuardContext, SignatureForm, SigningJob, SpendFacts
+from signer.guards.psbt import check_psbt
+from signer.guards.safe import check_safe_tx
+from signer.home import Home, Keys
+from signer.keystore import Unlock
+from signer.log import LogKind
+from signer.protocol import (
+    ANSWER,
+    REQUEST,
+    InputSignature,
+    Kind,
+    Result,
+    Sealed,
+    SignAnswer,
+    SignRequest,
+)
+from signer.state import signed_data
+
+GUARDS: Mapping[Kind, Callable[[SignRequest, GuardContext], SpendFacts]] = {
+    Kind.PSBT: check_psbt,
+    Kind.EVM_TX: check_evm_tx,
+    Kind.SAFE_TX: check_safe_tx,
+}
+"""One guard for each kind of payload."""
+
+_COARSE = {"policy": "policy.denied", "approval": "approval.invalid"}
+"""What the requester reads instead of the exact code, so that limits cannot be probed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """A request that passed every check: what would be signed, and the words for a person."""
+
+    request: SignRequest
+    request_digest: bytes
+    facts: SpendFacts
+    decision: Decision
+    lines: tuple[str, ...]
+
+
+Confirm = Callable[[Review], bool]
+"""Shows a review and gives the person's answer."""
+
+
+class Engine:
+    """Signs for one open home. `unlock` is called after `confirm`, unless already unlocked."""
+
+    def __init__(
+        self, home: Home, clock: Callable[[], int], confirm: Confirm, unlock: Unlock
+    ) -> None:
+        self._home = home
+        self._clock = clock
+        self._confirm = confirm
+        self._unlock = unlock
+
+    def review(self, data: bytes) -> Review:
+        """Parse and guard a sealed request without any secret. Raises Refused."""
+        sealed = self._opened(data)
+        return self._review(_decoded(sealed), sealed.digest)
+
+    def sign(self, data: bytes) -> bytes:
+        """The sealed answer to a sealed request, signed or refused.
+
+        Raises Refused where no answer can be signed: unreadable bytes, an unknown coordinator, or a
+        home that stays locked because the request is refused.
+        """
+        sealed = self._opened(data)
+        request: SignRequest | None = None
+        try:
+            request = _decoded(sealed)
+            review = self._review(request, sealed.digest)
+            if not self._confirm(review):
+                raise Refused("person.declined", "the person at the signer said no")
+            keys = self._home.keys or self._home.unlock(self._unlock())
+            check_times(request, self._now(), *self._limits())
+            signatures, r_values = self._signatures(review, keys)
+        except Refused as refusal:
+            return self._refuse(request, sealed.digest, refusal)
+        return self._release(review, keys, signatures, r_values)
+
+    def recall(self, request_id: str, request_digest: bytes) -> bytes:
+        """The recorded sealed answer of exactly that request. Raises Refused."""
+        known = self._home.state.remembered(request_id)
+        if known is None:
+            raise Refused("request.unknown", f"got request {request_id!r}, never answered")
+        if known.request_digest != request_digest:
+            raise Refused("request.other", f"got another request {request_id!r}")
+        answer = self._home.log.read(known.offset).data["answer"]
+        if not isinstance(answer, bytes):
+            raise Refused("request.unknown", f"got request {request_id!r} without an answer")
+        return answer
+
+    def _opened(self, data: bytes) -> Sealed:
+        config = self._home.activated()
+        try:
+            sealed = Sealed.decode(data, REQUEST)
+        except ProtocolError as error:
+            raise self._unanswered(Refused("request.malformed", str(error))) from error
+        for key in config.coordinators:
+            try:
+                sealed.verify(key)
+            except ProtocolError:
+                continue
+            return sealed
+        raise self._unanswered(Refused("request.coordinator", "signed by no known coordinator"))
+
+    def _unanswered(self, refusal: Refused) -> Refused:
+        """Log a refusal that gets no signed answer and uses up no request id."""
+        self._log_refusal("", b"", refusal, b"")
+        return refusal
+
+    def _review(self, request: SignRequest, digest: bytes) -> Review:
+        home, config, now_s = self._home, self._home.activated(), self._now()
+        context = GuardContext(
+            now_s=now_s, vaults=home.vaults, networks=config.networks, memory=home.state
+        )
+        if home.state.remembered(request.request_id) is not None:
+            raise Refused("request.replayed", f"got request {request.request_id!r} again")
+        check_source(request, context, home.state.signer_id)
+        check_intents(request, context)
+        check_times(request, now_s, *self._limits())
+        for intent in request.intents:
+            if home.state.intent_signed(intent.intent_id, intent.digest):
+                raise Refused("intent.already_signed", f"got intent {intent.intent_id!r} again")
+        facts = GUARDS[request.kind](request, context)
+        _check_fee_promised(request, facts)
+        until_s = now_s + config.clock_skew_s
+        approvers = config.roster.verified(request.intents, request.approvals, until_s)
+        decision = self._decide(config, request, facts, approvers, now_s)
+        rules = config.networks[request.network]
+        lines = review_lines(facts, rules, request.intents, approvers, decision)
+        return Review(
+            request=request,
+            request_digest=digest,
+            facts=facts,
+            decision=decision,
+            lines=tuple(lines),
+        )
+
+    def _decide(
+        self,
+        config: SignerConfig,
+        request: SignRequest,
+        facts: SpendFacts,
+        approvers: Mapping[bytes, frozenset[str]],
+        now_s: int,
+    ) -> Decision:
+        flow = (facts.network, facts.asset, facts.source, str(facts.purpose))
+        network, asset, source, purpose = flow
+        windows = policy_engine.windows_s(config.policy, network, asset, purpose, source)
+        spent = {w: self._home.state.spent_units(flow, w, now_s) for w in windows}
+        native = config.networks[network].asset == asset
+        fee = FeeFacts(
+            units=facts.fee_units,
+            rate_units=facts.feerate,
+            basis_units=facts.units if native and facts.fee_units else None,
+        )
+        payment = PaymentFacts(
+            purpose=purpose,
+            network=network,
+            asset=asset,
+            source=source,
+            orders=_orders(request, facts, approvers),
+            now_s=now_s,
+            fee=fee,
+            spent_units=spent,
+        )
+        decision = policy_engine.decide(config.policy, payment)
+        if decision.outcome is not Outcome.ALLOW:
+            raise Refused(f"policy.{decision.code}", decision.text)
+        return decision
+
+    def _signatures(
+        self, review: Review, keys: Keys
+    ) -> tuple[tuple[InputSignature, ...], list[list[bytes]]]:
+        """Sign exactly the reviewed jobs and check each signature before it exists for anyone."""
+        if hashlib.sha256(review.request.payload).digest() != review.facts.snapshot:
+            raise Refused("payload.changed", "the bytes are not the reviewed ones")
+        signatures, r_values = [], []
+        for job in review.facts.jobs:
+            signature, r_value = _signed(job, keys)
+            self._home.state.check_r_value(r_value, job.digest)
+            r_values.append([r_value, job.digest])
+            signatures.append(
+                InputSignature(index=job.index, public_key=job.answer_key, signature=signature)
+            )
+        return tuple(signatures), r_values
+
+    def _release(
+        self,
+        review: Review,
+        keys: Keys,
+        signatures: tuple[InputSignature, ...],
+        r_values: list[list[bytes]],
+    ) -> bytes:
+        """Commit first; what is returned is already in the log."""
+        request, digest = review.request, review.request_digest
+        answer = self._answer(request.request_id, digest, Result.SIGNED, "", signatures, keys)
+        data = signed_data(request, digest, review.facts, r_values, answer)
+        self._home.state.apply(self._home.log.append(LogKind.SIGNED, self._now(), data))
+        return answer
+
+    def _refuse(self, request: SignRequest | None, digest: bytes, refusal: Refused) -> bytes:
+        """A signed refusal if the keys are open; else only the log knows and Refused is raised."""
+        request_id = request.request_id if request is not None else ""
+        keys = self._home.keys
+        if keys is None:
+            self._log_refusal(request_id, digest, refusal, b"")
+            raise refusal
+        coarse = _COARSE.get(refusal.code.partition(".")[0], refusal.code)
+        answer = self._answer(request_id, digest, Result.REFUSED, coarse, (), keys)
+        known = self._home.state.remembered(request_id) is not None
+        self._log_refusal("" if known else request_id, digest, refusal, answer)
+        return answer
+
+    def _log_refusal(self, request_id: str, digest: bytes, refusal: Refused, answer: bytes) -> None:
+        data = {
+            "request_id": request_id,
+            "request_digest": digest,
+            "code": refusal.code,
+            "detail": refusal.detail[:2000],
+            "answer": answer,
+        }
+        self._home.state.apply(self._home.log.append(LogKind.REFUSED, self._now(), data))
+
+    def _answer(
+        self,
+        request_id: str,
+        digest: bytes,
+        result: Result,
+        code: str,
+        signatures: tuple[InputSignature, ...],
+        keys: Keys,
+    ) -> bytes:
+        """A sealed answer. `counter` is the record that will hold it, `log_head` the one before."""
+        body = SignAnswer(
+            request_id=request_id,
+            request_digest=digest,
+            result=result,
+            code=code,
+            signatures=signatures,
+            signer_id=self._home.state.signer_id,
+            policy_hash=self._home.activated().policy.hash,
+            counter=self._home.log.counter + 1,
+            log_head=self._home.log.head,
+        ).encode()
+        return Sealed(ANSWER, body, keys.sign_identity(ANSWER, body)).encode()
+
+    def _now(self) -> int:
+        """Never before the last record: setting the clock back opens no window again."""
+        return max(self._clock(), self._home.log.last_time_s)
+
+    def _limits(self) -> tuple[int, int]:
+        config = self._home.activated()
+        return config.clock_skew_s, config.request_lifetime_s_max
+
+
+def _decoded(sealed: Sealed) -> SignRequest:
+    try:
+        request = SignRequest.decode(sealed.body)
+    except ProtocolError as error:
+        raise Refused("request.malformed", str(error)) from error
+    if not request.request_id:
+        raise Refused("request.malformed", "got an empty request id")
+    return request
+
+
+def _check_fee_promised(request: SignRequest, facts: SpendFacts) -> None:
+    promised = sum(intent.fee_units_max for intent in request.intents)
+    if facts.fee_units > promised:
+        raise Refused("fee.intent", f"got a fee of {facts.fee_units}, approved at most {promised}")
+
+
+def _orders(
+    request: SignRequest, facts: SpendFacts, approvers: Mapping[bytes, frozenset[str]]
+) -> tuple[OrderFacts, ...]:
+    """One order for each intent, its payees as the guard found them in the bytes."""
+    return tuple(
+        OrderFacts(
+            order_id=intent.intent_id,
+            requester=intent.requester,
+            approvers=approvers[intent.digest],
+            payees=tuple(
+                PayeeFacts(
+                    address=payee.address, units=payee.units, owner=PolicyOwner(str(payee.owner))
+                )
+                for payee in facts.payees
+                if payee.intent_id == intent.intent_id
+            ),
+        )
+        for intent in request.intents
+    )
+
+
+def _signed(job: SigningJob, keys: Keys) -> tuple[bytes, bytes]:
+    """A checked signature and its R value."""
+    node = keys.chain.node(job.path)
+    if node.public_key != job.public_key:
+        raise Refused("key.mismatch", f"the key at {job.path} is not the vault's")
+    if job.form is SignatureForm.DER_ALL:
+        der = secp.sign_low_r(node.secret, job.digest)
+        verified = secp.verify_der(job.public_key, job.digest, der)
+        signature, r_value = der + b"\x01", secp.r_of_der(der)
+    else:
+        signature = secp.sign_rsv(node.secret, job.digest)
+        verified = secp.verify_rs(job.public_key, job.digest, signature[:64])
+        r_value = signature[:32]
+    if not verified:
+        raise Refused("signature.invalid", "our own signature does not verify")
+    return signature, r_value
