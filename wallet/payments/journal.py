@@ -1,0 +1,303 @@
+"""The payment journal: what was asked, signed, sent and answered, each stored before its act.
+
+Every change of state is a compare-and-set, so that of two workers only one can take an arrow.
+This module knows rows; it knows no chain, no signer and no ledger.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from signer.protocol import Purpose, Sealed, SignRequest
+from signer.protocol.wire import REQUEST
+from wallet.errors import Conflict, NotFound
+from wallet.payments.states import UNFINISHED, PaymentStatus, check_arrow
+from wallet.store.schema import payment_answers, payment_broadcasts, payments
+
+
+class PaymentNotFound(NotFound):
+    """No payment has this id."""
+
+    code = "payment.not_found"
+
+
+class LostRace(Conflict):
+    """Somebody else changed the payment first: read it again."""
+
+    code = "payment.lost_race"
+
+
+class AnswerConflict(Conflict):
+    """A signer gave two different answers to one request: stop and look."""
+
+    code = "payment.answer_conflict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One transaction on a chain. Units are of `asset`; fees are native base units."""
+
+    id: str
+    network: str
+    asset: str
+    purpose: Purpose
+    source: str
+    status: PaymentStatus
+    sub_status: str
+    sealed: Sealed
+    request: SignRequest
+    units: int
+    fee_units_max: int
+    fee_units: int | None
+    sender: str | None
+    nonce: int | None
+    raw: bytes | None
+    txid: str | None
+    height: int | None
+    parent_id: str | None
+    created_s: int
+    updated_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPayment:
+    """A payment about to be written; its request is already sealed."""
+
+    id: str
+    purpose: Purpose
+    asset: str
+    sealed: Sealed
+    request: SignRequest
+    payload_digest: bytes
+    units: int
+    fee_units_max: int
+    fee_units: int | None = None
+    sender: str | None = None
+    nonce: int | None = None
+    parent_id: str | None = None
+
+
+def create(tx: Connection, new: NewPayment, now_s: int) -> Payment:
+    """Write a built payment: its exact request is durable before anybody is asked to sign."""
+    tx.execute(
+        insert(payments).values(
+            id=new.id,
+            network=new.request.network,
+            asset=new.asset,
+            purpose=str(new.purpose),
+            source=new.request.source,
+            status=str(PaymentStatus.BUILT),
+            sub_status="",
+            request=new.sealed.encode(),
+            request_id=new.request.request_id,
+            payload_digest=new.payload_digest,
+            units=new.units,
+            fee_units_max=new.fee_units_max,
+            fee_units=new.fee_units,
+            sender=new.sender,
+            nonce=new.nonce,
+            parent_id=new.parent_id,
+            created_s=now_s,
+            updated_s=now_s,
+        )
+    )
+    return get(tx, new.id)
+
+
+def get(tx: Connection, payment_id: str) -> Payment:
+    """One payment. Raises PaymentNotFound."""
+    row = tx.execute(select(payments).where(payments.c.id == payment_id)).one_or_none()
+    if row is None:
+        raise PaymentNotFound(f"got payment {payment_id}, expected one that exists")
+    return _payment(row)
+
+
+def unfinished_ids(tx: Connection, network: str) -> list[str]:
+    """Payments of a network that still need work, oldest first; EVM nonces in their order."""
+    rows = tx.execute(
+        select(payments.c.id)
+        .where(payments.c.network == network, payments.c.status.in_([str(s) for s in UNFINISHED]))
+        .order_by(payments.c.created_s, payments.c.nonce, payments.c.id)
+    )
+    return [row.id for row in rows]
+
+
+def unfinished(
+    tx: Connection, network: str, *, purposes: Iterable[Purpose] | None = None
+) -> list[Payment]:
+    """Unfinished payments of a network, all or of some purposes."""
+    found = [get(tx, payment_id) for payment_id in unfinished_ids(tx, network)]
+    wanted = None if purposes is None else frozenset(purposes)
+    return [p for p in found if wanted is None or p.purpose in wanted]
+
+
+def child_of(tx: Connection, payment_id: str) -> Payment | None:
+    """The latest payment that executes a Safe payload, or None."""
+    row = tx.execute(
+        select(payments)
+        .where(
+            payments.c.parent_id == payment_id,
+            payments.c.status != str(PaymentStatus.ABANDONED),
+        )
+        .order_by(payments.c.created_s.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _payment(row)
+
+
+def own_txids(tx: Connection, network: str, txids: Sequence[str]) -> dict[str, Purpose]:
+    """Which of these transactions are ours, and why they were made.
+
+    The deposit watcher asks, so that a gather or a top-up is never taken for a user's deposit.
+    """
+    rows = tx.execute(
+        select(payments.c.txid, payments.c.purpose).where(
+            payments.c.network == network, payments.c.txid.in_(list(txids))
+        )
+    )
+    return {row.txid: Purpose(row.purpose) for row in rows}
+
+
+def move(
+    tx: Connection, payment: Payment, after: PaymentStatus, now_s: int, **changes: object
+) -> None:
+    """Take an arrow by compare-and-set. Raises ForbiddenPaymentArrow or LostRace."""
+    check_arrow(payment.status, after)
+    values: dict[str, object] = {"status": str(after), "sub_status": "", "updated_s": now_s}
+    values.update(changes)
+    done = tx.execute(
+        update(payments)
+        .where(payments.c.id == payment.id, payments.c.status == str(payment.status))
+        .values(**values)
+    )
+    if done.rowcount != 1:
+        raise LostRace(f"got payment {payment.id} no longer {payment.status}")
+
+
+def note(tx: Connection, payment: Payment, sub_status: str, now_s: int) -> None:
+    """Say why a payment waits; its state stays. Writes only on change, so ages stay honest."""
+    tx.execute(
+        update(payments)
+        .where(
+            payments.c.id == payment.id,
+            payments.c.status == str(payment.status),
+            payments.c.sub_status != sub_status,
+        )
+        .values(sub_status=sub_status, updated_s=now_s)
+    )
+
+
+def save_answer(tx: Connection, payment_id: str, signer_id: str, answer: bytes, now_s: int) -> bool:
+    """Keep a signer's sealed answer; the same one again is a repeat (False).
+
+    Raises AnswerConflict when the signer has answered otherwise before.
+    """
+    before = tx.execute(
+        select(payment_answers.c.answer).where(
+            payment_answers.c.payment_id == payment_id, payment_answers.c.signer_id == signer_id
+        )
+    ).scalar_one_or_none()
+    if before is not None:
+        if bytes(before) != answer:
+            raise AnswerConflict(f"got a second, different answer of {signer_id}")
+        return False
+    tx.execute(
+        insert(payment_answers).values(
+            payment_id=payment_id, signer_id=signer_id, answer=answer, received_s=now_s
+        )
+    )
+    return True
+
+
+def answers(tx: Connection, payment_id: str) -> dict[str, bytes]:
+    """Sealed answers by signer, in the order of their names."""
+    rows = tx.execute(
+        select(payment_answers.c.signer_id, payment_answers.c.answer)
+        .where(payment_answers.c.payment_id == payment_id)
+        .order_by(payment_answers.c.signer_id)
+    )
+    return {row.signer_id: bytes(row.answer) for row in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One broadcast. An outcome that stays "started" is unknown: the process died on the way."""
+
+    attempt: int
+    started_s: int
+    outcome: str
+    detail: str
+
+
+def start_attempt(tx: Connection, payment_id: str, now_s: int) -> int:
+    """Write that a node is about to see the bytes; returns the attempt's number."""
+    last = tx.execute(
+        select(func.max(payment_broadcasts.c.attempt)).where(
+            payment_broadcasts.c.payment_id == payment_id
+        )
+    ).scalar_one()
+    attempt = int(last or 0) + 1
+    tx.execute(
+        insert(payment_broadcasts).values(
+            payment_id=payment_id, attempt=attempt, started_s=now_s, outcome="started", detail=""
+        )
+    )
+    return attempt
+
+
+def end_attempt(tx: Connection, payment_id: str, attempt: int, outcome: str, detail: str) -> None:
+    """Write what the node said."""
+    tx.execute(
+        update(payment_broadcasts)
+        .where(
+            payment_broadcasts.c.payment_id == payment_id,
+            payment_broadcasts.c.attempt == attempt,
+        )
+        .values(outcome=outcome, detail=detail[:1000])
+    )
+
+
+def attempts(tx: Connection, payment_id: str) -> list[Attempt]:
+    """Every broadcast of a payment, in order."""
+    rows = tx.execute(
+        select(payment_broadcasts)
+        .where(payment_broadcasts.c.payment_id == payment_id)
+        .order_by(payment_broadcasts.c.attempt)
+    )
+    return [
+        Attempt(
+            attempt=row.attempt,
+            started_s=row.started_s,
+            outcome=row.outcome,
+            detail=row.detail,
+        )
+        for row in rows
+    ]
+
+
+def _payment(row: Row[Any]) -> Payment:
+    sealed = Sealed.decode(bytes(row.request), REQUEST)
+    return Payment(
+        id=row.id,
+        network=row.network,
+        asset=row.asset,
+        purpose=Purpose(row.purpose),
+        source=row.source,
+        status=PaymentStatus(row.status),
+        sub_status=row.sub_status,
+        sealed=sealed,
+        request=SignRequest.decode(sealed.body),
+        units=row.units,
+        fee_units_max=row.fee_units_max,
+        fee_units=row.fee_units,
+        sender=row.sender,
+        nonce=row.nonce,
+        raw=None if row.raw is None else bytes(row.raw),
+        txid=row.txid,
+        height=row.height,
+        parent_id=row.parent_id,
+        created_s=row.created_s,
+        updated_s=row.updated_s,
+    )

@@ -1,0 +1,63 @@
+"""From an order and exact bytes to the sealed request that signers get."""
+
+import hashlib
+from dataclasses import dataclass
+
+from signer.protocol import Kind, Sealed, SignRequest
+from wallet.payments.context import PaymentContext
+from wallet.payments.errors import NotBuilt
+from wallet.payments.orders import SpendOrder
+
+REQUEST_LIFE_S = 900
+"""A hot signer answers in seconds; a request older than this is given up and built anew."""
+
+
+class OrderExpired(NotBuilt):
+    """The order's time is over: nothing may be built for it any more."""
+
+    code = "payment.order_expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedRequest:
+    """A request, its sealed form, and the digest of its payload."""
+
+    request: SignRequest
+    sealed: Sealed
+    payload_digest: bytes
+
+
+def seal_request(
+    context: PaymentContext,
+    order: SpendOrder,
+    *,
+    source: str,
+    kind: Kind,
+    payload: bytes,
+    now_s: int,
+) -> SealedRequest:
+    """Seal a request to all who hold keys of `source`. Raises OrderExpired."""
+    expires_s = order.expires_s
+    if not context.is_offline(source):
+        expires_s = min(expires_s, now_s + REQUEST_LIFE_S)
+    if expires_s <= now_s:
+        raise OrderExpired("got an order whose time is over")
+    request = SignRequest(
+        request_id=context.new_id(),
+        created_s=now_s,
+        expires_s=expires_s,
+        network=order.network,
+        source=source,
+        kind=kind,
+        payload=payload,
+        intents=order.intents,
+        approvals=order.approvals,
+        sender=order.sender if kind is Kind.EVM_TX else None,
+        own=order.own,
+        signers=tuple(signer.id for signer in context.signers_of(source)),
+    )
+    return SealedRequest(
+        request=request,
+        sealed=context.coordinator.seal(request),
+        payload_digest=hashlib.sha256(payload).digest(),
+    )

@@ -1,0 +1,188 @@
+"""What a payment's end means: ledger batch, withdrawals, coins and state in one transaction.
+
+A batch is named after its payment, so that ending twice books once.
+"""
+
+from typing import assert_never
+
+from sqlalchemy import Connection, update
+
+from signer.protocol import Purpose
+from wallet.events import append_event
+from wallet.ledger import chart
+from wallet.ledger.posting import post_batch
+from wallet.ledger.transfers import Transfer
+from wallet.payments import journal
+from wallet.payments.context import PaymentContext
+from wallet.payments.journal import Payment
+from wallet.payments.states import PaymentStatus
+from wallet.store.schema import utxos
+from wallet.withdrawals import records
+from wallet.withdrawals.records import Withdrawal
+from wallet.withdrawals.requests import void_hold
+from wallet.withdrawals.states import WithdrawalStatus
+
+ALONE = "alone"
+"""Sub-status of a queued withdrawal whose batch was refused: it is built by itself next time."""
+
+
+def complete(
+    tx: Connection, context: PaymentContext, payment: Payment, fee_units: int, now_s: int
+) -> None:
+    """Book a payment that is deep enough; `fee_units` is what the chain took."""
+    lines: list[Transfer] = []
+    if payment.purpose is Purpose.WITHDRAWAL:
+        for withdrawal in records.carried_by(tx, payment.id):
+            lines.extend(_paid_out(withdrawal))
+            records.move(tx, withdrawal, WithdrawalStatus.COMPLETED, now_s, payment_id=payment.id)
+    else:
+        into, out_of = _places(payment.purpose)
+        lines.append(
+            Transfer.single(debit=into, credit=out_of, asset=payment.asset, units=payment.units)
+        )
+    lines.extend(_fee(context, payment, fee_units))
+    post_batch(tx, f"payment:{payment.id}:completed", lines, now_s)
+    journal.move(tx, payment, PaymentStatus.COMPLETED, now_s, fee_units=fee_units)
+    _announce(tx, payment, PaymentStatus.COMPLETED, "", now_s)
+
+
+def fail(
+    tx: Connection,
+    context: PaymentContext,
+    payment: Payment,
+    why: str,
+    fee_units: int,
+    now_s: int,
+) -> None:
+    """End a payment that the chain shows to have moved nothing but its fee."""
+    for withdrawal in records.carried_by(tx, payment.id):
+        records.move(
+            tx,
+            withdrawal,
+            WithdrawalStatus.FAILED,
+            now_s,
+            sub_status=why[:64],
+            payment_id=payment.id,
+        )
+        void_hold(tx, withdrawal, now_s)
+    fee = _fee(context, payment, fee_units)
+    if fee:
+        post_batch(tx, f"payment:{payment.id}:failed", fee, now_s)
+    journal.move(tx, payment, PaymentStatus.FAILED, now_s, sub_status=why[:64], fee_units=fee_units)
+    _free_coins(tx, payment)
+    _announce(tx, payment, PaymentStatus.FAILED, why, now_s)
+
+
+def abandon(
+    tx: Connection, payment: Payment, why: str, *, refused: bool, any_signature: bool, now_s: int
+) -> None:
+    """Give up a payment that can never become valid; its coins and its nonce are free again.
+
+    Its withdrawals go back to the queue only while no signer has signed for them: a signer signs an
+    intent once, so after that they end and give the money back.
+    """
+    carried = records.carried_by(tx, payment.id)
+    for withdrawal in carried:
+        if any_signature:
+            after, sub_status = WithdrawalStatus.FAILED, why
+        elif refused and len(carried) == 1:
+            after, sub_status = WithdrawalStatus.BLOCKED, why
+        else:
+            after, sub_status = WithdrawalStatus.QUEUED, ALONE if refused else ""
+        records.move(tx, withdrawal, after, now_s, sub_status=sub_status[:64])
+        if after is WithdrawalStatus.FAILED:
+            void_hold(tx, withdrawal, now_s)
+    journal.move(tx, payment, PaymentStatus.ABANDONED, now_s, sub_status=why[:64], nonce=None)
+    _free_coins(tx, payment)
+    _announce(tx, payment, PaymentStatus.ABANDONED, why, now_s)
+
+
+def move_with_withdrawals(
+    tx: Connection,
+    payment: Payment,
+    after: PaymentStatus,
+    withdrawal_after: WithdrawalStatus,
+    now_s: int,
+    **changes: object,
+) -> None:
+    """Take an arrow together with every withdrawal that the payment carries."""
+    journal.move(tx, payment, after, now_s, **changes)
+    for withdrawal in records.carried_by(tx, payment.id):
+        records.move(tx, withdrawal, withdrawal_after, now_s, payment_id=payment.id)
+
+
+def alert(tx: Connection, payment: Payment, what: str, now_s: int) -> None:
+    """Tell people, once for each new reason, that a payment needs them."""
+    if payment.sub_status != what[:64]:
+        journal.note(tx, payment, what[:64], now_s)
+        body = {"payment_id": payment.id, "network": payment.network, "reason": what}
+        append_event(tx, "alert.payment", payment.id, body, now_s)
+
+
+def _paid_out(withdrawal: Withdrawal) -> list[Transfer]:
+    lines = [
+        Transfer.post(hold_id=withdrawal.id),
+        Transfer.single(
+            debit=chart.CLEARING,
+            credit=chart.HOT,
+            asset=withdrawal.asset,
+            units=withdrawal.units,
+        ),
+    ]
+    if withdrawal.fee_units:
+        lines.append(
+            Transfer.single(
+                debit=chart.CLEARING,
+                credit=chart.FEE_INCOME,
+                asset=withdrawal.asset,
+                units=withdrawal.fee_units,
+            )
+        )
+    return lines
+
+
+def _places(purpose: Purpose) -> tuple[str, str]:
+    """Where the money is after the payment, and where it was before."""
+    match purpose:
+        case Purpose.GATHER:
+            return chart.HOT, chart.DEPOSIT
+        case Purpose.TOP_UP:
+            return chart.DEPOSIT, chart.HOT
+        case Purpose.SWEEP:
+            return chart.COLD, chart.HOT
+        case Purpose.REFILL:
+            return chart.HOT, chart.COLD
+        case Purpose.WITHDRAWAL:
+            return chart.CLEARING, chart.HOT
+    assert_never(purpose)
+
+
+def _fee(context: PaymentContext, payment: Payment, fee_units: int) -> list[Transfer]:
+    if not fee_units:
+        return []
+    _, payer = _places(payment.purpose)
+    if payment.parent_id is not None:
+        # Executing a Safe payload: the hot account pays the gas, whatever the Safe moves.
+        payer = chart.HOT
+    native = context.native_asset(payment.network)
+    return [Transfer.single(debit=chart.NETWORK_FEES, credit=payer, asset=native, units=fee_units)]
+
+
+def _free_coins(tx: Connection, payment: Payment) -> None:
+    tx.execute(update(utxos).where(utxos.c.payment_id == payment.id).values(payment_id=None))
+
+
+def _announce(
+    tx: Connection, payment: Payment, status: PaymentStatus, why: str, now_s: int
+) -> None:
+    body = {
+        "payment_id": payment.id,
+        "purpose": str(payment.purpose),
+        "network": payment.network,
+        "asset": payment.asset,
+        "amount_units": str(payment.units),
+        "status": str(status),
+        "reason": why,
+        "txid": payment.txid or "",
+    }
+    append_event(tx, f"payment.{status}", payment.id, body, now_s)

@@ -1,0 +1,1 @@
+"""The way to the signers: sealed requests out, verified answers back."""

@@ -1,0 +1,1 @@
+"""Withdrawals: from a user's request to the hold, the queue and the final state."""
