@@ -5,7 +5,7 @@ outputs and almost none of them is ours.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from chains.errors import CodecError
@@ -116,15 +116,21 @@ def check_work(params: UtxoParams, bits: int, raw_header: bytes) -> None:
 
 
 def scan_block(
-    params: UtxoParams, raw: bytes, height: int, watched: Watched, expected_hash: str
+    params: UtxoParams,
+    raw: bytes,
+    height: int,
+    watched: Watched,
+    expected_hash: str,
+    *,
+    asset: str | None = None,
 ) -> BlockScan:
     """Every movement of one block to or from what is watched. Raises CodecError.
 
-    Nothing of a block is believed unless its hash, work and Merkle root hold.
+    Nothing of a block is believed unless its hash, work and Merkle root hold. `asset` names the
+    currency, if other than `params` does.
     """
     header, hits = read_block(params, raw, watched)
-    if header.hash != expected_hash:
-        raise WrongBlock(f"got block {header.hash}, expected {expected_hash}")
+    _check_name(header, expected_hash)
     inflows = []
     for hit in hits:
         for vout, sats, script in hit.outputs:
@@ -134,7 +140,7 @@ def scan_block(
                 Inflow(
                     txid=hit.txid,
                     position=f"out:{vout}",
-                    asset=params.native,
+                    asset=asset or params.native,
                     target=script,
                     units=sats,
                     evidence=Evidence.OUTPUT,
@@ -146,8 +152,35 @@ def scan_block(
     return BlockScan(ref=ref, inflows=tuple(inflows), spends=tuple(spends))
 
 
+def has_transaction(params: UtxoParams, raw: bytes, expected_hash: str, txid: str) -> bool:
+    """Whether a checked block holds a transaction. Raises CodecError."""
+    header, txids, _ = _read(params, raw, _Nothing())
+    _check_name(header, expected_hash)
+    return bytes.fromhex(txid)[::-1] in txids
+
+
 def read_block(params: UtxoParams, raw: bytes, watched: Watched) -> tuple[Header, list[Hit]]:
     """Header and hits of a block whose work and Merkle root hold. Raises CodecError."""
+    header, _, hits = _read(params, raw, watched)
+    return header, hits
+
+
+class _Nothing:
+    """Watches nothing."""
+
+    targets: Container[bytes] = frozenset()
+    outpoints: Container[OutPoint] = frozenset()
+
+
+def _check_name(header: Header, expected_hash: str) -> None:
+    if header.hash != expected_hash:
+        raise WrongBlock(f"got block {header.hash}, expected {expected_hash}")
+
+
+def _read(
+    params: UtxoParams, raw: bytes, watched: Watched
+) -> tuple[Header, list[bytes], list[Hit]]:
+    """Header, txids in internal order, and hits."""
     if len(raw) > BLOCK_BYTES_MAX:
         raise BlockError(f"got {len(raw)} bytes, expected at most {BLOCK_BYTES_MAX}")
     header = parse_header(params, raw)
@@ -166,7 +199,7 @@ def read_block(params: UtxoParams, raw: bytes, watched: Watched) -> tuple[Header
         raise BlockError(f"got {len(raw)} bytes, expected {at} for {count} transactions")
     if merkle_root(txids) != header.merkle_root:
         raise WrongMerkleRoot("the transactions are not those of the header")
-    return header, hits
+    return header, txids, hits
 
 
 def merkle_root(txids: list[bytes]) -> bytes:

@@ -1,0 +1,274 @@
+"""JSON-RPC to a node of the Bitcoin family, as Bitcoin Core documents it (0.21 to 29).
+
+Answers are checked for shape before anyone sees them: a missing, mistyped or unknown field raises
+UnexpectedAnswer, because a node that speaks another dialect may mean something else by its numbers.
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from chains.errors import NodeError, NodeRejected, NodeUnavailable, UnexpectedAnswer
+
+TIMEOUT_S = 30
+"""Longest answer waited for; a full block takes well under a second."""
+
+ANSWER_BYTES_MAX = 80_000_000
+"""A block of 32 MB in hex, and some room."""
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+_CHAIN_INFO = {
+    "chain": str,
+    "blocks": int,
+    "headers": int,
+    "bestblockhash": str,
+}
+_CHAIN_INFO_MORE = {
+    "automatic_pruning",
+    "backgroundvalidation",
+    "bip9_softforks",
+    "bits",
+    "chainwork",
+    "difficulty",
+    "initialblockdownload",
+    "mediantime",
+    "prune_target_size",
+    "pruned",
+    "pruneheight",
+    "signet_challenge",
+    "size_on_disk",
+    "snapshot",
+    "softforks",
+    "target",
+    "time",
+    "verificationprogress",
+    "warnings",
+}
+_TXOUT = {"bestblock": str, "confirmations": int, "coinbase": bool}
+_TXOUT_MORE = {"scriptPubKey", "value", "version"}
+_FEE_MORE = {"blocks", "errors", "fee", "feerate"}
+
+NOT_FOUND = "not_found"
+WARMING_UP = "warming_up"
+ALREADY_KNOWN = "already_known"
+
+_BY_CODE: Mapping[int, str] = {
+    -5: NOT_FOUND,  # RPC_INVALID_ADDRESS_OR_KEY: unknown block or transaction
+    -8: NOT_FOUND,  # RPC_INVALID_PARAMETER: block height out of range
+    -22: "malformed",  # RPC_DESERIALIZATION_ERROR
+    -27: ALREADY_KNOWN,  # RPC_VERIFY_ALREADY_IN_CHAIN (also "outputs already in utxo set")
+    -28: WARMING_UP,  # RPC_IN_WARMUP
+}
+"""Bitcoin Core `src/rpc/protocol.h`."""
+
+_BY_WORDS: tuple[tuple[str, str], ...] = (
+    ("txn-already-known", ALREADY_KNOWN),
+    ("txn-already-in-mempool", ALREADY_KNOWN),
+    ("already in block chain", ALREADY_KNOWN),
+    ("txn-same-nonwitness-data-in-mempool", ALREADY_KNOWN),
+    ("txn-mempool-conflict", "conflict"),
+    ("missingorspent", "inputs_missing_or_spent"),
+    ("missing inputs", "inputs_missing_or_spent"),
+    ("insufficient fee", "replacement_fee_too_low"),
+    ("min relay fee not met", "fee_too_low"),
+    ("mempool min fee not met", "fee_too_low"),
+    ("max-fee-exceeded", "fee_too_high"),
+    ("fee exceeds maximum", "fee_too_high"),
+    ("absurdly-high-fee", "fee_too_high"),
+    ("dust", "dust"),
+    ("too-long-mempool-chain", "too_many_unconfirmed"),
+    ("script-verify-flag", "bad_signature"),
+    ("non-final", "not_final"),
+    ("bad-txns", "invalid"),
+    ("not found", NOT_FOUND),
+    ("not in mempool", NOT_FOUND),
+    ("out of range", NOT_FOUND),
+)
+"""Bitcoin Core `src/validation.cpp` reject reasons, and what nodes say when they know nothing."""
+
+
+class Refusal(NodeRejected):
+    """The node answered with an error; `reason` is one of the typed table, or "other"."""
+
+    def __init__(self, method: str, reason: str, detail: str) -> None:
+        super().__init__(f"{method}: the node refused ({reason}): {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class UtxoNode:
+    """One node. A URL may carry `user:password@`; neither is ever shown."""
+
+    def __init__(self, url: str, *, timeout_s: int = TIMEOUT_S) -> None:
+        parsed = httpx.URL(url)
+        auth = (parsed.username, parsed.password) if parsed.username else None
+        self._shown = str(parsed.copy_with(userinfo=b""))
+        # The machine's proxy settings must not carry node traffic elsewhere.
+        self._client = httpx.Client(
+            base_url=self._shown, auth=auth, timeout=timeout_s, trust_env=False
+        )
+        self._ids = itertools.count(1)
+
+    def __repr__(self) -> str:
+        return f"UtxoNode({self._shown})"
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._client.close()
+
+    def chain_info(self) -> dict[str, Any]:
+        """`getblockchaininfo`."""
+        info = self.call("getblockchaininfo")
+        fields = _fields("getblockchaininfo", info, _CHAIN_INFO, _CHAIN_INFO_MORE)
+        _hash("bestblockhash", fields["bestblockhash"])
+        return fields
+
+    def block_hash(self, height: int) -> str:
+        """The best chain's block at a height. Raises Refusal(not_found) above the tip."""
+        return _hash("getblockhash", self.call("getblockhash", height))
+
+    def header(self, block_hash: str) -> bytes:
+        """A raw header."""
+        return _blob("getblockheader", self.call("getblockheader", block_hash, False))
+
+    def height_of(self, block_hash: str) -> int | None:
+        """The height of a block of the best chain; None when it is on a side branch."""
+        answer = self.call("getblockheader", block_hash, True)
+        if not isinstance(answer, dict):
+            raise UnexpectedAnswer("getblockheader: got another shape, expected an object")
+        height, depth = answer.get("height"), answer.get("confirmations")
+        if type(height) is not int or type(depth) is not int:
+            raise UnexpectedAnswer("getblockheader: got no height or confirmations")
+        return height if depth > 0 else None
+
+    def block(self, block_hash: str) -> bytes:
+        """A raw block."""
+        return _blob("getblock", self.call("getblock", block_hash, False))
+
+    def in_mempool(self, txid: str) -> bool:
+        """Whether the node holds an unconfirmed transaction."""
+        try:
+            entry = self.call("getmempoolentry", txid)
+        except Refusal as refusal:
+            if refusal.reason == NOT_FOUND:
+                return False
+            raise
+        if not isinstance(entry, dict):
+            raise UnexpectedAnswer("getmempoolentry: got another shape, expected an object")
+        return True
+
+    def unspent(self, txid: str, vout: int) -> dict[str, Any] | None:
+        """`gettxout` without the mempool: a confirmed output that no block has spent."""
+        answer = self.call("gettxout", txid, vout, False)
+        if answer is None:
+            return None
+        fields = _fields("gettxout", answer, _TXOUT, _TXOUT_MORE)
+        _hash("bestblock", fields["bestblock"])
+        return fields
+
+    def indexed_block(self, txid: str) -> str | None:
+        """The block of a transaction if the node keeps an index of all of them, else None.
+
+        Only `blockhash` is read; the caller proves it from the block itself.
+        """
+        try:
+            answer = self.call("getrawtransaction", txid, True)
+        except Refusal as refusal:
+            if refusal.reason == NOT_FOUND:
+                return None
+            raise
+        if not isinstance(answer, dict):
+            raise UnexpectedAnswer("getrawtransaction: got another shape, expected an object")
+        found = answer.get("blockhash")
+        return None if found is None else _hash("blockhash", found)
+
+    def send(self, raw: bytes) -> str:
+        """`sendrawtransaction`; the txid the node computed. Raises Refusal."""
+        return _hash("sendrawtransaction", self.call("sendrawtransaction", raw.hex()))
+
+    def feerate_text(self, blocks: int) -> str | None:
+        """`estimatesmartfee` in coins per 1000 vbytes as decimal text; None without an estimate."""
+        answer = self.call("estimatesmartfee", blocks)
+        feerate = _fields("estimatesmartfee", answer, {}, _FEE_MORE).get("feerate")
+        if feerate is not None and not isinstance(feerate, str | int):
+            raise UnexpectedAnswer("estimatesmartfee: got another type, expected a number")
+        return None if feerate is None else str(feerate)
+
+    def call(self, method: str, *params: object) -> Any:
+        """The result of one call; decimal numbers come as text.
+
+        Raises NodeUnavailable, Refusal or UnexpectedAnswer.
+        """
+        number = next(self._ids)
+        request = {"jsonrpc": "1.0", "id": number, "method": method, "params": list(params)}
+        try:
+            response = self._client.post("", json=request)
+        except httpx.HTTPError as error:
+            raise NodeUnavailable(f"{method}: {type(error).__name__} from {self._shown}") from None
+        body = _body(method, response)
+        if body.get("id") != number:
+            raise UnexpectedAnswer(f"{method}: got the answer to another question")
+        if body.get("error") is not None:
+            raise _refusal(method, body["error"])
+        if "result" not in body:
+            raise UnexpectedAnswer(f"{method}: got neither result nor error")
+        return body["result"]
+
+
+def _body(method: str, response: httpx.Response) -> dict[str, Any]:
+    if response.status_code in (401, 403):
+        raise NodeError(f"{method}: the node refused our credentials: check the node's URL")
+    if response.status_code in (502, 503, 504):
+        raise NodeUnavailable(f"{method}: got HTTP {response.status_code}")
+    if len(response.content) > ANSWER_BYTES_MAX:
+        raise UnexpectedAnswer(f"{method}: got {len(response.content)} bytes, too many to read")
+    try:
+        # Decimal numbers stay text: no float may touch money.
+        body = json.loads(response.content, parse_float=str)
+    except ValueError:
+        raise UnexpectedAnswer(f"{method}: got HTTP {response.status_code} without JSON") from None
+    if not isinstance(body, dict):
+        raise UnexpectedAnswer(f"{method}: got another shape, expected an object")
+    return body
+
+
+def _refusal(method: str, error: object) -> NodeError:
+    if not isinstance(error, dict):
+        return UnexpectedAnswer(f"{method}: got an error of another shape")
+    code, words = error.get("code"), str(error.get("message", ""))[:300]
+    lower = words.lower()
+    by_words = next((reason for part, reason in _BY_WORDS if part in lower), None)
+    reason = (_BY_CODE.get(code) if isinstance(code, int) else None) or by_words or "other"
+    if reason == WARMING_UP:
+        return NodeUnavailable(f"{method}: the node is starting: {words}")
+    return Refusal(method, reason, words)
+
+
+def _fields(
+    method: str, answer: object, required: Mapping[str, type], more: set[str]
+) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise UnexpectedAnswer(f"{method}: got another shape, expected an object")
+    unknown = sorted(set(answer) - set(required) - more)
+    wrong = sorted(name for name, kind in required.items() if type(answer.get(name)) is not kind)
+    if unknown or wrong:
+        raise UnexpectedAnswer(f"{method}: got unknown fields {unknown}, missing or wrong {wrong}")
+    return answer
+
+
+def _hash(what: str, value: object) -> str:
+    if not isinstance(value, str) or not _HASH.fullmatch(value):
+        raise UnexpectedAnswer(f"{what}: got something else, expected a hash")
+    return value
+
+
+def _blob(what: str, value: object) -> bytes:
+    try:
+        return bytes.fromhex(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise UnexpectedAnswer(f"{what}: got something else, expected hex") from None
