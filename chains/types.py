@@ -23,7 +23,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRef:
-    """A block by its hash; a height alone never names a block."""
+    """A block by its hash (64 hex digits, no 0x); a height alone never names a block."""
 
     height: int
     hash: str
@@ -64,14 +64,17 @@ class Evidence(StrEnum):
     TRANSACTION = "transaction"
     TRACE = "trace"
     BALANCE_DELTA = "balance_delta"
+    BEACON_WITHDRAWAL = "beacon_withdrawal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inflow:
     """Money that one block moved to a watched target.
 
-    `position` tells several inflows of one transaction apart: "out:1", "log:7", "tx", "trace:0.2",
-    "delta:<hex target>". With the txid it is unique for ever.
+    `position` tells several inflows of one transaction apart: "out:1", "log:7" (number in
+    the transaction, not in the block: that changes when a reorg moves it), "tx", "trace:0.2". With
+    the txid it is unique for ever. What no transaction explains carries "0x" and the block hash as
+    txid: "delta:<hex target>", "withdrawal:7".
     `raw_tx` is the whole transaction on a UTXO chain (a signer wants it as proof), else empty.
     """
 

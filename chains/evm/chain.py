@@ -1,0 +1,288 @@
+"""One EVM network behind the `Chain` port: scans by block hash, balances, broadcast, sightings."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chains.errors import (
+    CodecError,
+    InvariantError,
+    NodeUnavailable,
+    UnexpectedAnswer,
+    invariant,
+)
+from chains.evm import addresses, erc20, scan, traces
+from chains.evm import blocks as read
+from chains.evm.broadcasting import send
+from chains.evm.node import EvmNode, MethodMissing, RpcRefused
+from chains.evm.params import EvmParams
+from chains.evm.scan import EvidenceMode
+from chains.ports import Watched
+from chains.types import (
+    Asset,
+    BlockRef,
+    BlockScan,
+    BroadcastAnswer,
+    Destination,
+    Family,
+    Inflow,
+    TxSighting,
+    TxState,
+)
+
+_NO_BLOCK = "0x" + "00" * 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fees:
+    """What a unit of gas costs now, in wei; `max_fee_wei` outlives six full blocks."""
+
+    max_fee_wei: int
+    priority_fee_wei: int
+
+
+class EvmChain:
+    """One network through one node.
+
+    `delta_targets` gives the addresses whose balances are compared block by block; it is needed
+    only where the node offers no traces.
+    """
+
+    family = Family.EVM
+
+    def __init__(
+        self,
+        params: EvmParams,
+        node: EvmNode,
+        tokens: Sequence[Asset] = (),
+        delta_targets: Callable[[], Iterable[bytes]] | None = None,
+    ) -> None:
+        self.network = params.id
+        self.params = params
+        self.assets: Sequence[Asset] = (params.native_asset, *tokens)
+        self.evidence_mode = EvidenceMode.UNKNOWN
+        self._node = node
+        self._tokens = {_contract(asset): asset for asset in tokens}
+        self._codes = {contract: asset.code for contract, asset in self._tokens.items()}
+        self._delta_targets = delta_targets
+        invariant(len(self._tokens) == len(tokens), "got a token contract twice")
+
+    def destination(self, text: str) -> Destination:
+        """A payee's address. Raises AddressError with the reason's own code."""
+        return addresses.parse(self.params, text, self._tokens.keys())
+
+    def ready(self) -> None:
+        """Check once that this is the right chain, that every token has the decimals we were told,
+        and how internal ether will be found. Raises NodeError; every question asks this first.
+        """
+        if self.evidence_mode is not EvidenceMode.UNKNOWN:
+            return
+        chain_id = read.quantity(self._node.call("eth_chainId"), "chain id")
+        if chain_id != self.params.chain_id:
+            raise UnexpectedAnswer(f"got chain id {chain_id}, expected {self.params.chain_id}")
+        for contract, asset in self._tokens.items():
+            self._check_decimals(contract, asset)
+        self.evidence_mode = self._offered_evidence()
+
+    def tip(self) -> BlockRef:
+        """The best block. Raises NodeUnavailable, also while the node is syncing."""
+        if self._ask("eth_syncing") is not False:
+            raise NodeUnavailable(f"{self.network}: the node is syncing")
+        return self._block_by("eth_getBlockByNumber", "latest")
+
+    def block_at(self, height: int) -> BlockRef:
+        """The block of the best chain at `height`. Raises NodeUnavailable when there is none yet."""
+        return self._block_by("eth_getBlockByNumber", hex(height))
+
+    def scan(self, block: BlockRef, watched: Watched) -> BlockScan:
+        """All movements of one block to watched addresses, all or nothing. Raises NodeError."""
+        name = "0x" + block.hash
+        answer = self._ask("eth_getBlockByHash", name, True)
+        if answer is None:
+            raise NodeUnavailable(f"{self.network}: the node has no block {name}")
+        whole = read.block(answer)
+        if whole.ref != block:
+            raise UnexpectedAnswer(f"got block {whole.ref.hash}, expected {block.hash}")
+        answer = self._ask("eth_getBlockReceipts", name) if whole.transactions else []
+        if answer is None:
+            raise NodeUnavailable(f"{self.network}: the node has no receipts of {name}")
+        receipts = read.receipts_of(answer, whole)
+        native = self.params.native
+        inflows = [
+            *scan.token_inflows(receipts, watched.targets, self._codes),
+            *scan.direct_inflows(whole, receipts, watched.targets, native),
+            *self._internal(whole, receipts, watched),
+        ]
+        return BlockScan(ref=block, inflows=tuple(inflows), spends=())
+
+    def balance_units(self, target: bytes, asset: str, at: BlockRef) -> int:
+        """What an address holds at a block: wei, or base units of a token. Raises NodeError."""
+        where = {"blockHash": "0x" + at.hash}
+        if asset == self.params.native:
+            answer = self._ask("eth_getBalance", "0x" + target.hex(), where)
+            return read.quantity(answer, "balance")
+        contracts = [known for known, code in self._codes.items() if code == asset]
+        if not contracts:
+            raise InvariantError(f"got asset {asset}, which {self.network} does not have")
+        call = {
+            "to": "0x" + contracts[0].hex(),
+            "data": "0x" + erc20.balance_calldata(target).hex(),
+        }
+        return _one_number(self._ask("eth_call", call, where), asset)
+
+    def broadcast(self, raw: bytes) -> BroadcastAnswer:
+        """Send signed bytes. Raises BroadcastUnknown when no definite answer came."""
+        return send(self._node, raw, self.sighting)
+
+    def sighting(self, txid: str) -> TxSighting:
+        """What the node knows of a transaction; UNKNOWN is an answer. Raises NodeError."""
+        answer = self._ask("eth_getTransactionByHash", txid)
+        if answer is None:
+            return TxSighting(txid=txid, state=TxState.UNKNOWN)
+        if read.field(answer, "blockHash") is None:
+            return TxSighting(txid=txid, state=TxState.MEMPOOL)
+        receipt_answer = self._ask("eth_getTransactionReceipt", txid)
+        if receipt_answer is None:
+            raise NodeUnavailable(f"{txid}: mined, but the node has no receipt yet")
+        receipt = read.receipt(receipt_answer)
+        if receipt.txid != txid:
+            raise UnexpectedAnswer(f"got a receipt of {receipt.txid}, expected {txid}")
+        return TxSighting(
+            txid=txid,
+            state=TxState.MINED,
+            block=self._block_by("eth_getBlockByHash", "0x" + receipt.block_hash),
+            fee_units=receipt.fee_wei,
+            succeeded=receipt.succeeded,
+        )
+
+    def feerate_units(self) -> int:
+        """Max wei for a unit of gas now."""
+        return self.fees().max_fee_wei
+
+    def fees(self) -> Fees:
+        """The fees to offer now: twice the base fee, and the tip that the node suggests."""
+        answer = self._ask("eth_getBlockByNumber", "latest", False)
+        base = read.quantity(read.field(answer, "baseFeePerGas"), "base fee")
+        tip = read.quantity(self._ask("eth_maxPriorityFeePerGas"), "priority fee")
+        return Fees(max_fee_wei=2 * base + tip, priority_fee_wei=tip)
+
+    def nonce(self, target: bytes, *, pending: bool = False) -> int:
+        """The next nonce of an account: by mined transactions, or by the node's pool too."""
+        where = "pending" if pending else "latest"
+        answer = self._ask("eth_getTransactionCount", "0x" + target.hex(), where)
+        return read.quantity(answer, "nonce")
+
+    def estimate_gas(self, sender: bytes, to: bytes, value_wei: int, data: bytes = b"") -> int:
+        """Gas that a transaction would use now. Raises RpcRefused when it would revert."""
+        call = {
+            "from": "0x" + sender.hex(),
+            "to": "0x" + to.hex(),
+            "value": hex(value_wei),
+            "data": "0x" + data.hex(),
+        }
+        return read.quantity(self._ask("eth_estimateGas", call), "gas")
+
+    def call(self, to: bytes, data: bytes, at: BlockRef | None = None) -> bytes:
+        """What a contract's view function answers. Raises RpcRefused when it reverts."""
+        where = "latest" if at is None else {"blockHash": "0x" + at.hash}
+        call = {"to": "0x" + to.hex(), "data": "0x" + data.hex()}
+        return read.data_bytes(self._ask("eth_call", call, where), "answer of a call")
+
+    def code_at(self, target: bytes) -> bytes:
+        """The code of an address, empty for a plain account."""
+        answer = self._ask("eth_getCode", "0x" + target.hex(), "latest")
+        return read.data_bytes(answer, "code")
+
+    def storage_at(self, target: bytes, slot: int) -> bytes:
+        """One 32-byte storage slot of a contract."""
+        answer = self._ask("eth_getStorageAt", "0x" + target.hex(), hex(slot), "latest")
+        return read.data_bytes(answer, "storage", 32)
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._node.close()
+
+    def _ask(self, method: str, *params: object) -> Any:
+        """A question to a node that is known to be the right one."""
+        self.ready()
+        return self._node.call(method, *params)
+
+    def _block_by(self, method: str, name: str) -> BlockRef:
+        answer = self._ask(method, name, False)
+        if answer is None:
+            raise NodeUnavailable(f"{self.network}: the node has no block {name}")
+        return read.block_ref(answer)
+
+    def _check_decimals(self, contract: bytes, asset: Asset) -> None:
+        call = {"to": "0x" + contract.hex(), "data": "0x" + erc20.DECIMALS.hex()}
+        decimals = _one_number(self._node.call("eth_call", call, "latest"), asset.code)
+        if decimals != asset.decimals:
+            raise UnexpectedAnswer(
+                f"{asset.code} has {decimals} decimals on chain, expected {asset.decimals}"
+            )
+
+    def _offered_evidence(self) -> EvidenceMode:
+        """The best evidence that the node offers; asked with a block that cannot exist."""
+        if self._offers("debug_traceBlockByHash", _NO_BLOCK, {"tracer": "callTracer"}):
+            return EvidenceMode.CALL_TRACER
+        if self._offers("trace_block", "latest"):
+            return EvidenceMode.TRACE_BLOCK
+        if self._delta_targets is not None:
+            return EvidenceMode.BALANCE_DELTA
+        raise UnexpectedAnswer(
+            f"{self.network}: got a node without traces, expected debug_traceBlockByHash, "
+            "trace_block, or the addresses whose balances to compare"
+        )
+
+    def _offers(self, method: str, *params: object) -> bool:
+        try:
+            self._node.call(method, *params)
+        except MethodMissing:
+            return False
+        except RpcRefused:
+            return True
+        return True
+
+    def _internal(
+        self, whole: read.Block, receipts: Sequence[read.Receipt], watched: Watched
+    ) -> Iterator[Inflow]:
+        if self.evidence_mode is EvidenceMode.BALANCE_DELTA:
+            yield from self._deltas(whole, receipts, watched)
+        elif whole.transactions:
+            moves = self._traced(whole)
+            native = self.params.native
+            yield from scan.internal_inflows(moves, receipts, watched.targets, native)
+
+    def _traced(self, whole: read.Block) -> tuple[traces.InternalTransfer, ...]:
+        if self.evidence_mode is EvidenceMode.CALL_TRACER:
+            tracer = {"tracer": "callTracer"}
+            answer = self._ask("debug_traceBlockByHash", "0x" + whole.ref.hash, tracer)
+            return traces.from_call_tracer(answer, whole)
+        answer = self._ask("trace_block", hex(whole.ref.height))
+        return traces.from_trace_block(answer, whole)
+
+    def _deltas(
+        self, whole: read.Block, receipts: Sequence[read.Receipt], watched: Watched
+    ) -> Iterator[Inflow]:
+        targets = self._delta_targets() if self._delta_targets is not None else ()
+        parent = BlockRef(height=whole.ref.height - 1, hash=whole.ref.parent, parent="", time_s=0)
+        for target in targets:
+            if target not in watched.targets:
+                continue
+            before = self.balance_units(target, self.params.native, parent)
+            after = self.balance_units(target, self.params.native, whole.ref)
+            gained = scan.unexplained_wei(whole, receipts, target, before, after)
+            if gained:
+                yield scan.delta_inflow(whole, target, gained, self.params.native)
+
+
+def _contract(asset: Asset) -> bytes:
+    invariant(asset.contract is not None, f"{asset.code} is not a token")
+    return addresses.from_text(str(asset.contract))
+
+
+def _one_number(answer: Any, asset: str) -> int:
+    try:
+        return erc20.decode_number(read.data_bytes(answer, f"answer of {asset}"))
+    except CodecError as error:
+        raise UnexpectedAnswer(f"{asset}: {error}") from error
