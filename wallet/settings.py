@@ -1,5 +1,6 @@
 """All settings of the online service, typed and frozen. No other module reads the environment."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,3 +99,12 @@ class Settings:
     approvals_required: int
     webhooks_private_allowed: bool = False
     kill_at: str = ""
+
+
+def cache_dir() -> Path:
+    """Where installed development tools are kept: in a checkout, else as XDG says."""
+    checkout = Path(__file__).parents[1]
+    if checkout.joinpath("pyproject.toml").is_file():
+        return checkout.joinpath(".cache")
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home().joinpath(".cache")).joinpath("glaytos-wallet")

@@ -1,0 +1,1 @@
+"""The command line: each module offers one command as `app`."""

@@ -1,0 +1,1 @@
+"""Contracts of the development chain: Vyper sources and their committed output."""
