@@ -1,1 +1,1 @@
-"""Real BTC, LTC and ETH nodes for development, a faucet, tokens and a Safe. Never for production."""
+"""Real BTC, LTC and ETH nodes for development, a faucet, tokens and a Safe."""

@@ -1,7 +1,7 @@
-"""Blocks built by hand for development chains: exactly the transactions wanted, proof of work ground.
+"""Blocks built by hand for development chains: exactly the transactions wanted, and mined.
 
-A node's own miner takes whatever is in its pool. Reorganisations that lose a transaction need blocks
-that leave it out, or hold its rival, so those are built here and handed over by `submitblock`.
+A node's own miner takes whatever is in its pool. A reorganisation that loses a transaction needs
+blocks that leave it out, or hold its rival: those are built here and handed over by `submitblock`.
 """
 
 import hashlib

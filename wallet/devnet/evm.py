@@ -1,4 +1,4 @@
-"""The EVM development chain: accounts full of ETH, two tokens, a splitter and the Safe contracts."""
+"""The EVM development chain: rich accounts, two tokens, a splitter and the Safe contracts."""
 
 import json
 from collections.abc import Sequence

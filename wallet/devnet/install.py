@@ -1,4 +1,4 @@
-"""Node.js and the npm packages of the nodes, installed once into a cache and checked by their lock."""
+"""Node.js and the npm packages of the nodes, installed once and checked by their lock."""
 
 import hashlib
 import importlib.util

@@ -1,4 +1,4 @@
-"""A lock between processes: the faucet and the installation are shared by whoever runs on a machine."""
+"""A lock between processes: the faucet and the installation are shared."""
 
 import fcntl
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Compile the development contracts; run `python -m wallet.devnet.contracts.build` after a change."""
+"""Compile the contracts; run `python -m wallet.devnet.contracts.build` after a change."""
 
 import json
 import subprocess
