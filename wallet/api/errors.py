@@ -1,6 +1,7 @@
 """Errors as HTTP: the only place that turns one into a status, and the shape they all share."""
 
 import json
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -126,7 +127,9 @@ async def _framework(request: Request, error: Exception) -> Response:
 
 async def _unknown(request: Request, error: Exception) -> Response:
     request_id = request.scope["state"]["request_id"]
-    _log.error("api.failed", request_id=request_id, error=type(error).__name__, exc_info=error)
+    # Formatted here: a log renderer that shows local variables would show secrets.
+    trace = "".join(traceback.format_exception(error))
+    _log.error("api.failed", request_id=request_id, error=type(error).__name__, trace=trace)
     message = "this failed on our side; the request_id finds it in our log"
     return error_response(request, 500, "internal", message, {})
 

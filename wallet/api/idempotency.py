@@ -56,8 +56,8 @@ def claim(tx: Connection, once: OnceKey, now_s: int) -> Answer | None:
         "response": "",
         "created_s": now_s,
     }
-    claimed = tx.execute(dialect.insert(idempotency).values(row).on_conflict_do_nothing())
-    if claimed.rowcount == 1:
+    wanted = dialect.insert(idempotency).values(row).on_conflict_do_nothing()
+    if tx.execute(wanted.returning(idempotency.c.key_id)).first() is not None:
         return None
     stored = tx.execute(select(idempotency).where(*_mine(once))).mappings().one()
     if bytes(stored["request_hash"]) != once.request_hash:

@@ -113,7 +113,12 @@ class Once:
 def _once(
     call: CallNow,
     idempotency_key: Annotated[
-        str, Header(pattern=IDEMPOTENCY_KEY, description="One for each thing to be done")
+        str,
+        Header(
+            alias="Idempotency-Key",
+            pattern=IDEMPOTENCY_KEY,
+            description="One for each thing to be done",
+        ),
     ],
 ) -> Once:
     return Once(call, idempotency_key)
