@@ -67,6 +67,11 @@ class EvmChain:
         self._delta_targets = delta_targets
         invariant(len(self._tokens) == len(tokens), "got a token contract twice")
 
+    @property
+    def chain_id(self) -> int:
+        """The EIP-155 chain id of this network."""
+        return self.params.chain_id
+
     def destination(self, text: str) -> Destination:
         """A payee's address. Raises AddressError with the reason's own code."""
         return addresses.parse(self.params, text, self._tokens.keys())
@@ -166,10 +171,10 @@ class EvmChain:
         tip = read.quantity(self._ask("eth_maxPriorityFeePerGas"), "priority fee")
         return Fees(max_fee_wei=2 * base + tip, priority_fee_wei=tip)
 
-    def nonce(self, target: bytes, *, pending: bool = False) -> int:
+    def nonce(self, address: bytes, *, pending: bool = False) -> int:
         """The next nonce of an account: by mined transactions, or by the node's pool too."""
         where = "pending" if pending else "latest"
-        answer = self._ask("eth_getTransactionCount", "0x" + target.hex(), where)
+        answer = self._ask("eth_getTransactionCount", "0x" + address.hex(), where)
         return read.quantity(answer, "nonce")
 
     def estimate_gas(self, sender: bytes, to: bytes, value_wei: int, data: bytes = b"") -> int:
