@@ -93,6 +93,12 @@ class NotWaiting(Conflict):
     code = "approval.not_waiting"
 
 
+class NotExported(Conflict):
+    """There is no exact transaction to carry: not built yet, signed already, or over."""
+
+    code = "treasury.not_exported"
+
+
 class UnknownAnswer(Invalid):
     """A file that is not an answer of a known signer to an exported request."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from chains.types import Family
 from policies import (
     Decision,
     Direction,
@@ -38,6 +39,9 @@ from wallet.treasury.thresholds import AssetThreshold, asset_named, threshold_of
 
 LIFETIME_S = 86_400
 """A request that is not through its signers within a day ends by itself."""
+
+PAUSE_S = 600
+"""How long the service waits after a request of its own came to nothing before the next."""
 
 _PURPOSES = {Direction.SWEEP: Purpose.SWEEP, Direction.REFILL: Purpose.REFILL}
 
@@ -81,6 +85,7 @@ class Planner:
         deriver: Deriver,
         new_id: Callable[[], str],
         lifetime_s: int = LIFETIME_S,
+        pause_s: int = PAUSE_S,
     ) -> None:
         self.assets = tuple(assets)
         self._networks: Mapping[str, NetworkSettings] = {n.id: n for n in networks}
@@ -89,28 +94,34 @@ class Planner:
         self._deriver = deriver
         self._new_id = new_id
         self._lifetime_s = lifetime_s
+        self._pause_s = pause_s
+
+    def runs(self, asset: AssetSettings) -> bool:
+        """Whether this asset's network has a hot and a cold vault to move money between."""
+        network = self._networks.get(asset.network)
+        return network is not None and bool(network.hot and network.cold)
 
     def look(self, tx: Connection, asset: AssetSettings) -> Look:
         """Where an asset stands now."""
         threshold = threshold_of(tx, asset)
-        facts = standing.hot_facts(tx, asset)
+        facts = standing.hot_facts(tx, asset, self._cold_reserve_units(asset))
         due = move(threshold.bounds, facts)
         return Look(asset=asset.code, threshold=threshold, facts=facts, due=due)
 
     def act(self, tx: Connection, asset: AssetSettings, now_s: int) -> TreasuryRequest | None:
         """Ask for what is due of one asset, or nothing. Raises DeniedByPolicy.
 
-        A movement larger than one order may be is asked for in parts, one each time.
+        A movement larger than one order may be is asked for in parts, one each time. After one that
+        was refused, cancelled or timed out there is a pause, so that people are not flooded.
         """
         due = self.look(tx, asset).due
         if due is None:
             return None
-        wanted = Wanted(
-            purpose=_PURPOSES[due.direction],
-            asset=asset.code,
-            units=due.units,
-            requester=AUTOMATIC,
-        )
+        purpose = _PURPOSES[due.direction]
+        undone_s = requests.last_undone_s(tx, asset.code, purpose)
+        if undone_s is not None and now_s < undone_s + self._pause_s:
+            return None
+        wanted = Wanted(purpose=purpose, asset=asset.code, units=due.units, requester=AUTOMATIC)
         source, _ = self._way(wanted.purpose, self._network(asset.network))
         rule = self._policy.payment_rule(asset.network, asset.code, wanted.purpose, source)
         if rule is not None and wanted.units > rule.order_units_max > 0:
@@ -183,6 +194,13 @@ class Planner:
         if wanted.purpose is Purpose.REFILL:
             return max(decision.approvals_required, self._approvals_required)
         return decision.approvals_required
+
+    def _cold_reserve_units(self, asset: AssetSettings) -> int:
+        """A UTXO vault pays its own fee; on an EVM chain the hot account pays for the Safe."""
+        network = self._networks.get(asset.network)
+        if network is None or network.family != Family.UTXO:
+            return 0
+        return network.fee_units_max
 
     def _network(self, network_id: str) -> NetworkSettings:
         network = self._networks.get(network_id)

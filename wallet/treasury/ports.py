@@ -1,30 +1,44 @@
-"""What treasury needs of the parts around it."""
+"""What treasury needs of the payments part; `wallet.payments.desk.PaymentDesk` gives all of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 from sqlalchemy import Connection
 
-from signer.protocol import Approval, Intent
+from signer.protocol import OwnOutput, SignAnswer
+from wallet.payments.journal import Payment
+from wallet.payments.orders import SpendOrder
 
-Attach: TypeAlias = Callable[[Connection, str], None]
-"""Called with the new payment's id in the transaction that writes the payment."""
+Also: TypeAlias = Callable[[Connection, Payment], None]
+"""Called with the new payment in the transaction that writes it."""
 
 
-class OwnAddresses(Protocol):
-    """Addresses of ours that are nobody's deposit address."""
+class PaymentStarter(Protocol):
+    """Builds the exact transaction of an order."""
 
-    def own(self, tx: Connection, network: str, source: str, purpose: str, now_s: int) -> str:
-        """The text of a fresh (UTXO) or the only (EVM) address of a vault; it is watched."""
+    def start(self, order: SpendOrder, also: Also) -> Payment:
+        """Write a payment with its sealed request and call `also` in the same transaction.
+
+        Raises NotBuilt, or NodeError, when it cannot be built now; then nothing was written.
+        """
+        ...
+
+    def fixed_sender(self, network: str, source: str) -> OwnOutput:
+        """The paying address of a hot account."""
         ...
 
 
-class MoveBuilder(Protocol):
-    """Builds the exact transaction of an intent between our own vaults."""
+class OfflineSigning(Protocol):
+    """Requests out to offline signers and answers back, for payments that people carry."""
 
-    def build_move(self, intent: Intent, approvals: Sequence[Approval], attach: Attach) -> None:
-        """Write a payment with its sealed request and call `attach` in the same transaction.
+    def export(self, payment_id: str) -> bytes:
+        """The sealed request; from now on signers may have seen it. Raises NotOffline."""
+        ...
 
-        Raises a WalletError or ChainError when it cannot be built now; then nothing was written.
-        """
+    def attach(self, payment_id: str, data: bytes) -> SignAnswer:
+        """Verify and keep an answer; the same again changes nothing. Raises AnswerRefused."""
+        ...
+
+    def abandon(self, payment_id: str, why: str) -> None:
+        """Give a payment up. Raises ForbiddenPaymentArrow once valid bytes exist."""
         ...

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from signer.protocol import Intent, Purpose
 from wallet.events import append_event
 from wallet.store.schema import treasury_requests
 from wallet.treasury.errors import LostRace, RequestNotFound
-from wallet.treasury.states import UNFINISHED, RequestStatus, check_arrow
+from wallet.treasury.states import UNDONE, UNFINISHED, RequestStatus, check_arrow
 
 AUTOMATIC = "treasury:automatic"
 """The requester of what the service asks for by itself."""
@@ -119,6 +119,19 @@ def unfinished_units(tx: Connection, asset: str, purpose: Purpose) -> int:
         )
     )
     return sum(row.units for row in rows)
+
+
+def last_undone_s(tx: Connection, asset: str, purpose: Purpose) -> int | None:
+    """When the service's own request of this kind last came to nothing, or None."""
+    last = tx.execute(
+        select(func.max(treasury_requests.c.updated_s)).where(
+            treasury_requests.c.asset == asset,
+            treasury_requests.c.purpose == str(purpose),
+            treasury_requests.c.requester == AUTOMATIC,
+            treasury_requests.c.status.in_([str(state) for state in UNDONE]),
+        )
+    ).scalar_one()
+    return None if last is None else int(last)
 
 
 def move(

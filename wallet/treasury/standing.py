@@ -17,8 +17,11 @@ PROMISED = ("queued", "blocked", "signing", "broadcast", "confirming")
 _PAYMENT_FINAL = ("completed", "failed", "abandoned")
 
 
-def hot_facts(tx: Connection, asset: AssetSettings) -> HotFacts:
-    """The facts that thresholds are held against, in base units."""
+def hot_facts(tx: Connection, asset: AssetSettings, cold_reserve_units: int) -> HotFacts:
+    """The facts that thresholds are held against, in base units.
+
+    `cold_reserve_units` stays in the cold vault, to pay the network for taking the rest out.
+    """
     sweeps = requests.unfinished_units(tx, asset.code, Purpose.SWEEP)
     refills = requests.unfinished_units(tx, asset.code, Purpose.REFILL)
     return HotFacts(
@@ -27,7 +30,7 @@ def hot_facts(tx: Connection, asset: AssetSettings) -> HotFacts:
         leaving_units=sweeps
         + promised_units(tx, asset.code)
         + _paying_units(tx, asset.code, Purpose.TOP_UP),
-        cold_units=balance(tx, chart.COLD, asset.code).net - refills,
+        cold_units=balance(tx, chart.COLD, asset.code).net - refills - cold_reserve_units,
         liabilities_units=liabilities_units(tx, asset.code),
     )
 

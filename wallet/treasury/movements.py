@@ -1,0 +1,161 @@
+"""The treasury's recurring work: follow, look, ask, build. One step at a time, from rows alone.
+
+Killed anywhere, the next step goes on: a request is written before its payment, the payment and
+the request's new state in one transaction, and what moves already is counted.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from chains.errors import NodeError
+from chains.types import Family
+from signer.protocol import OwnOutput, Purpose
+from wallet.clock import Clock
+from wallet.milestones import Milestone
+from wallet.payments.errors import NotBuilt
+from wallet.payments.journal import Payment
+from wallet.payments.orders import SpendOrder
+from wallet.settings import AssetSettings, NetworkSettings
+from wallet.store.database import Database
+from wallet.store.schema import addresses
+from wallet.treasury import approvals, requests
+from wallet.treasury.approvals import ApprovalDesk
+from wallet.treasury.errors import DeniedByPolicy, LostRace
+from wallet.treasury.following import follow
+from wallet.treasury.planning import Planner
+from wallet.treasury.ports import Also, PaymentStarter
+from wallet.treasury.requests import TreasuryRequest
+from wallet.treasury.states import RequestStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one round did: requests made, payments built, and what stands in the way."""
+
+    made: tuple[str, ...]
+    built: tuple[str, ...]
+    held_back: tuple[str, ...]
+
+
+class Movements:
+    """Moves money between hot and cold as thresholds and people say."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        clock: Clock,
+        networks: Iterable[NetworkSettings],
+        planner: Planner,
+        desk: ApprovalDesk,
+        payments: PaymentStarter,
+        milestone: Milestone,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._evm_networks = frozenset(n.id for n in networks if n.family == Family.EVM)
+        self._planner = planner
+        self._desk = desk
+        self._payments = payments
+        self._milestone = milestone
+
+    def step(self) -> Round:
+        """One round over all assets and all approved requests."""
+        made, held_back = [], []
+        with self._database.write() as tx:
+            follow(tx, self._clock.now_s())
+        for asset in self._planner.assets:
+            try:
+                request = self._plan(asset)
+            except DeniedByPolicy as error:
+                held_back.append(f"{asset.code}: {error.message}")
+                continue
+            if request is not None:
+                made.append(request.id)
+                self._milestone("treasury.requested")
+        built = []
+        with self._database.read() as tx:
+            approved = requests.in_states(tx, [RequestStatus.APPROVED])
+        for request in approved:
+            why = self._build(request)
+            if why is None:
+                built.append(request.id)
+                self._milestone("treasury.exported")
+            else:
+                held_back.append(f"{request.id}: {why}")
+        return Round(made=tuple(made), built=tuple(built), held_back=tuple(held_back))
+
+    def _plan(self, asset: AssetSettings) -> TreasuryRequest | None:
+        if not self._planner.runs(asset):
+            return None
+        with self._database.read() as tx:
+            if self._planner.look(tx, asset).due is None:
+                return None
+        now_s = self._clock.now_s()
+        with self._database.write() as tx:
+            follow(tx, now_s)
+            return self._planner.act(tx, asset, now_s)
+
+    def _build(self, request: TreasuryRequest) -> str | None:
+        """Build an approved request's transaction; None, or why not now."""
+        now_s = self._clock.now_s()
+        with self._database.read() as tx:
+            tally = self._desk.tally(tx, approvals.subject_by_id(tx, request.id))
+            kept = approvals.stored(tx, request.intent_digest)
+            own = _origins(tx, request)
+        if not tally.reached:
+            # Somebody who approved has left the roster since.
+            return self._wait(request, "quorum_lost", now_s)
+        order = SpendOrder(
+            network=request.network,
+            asset=request.asset,
+            source=request.intent.source,
+            purpose=request.purpose,
+            intents=(request.intent,),
+            approvals=tuple(a for a in kept if a.approver in tally.approvers),
+            own=own,
+            sender=self._sender(request),
+        )
+        try:
+            self._payments.start(order, self._attach(request))
+        except NotBuilt as error:
+            return self._wait(request, error.code, now_s)
+        except NodeError as error:
+            return self._wait(request, error.code, now_s)
+        except LostRace:
+            return "changed meanwhile"
+        return None
+
+    def _sender(self, request: TreasuryRequest) -> OwnOutput | None:
+        """The hot account that pays a sweep on an EVM chain; vaults and Safes have no sender."""
+        if request.purpose is Purpose.SWEEP and request.network in self._evm_networks:
+            return self._payments.fixed_sender(request.network, request.intent.source)
+        return None
+
+    def _attach(self, request: TreasuryRequest) -> Also:
+        def attach(tx: Connection, payment: Payment) -> None:
+            now_s = self._clock.now_s()
+            requests.move(tx, request, RequestStatus.EXPORTED, now_s, payment_id=payment.id)
+
+        return attach
+
+    def _wait(self, request: TreasuryRequest, why: str, now_s: int) -> str:
+        with self._database.write() as tx:
+            requests.note(tx, request, why, now_s)
+        return why
+
+
+def _origins(tx: Connection, request: TreasuryRequest) -> tuple[OwnOutput, ...]:
+    """Where the payees derive from, so that every signer can derive them itself."""
+    rows = tx.execute(
+        select(addresses).where(
+            addresses.c.network == request.network,
+            addresses.c.address.in_([payee.address for payee in request.intent.payees]),
+        )
+    )
+    return tuple(
+        OwnOutput(address=row.address, source=row.source, branch=row.branch, index=row.position)
+        for row in rows
+    )

@@ -1,0 +1,72 @@
+"""What staff read before they say yes: the decoded intent in words, never the columns beside it."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from chains.units import to_text
+from signer.protocol import Intent
+from wallet.settings import AssetSettings
+from wallet.treasury.approvals import Tally
+from wallet.treasury.thresholds import asset_named
+
+VERBS = {
+    "withdrawal": "Pay out",
+    "gather": "Gather",
+    "top_up": "Top up",
+    "sweep": "Sweep to cold storage",
+    "refill": "Refill the hot wallet from cold storage",
+}
+"""Purposes in words."""
+
+
+def amount_text(assets: Sequence[AssetSettings], code: str, units: int) -> str:
+    """Such as "1.25 BTC"."""
+    return f"{to_text(units, asset_named(assets, code).decimals)} {code}"
+
+
+def time_text(time_s: int) -> str:
+    """A moment as people read it, in UTC."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def intent_lines(assets: Sequence[AssetSettings], intent: Intent) -> list[tuple[str, str]]:
+    """Label and value for everything that an approval covers."""
+    native = _native(assets, intent.network)
+    lines = [
+        ("what", VERBS[intent.purpose]),
+        ("network", _plain(intent.network)),
+        ("from", _plain(intent.source)),
+    ]
+    for payee in intent.payees:
+        lines.append(("pay", amount_text(assets, intent.asset, payee.units)))
+        lines.append(("to", _plain(payee.address)))
+    if len(intent.payees) > 1:
+        lines.append(("in all", amount_text(assets, intent.asset, intent.total_units)))
+    fee = f"{to_text(intent.fee_units_max, native.decimals)} {native.code}"
+    return [
+        *lines,
+        ("network fee at most", fee),
+        ("asked for by", _plain(intent.requester)),
+        ("asked for at", time_text(intent.created_s)),
+        ("ends at", time_text(intent.expires_s)),
+        ("digest", intent.digest.hex()),
+    ]
+
+
+def tally_text(tally: Tally) -> str:
+    """Such as "1 of 2 (anna)"."""
+    names = ", ".join(_plain(name) for name in tally.approvers)
+    count = f"{len(tally.approvers)} of {tally.subject.approvals_required}"
+    return f"{count} ({names})" if names else count
+
+
+def _native(assets: Sequence[AssetSettings], network: str) -> AssetSettings:
+    for asset in assets:
+        if asset.network == network and asset.contract is None:
+            return asset
+    return AssetSettings(code="base units", network=network, decimals=0)
+
+
+def _plain(text: str) -> str:
+    """Without control characters, which could paint over what a terminal shows."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
