@@ -39,7 +39,7 @@ def signatures_needed(context: PaymentContext, request: SignRequest) -> int:
 
 
 def combine(context: PaymentContext, payment: Payment, answers: Sequence[SignAnswer]) -> Combined:
-    """Put enough signatures together. Raises BadSignatures when they are not what they should be."""
+    """Put enough signatures together. Raises BadSignatures when they do not fit."""
     try:
         match payment.request.kind:
             case Kind.PSBT:

@@ -15,7 +15,7 @@ from chains.evm.addresses import from_text
 from chains.evm.erc20 import transfer_calldata
 from chains.evm.transactions import UnsignedTx
 from chains.ports import Chain
-from signer.protocol import Kind, OwnOutput
+from signer.protocol import Kind, OwnOutput, Purpose
 from wallet.payments import journal
 from wallet.payments.context import PaymentContext
 from wallet.payments.errors import BadOrder, FundsMissing, SenderBusy, UnknownSource, WouldRevert
@@ -41,17 +41,23 @@ class EvmFees(Protocol):
     """Fees of the next blocks, wei for each unit of gas."""
 
     @property
-    def max_fee_wei(self) -> int: ...
+    def max_fee_wei(self) -> int:
+        """The most that a unit of gas may cost."""
+        ...
 
     @property
-    def priority_fee_wei(self) -> int: ...
+    def priority_fee_wei(self) -> int:
+        """The tip in it."""
+        ...
 
 
 class EvmDoor(Chain, Protocol):
     """What building needs of an EVM chain beyond the common port."""
 
     @property
-    def chain_id(self) -> int: ...
+    def chain_id(self) -> int:
+        """The EIP-155 chain id."""
+        ...
 
     def nonce(self, address: bytes) -> int:
         """Transactions of an address that are mined: its next nonce."""
@@ -172,7 +178,12 @@ class EvmBuilder:
         fee = Fee(
             units=quote.fee_wei_max,
             rate_units=quote.max_fee_wei,
-            basis_units=order.units if order.asset == native else None,
+            # A top-up is only as large as the fee it pays for: a share of it says nothing.
+            basis_units=(
+                order.units
+                if order.asset == native and order.purpose is not Purpose.TOP_UP
+                else None
+            ),
         )
         now_s = context.clock.now_s()
         self._check_sender(tx, order, sender.address, quote, moves_asset=parent is None)

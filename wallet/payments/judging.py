@@ -35,8 +35,8 @@ _GIVEN_UP = (str(PaymentStatus.ABANDONED), str(PaymentStatus.FAILED))
 class Fee:
     """What the chain may take: native base units at most, and the rate they come from.
 
-    `rate_units` is sats per 1000 vbytes or max wei per gas. `basis_units` is the native value moved,
-    None for a token.
+    `rate_units` is sats per 1000 vbytes or max wei per gas. `basis_units` is the native value
+    moved, None for a token.
     """
 
     units: int

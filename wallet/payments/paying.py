@@ -11,6 +11,7 @@ from wallet.payments.orders import SpendOrder
 from wallet.payments.settle import ALONE
 from wallet.payments.utxo_builder import Unpayable
 from wallet.withdrawals import records
+from wallet.withdrawals.errors import WithdrawalMoved
 from wallet.withdrawals.records import Withdrawal
 from wallet.withdrawals.states import WithdrawalStatus
 
@@ -59,6 +60,8 @@ class WithdrawalPayer:
             try:
                 self._start(batch)
                 return len(batch)
+            except WithdrawalMoved:
+                return 0  # one was cancelled just now; the next pass reads the queue anew
             except (FundsMissing, Unpayable):
                 batch = batch[:-1] if len(batch) < 8 else batch[: len(batch) // 2]
             except NotBuilt:
@@ -74,6 +77,8 @@ class WithdrawalPayer:
                 built += 1
             except SenderBusy:
                 break
+            except WithdrawalMoved:
+                continue
             except NotBuilt as error:
                 self._put_off(withdrawal, error)
         return built
@@ -111,10 +116,13 @@ class WithdrawalPayer:
         for_good = for_good or error.code in _HOPELESS
         now_s = self._context.clock.now_s()
         with self._context.database.write() as tx:
+            fresh = records.get(tx, withdrawal.id)
+            if fresh.status is not WithdrawalStatus.QUEUED:
+                return
             if for_good:
-                records.move(tx, withdrawal, WithdrawalStatus.BLOCKED, now_s, sub_status=reason)
+                records.move(tx, fresh, WithdrawalStatus.BLOCKED, now_s, sub_status=reason)
             else:
-                records.note(tx, withdrawal, reason, now_s)
+                records.note(tx, fresh, reason, now_s)
 
 
 _HOPELESS = frozenset({"payment.bad_order", "payment.would_revert", "payment.unknown_source"})
