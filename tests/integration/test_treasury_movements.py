@@ -41,6 +41,7 @@ from wallet.treasury import requests, wording
 from wallet.treasury.approvals import ApprovalDesk
 from wallet.treasury.errors import (
     NotExported,
+    NotWaiting,
     QuorumMissing,
     RequesterApproves,
     UnknownAnswer,
