@@ -24,7 +24,14 @@ from signer.home import Home, HomeError, create
 from signer.keystore import Kek
 from signer.process import harden
 from signer.prompting import confirmed, kek_from, new_kek_from
-from signer.protocol import MESSAGE_BYTES_MAX, REQUEST, Sealed, SignRequest
+from signer.protocol import (
+    ANSWER,
+    MESSAGE_BYTES_MAX,
+    REQUEST,
+    Sealed,
+    SignAnswer,
+    SignRequest,
+)
 from signer.registry import KeyUse
 from signer.storage import read_limited, write_atomic
 
@@ -49,6 +56,7 @@ PassFd = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as one JSON object.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripted set-up.")]
+AnswerFile = Annotated[Path, typer.Option("--out", help="Where the sealed answer (SA1) goes.")]
 RequestFile = Annotated[Path, typer.Option("--request", help="A sealed request file (SR1).")]
 
 
@@ -209,7 +217,7 @@ def inspect(home: HomePath, request: RequestFile, as_json: AsJson = False) -> No
 def sign(
     home: HomePath,
     request: RequestFile,
-    out: Annotated[Path, typer.Option(help="Where the sealed answer (SA1) goes.")],
+    out: AnswerFile,
     passphrase_file: PassFile = None,
     passphrase_fd: PassFd = None,
     yes: Annotated[
@@ -232,7 +240,7 @@ def sign(
 
 
 @app.command()
-def recall(home: HomePath, request: RequestFile, out: Path, as_json: AsJson = False) -> None:
+def recall(home: HomePath, request: RequestFile, out: AnswerFile, as_json: AsJson = False) -> None:
     """Give again the recorded answer to exactly this request, after a crash or a lost file."""
     with _errors(as_json), _opened(home) as opened:
         sealed = Sealed.decode(_read_request(request), REQUEST)
@@ -342,8 +350,6 @@ def _errors(as_json: bool) -> Iterator[None]:
 
 
 def _say_answer(answer: bytes, out: Path, as_json: bool) -> None:
-    from signer.protocol import ANSWER, SignAnswer
-
     body = SignAnswer.decode(Sealed.decode(answer, ANSWER).body)
     _say(
         {

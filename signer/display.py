@@ -56,9 +56,8 @@ def review_lines(
     decision: Decision,
 ) -> list[str]:
     """The whole payment, one fact a line."""
-    lines = [
-        f"{str(facts.purpose).upper()} of {clean(facts.asset)} on {facts.network} from {facts.source}"
-    ]
+    purpose = str(facts.purpose).upper()
+    lines = [f"{purpose} of {clean(facts.asset)} on {facts.network} from {facts.source}"]
     for payee in facts.payees:
         origin = f", {payee.source} {payee.path}" if payee.source else ""
         lines.append(f"pays {amount(payee.units, rules, facts.asset)}")
@@ -78,8 +77,7 @@ def review_lines(
             f" approved by {clean(names)}"
         )
         lines.append(f"  check words: {check_words(intent.digest)}")
-    for reason in decision.reasons:
-        lines.append(f"policy {reason.code}: {clean(reason.text)}")
+    lines.extend(f"policy {one.code}: {clean(one.text)}" for one in decision.reasons)
     return lines
 
 

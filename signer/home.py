@@ -1,6 +1,6 @@
 """A signer's home folder: key files, configuration, log and mark, opened by one process at a time.
 
-Open a home and it knows its vaults, limits and memory without any secret; unlock it and it can sign.
+Open a home and it knows its vaults, limits and memory without any secret; unlock it to sign.
 """
 
 import fcntl
@@ -93,8 +93,11 @@ class Home:
     def close(self) -> None:
         """Release the log and the lock; forget the keys."""
         self.keys = None
+        if self._lock < 0:
+            return
         self.log.close()
         os.close(self._lock)
+        self._lock = -1
 
     @property
     def networks(self) -> Mapping[str, NetworkRules]:
@@ -271,7 +274,7 @@ def create(
     }
     log.append(LogKind.CREATED, time_s, created)
     log.close()
-    os.replace(part, path)
+    part.replace(path)
     sync_directory(path.parent)
 
 

@@ -153,7 +153,9 @@ class PassphraseKek:
 
     kind = "argon2id"
 
-    def __init__(self, passphrase: bytes, salt: bytes | None = None, cost: KdfCost | None = None):
+    def __init__(
+        self, passphrase: bytes, salt: bytes | None = None, cost: KdfCost | None = None
+    ) -> None:
         if not passphrase:
             raise KeystoreError("got an empty passphrase, expected one")
         self._passphrase = passphrase

@@ -87,16 +87,6 @@ def r_of_der(der: bytes) -> bytes:
     return _compact(signature)[:32]
 
 
-def uncompressed(public: bytes) -> bytes:
-    """x || y, 64 bytes, of a compressed key: what an Ethereum address hashes."""
-    output = ffi.new("unsigned char[65]")
-    length = ffi.new("size_t *", 65)
-    lib.secp256k1_ec_pubkey_serialize(
-        GLOBAL_CONTEXT.ctx, output, length, _parsed(public), lib.SECP256K1_EC_UNCOMPRESSED
-    )
-    return bytes(ffi.buffer(output, 65))[1:]
-
-
 def _sign(secret: bytes, digest: bytes, signature: Any, extra: Any) -> None:
     done = lib.secp256k1_ecdsa_sign(
         GLOBAL_CONTEXT.ctx,

@@ -131,8 +131,8 @@ def _ed25519() -> bool:
 def _argon2() -> bool:
     """The floor cost gives 32 bytes, twice the same, and another passphrase gives others."""
     cost, salt = KdfCost(), bytes(16)
-    first = PassphraseKek(b"a", salt, cost).wrap(bytes(32), b"", lambda size: bytes(size))
-    other = PassphraseKek(b"b", salt, cost).wrap(bytes(32), b"", lambda size: bytes(size))
+    first = PassphraseKek(b"a", salt, cost).wrap(bytes(32), b"", bytes)
+    other = PassphraseKek(b"b", salt, cost).wrap(bytes(32), b"", bytes)
     return bool(len(first["wrapped"]) == 48 and first["wrapped"] != other["wrapped"])
 
 

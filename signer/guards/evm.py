@@ -94,8 +94,10 @@ def _payment(
 
 
 def _execution(tx: UnsignedTx, vault: SafeVault, rules: NetworkRules) -> Call:
-    """The payment that execTransaction carries. The owners' signatures are the Safe's to check:
-    calldata lacks the nonce they cover, and a wrong one only costs the gas.
+    """The payment that execTransaction carries. Raises Refused.
+
+    The owners' signatures are the Safe's to check: calldata lacks the nonce that they cover, and a
+    wrong one only costs the gas.
     """
     if tx.value_wei:
         raise Refused("safe.value", f"got {tx.value_wei} wei sent to the Safe beside its call")

@@ -1,4 +1,4 @@
-"""What an EVM call moves: a native payment, a listed token, or nothing that this signer will sign."""
+"""What an EVM call moves: native money, a listed token, or nothing that this signer will sign."""
 
 from dataclasses import dataclass
 

@@ -19,8 +19,10 @@ PAYING_ROLES = {
     Purpose.SWEEP: frozenset({Role.HOT}),
     Purpose.REFILL: frozenset({Role.COLD}),
 }
-"""Which vaults may pay for what. A deposit key can only gather, and gathering pays only hot or cold,
-so whoever can ask a signer for deposit signatures gains nothing.
+"""Which vaults may pay for what.
+
+A deposit key can only gather, and gathering pays only hot or cold: whoever can ask a signer for
+deposit signatures gains nothing.
 """
 
 
@@ -59,7 +61,7 @@ def registered(context: GuardContext, name: str, network: str) -> RegisteredVaul
 def matched_payee(
     intent: Intent, call: Call, source: RegisteredVault, request: SignRequest, context: GuardContext
 ) -> PayeeFact:
-    """The payee that the bytes pay, if it is exactly the intent's and may be paid. Raises Refused."""
+    """The payee that the bytes pay: exactly the intent's, and one it may pay. Raises Refused."""
     if intent.source != source.name:
         raise Refused("intent.source", f"{intent.intent_id} is paid by {intent.source}")
     if source.role not in PAYING_ROLES[intent.purpose]:

@@ -167,10 +167,11 @@ class SpendFacts:
     """What the exact bytes do, as this signer understood them.
 
     `payees` is in base units of `asset`, each tied to the intent it fulfils; `fee_units` is the
-    most the network can take, in base units of the native asset; `size` is vbytes or the gas limit;
-    `feerate` is sats per 1000 vbytes (rounded up) or wei per gas. `snapshot` is the SHA-256 of the payload
-    that was reviewed. `outpoints` maps "txid:vout" to its proven amount. `nonce` is (EIP-55 address,
-    nonce) on an EVM chain. `notes` are further lines to show (Safe hashes, token contract).
+    most the network can take, in base units of the native asset; `size` is vbytes or the gas
+    limit; `feerate` is sats per 1000 vbytes (rounded up) or wei per gas. `snapshot` is the SHA-256
+    of the payload that was reviewed. `outpoints` maps "txid:vout" to its proven amount. `nonce` is
+    (EIP-55 address, nonce) on an EVM chain. `notes` are further lines to show (Safe hashes, token
+    contract).
     """
 
     purpose: Purpose

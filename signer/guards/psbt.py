@@ -1,4 +1,4 @@
-"""Guard of PSBTs: amounts proven, scripts derived again, every output change or an approved payee."""
+"""Guard of PSBTs: amounts proven, scripts derived again, outputs change or approved payees."""
 
 import hashlib
 from collections import Counter
@@ -34,7 +34,7 @@ SEQUENCE_MIN = 0xFFFFFFFD
 """Lower sequences lock an input in time (BIP-68), so that a signature could be kept for later."""
 
 SIGNATURE_BYTES = 72
-"""Length byte, low-R DER and sighash byte: the smallest, so that a fee rate is never understated."""
+"""Length byte, low-R DER and sighash byte: the smallest, so that no fee rate is understated."""
 
 
 @dataclass(frozen=True, slots=True)

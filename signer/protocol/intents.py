@@ -160,10 +160,12 @@ class OwnOutput:
 
 
 def own_list(own: OwnOutput) -> list[Any]:
+    """An origin as plain values."""
     return [own.address, own.source, own.branch, own.index]
 
 
 def own_output(item: Any) -> OwnOutput:
+    """An origin from plain values. Raises ProtocolError."""
     if not isinstance(item, list) or len(item) != 4:
         raise ProtocolError("got an origin of another shape, expected four fields")
     return OwnOutput(

@@ -134,15 +134,19 @@ class Fields:
         return self._map[name]
 
     def text(self, name: str) -> str:
+        """A short text."""
         return as_text(self._take(name))
 
     def blob(self, name: str) -> bytes:
+        """Bytes."""
         return as_blob(self._take(name))
 
     def units(self, name: str) -> int:
+        """A number from 0 up to 2^256."""
         return as_units(self._take(name))
 
     def choice(self, name: str, kind: type[_Choice]) -> _Choice:
+        """One of the names of `kind`."""
         text = self.text(name)
         try:
             return kind(text)
@@ -150,24 +154,28 @@ class Fields:
             raise ProtocolError(f"got {name} {text[:40]!r}, expected {list(kind)}") from error
 
     def table(self, name: str) -> Mapping[str, Any]:
+        """A map."""
         value = self._take(name)
         if not isinstance(value, dict):
             raise ProtocolError(f"got {name} that is not a map")
         return value
 
     def items(self, name: str, count_max: int) -> list[Any]:
+        """A list of at most `count_max`."""
         value = self._take(name)
         if not isinstance(value, list) or len(value) > count_max:
             raise ProtocolError(f"got {name} that is not a list of at most {count_max}")
         return value
 
     def pairs(self, name: str, count_max: int) -> list[list[Any]]:
+        """A list of at most `count_max` lists of two."""
         items = self.items(name, count_max)
         if any(not isinstance(item, list) or len(item) != 2 for item in items):
             raise ProtocolError(f"got {name} that is not a list of pairs")
         return items
 
     def done(self, version: int | None = None) -> None:
+        """Refuse fields left over, and another version where one is expected."""
         if version is not None and self._take("v") != version:
             raise ProtocolError(f"got another version of {self._what}, expected {version}")
         if self._left:
@@ -175,18 +183,21 @@ class Fields:
 
 
 def as_text(value: Any) -> str:
+    """A short text. Raises ProtocolError."""
     if not isinstance(value, str) or len(value) > 512:
         raise ProtocolError("got a value that is not a short text")
     return value
 
 
 def as_blob(value: Any) -> bytes:
+    """Bytes. Raises ProtocolError."""
     if not isinstance(value, bytes):
         raise ProtocolError("got a value that is not bytes")
     return value
 
 
 def as_units(value: Any) -> int:
+    """A number from 0 up to 2^256. Raises ProtocolError."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**256:
         raise ProtocolError("got a number that is not between 0 and 2^256")
     return value
