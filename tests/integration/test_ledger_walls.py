@@ -22,12 +22,23 @@ NOW_S = 1_700_000_000
 ENTRIES = 2_000_000
 
 
+ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+ON_POSTGRESQL = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+OWN_POSTGRESQL = pytest.mark.parametrize("own_database", ["postgresql"], indirect=True)
+"""For what only one engine has."""
+
+
 @pytest.fixture
 def books(database: Database) -> Database:
     """Alice has 100, of which 30 are held ("open"); another hold of 10 was voided ("ended").
 
     Batches 1 to 4, and two events.
     """
+    fill(database)
+    return database
+
+
+def fill(database: Database) -> None:
     with database.write() as tx:
         start = [
             Transfer.single(
@@ -45,7 +56,6 @@ def books(database: Database) -> Database:
         post_batch(tx, "void", [Transfer.void(hold_id="ended")], NOW_S)
         append_event(tx, "deposit.seen", "1", {"amount_units": "100"}, NOW_S)
         append_event(tx, "deposit.credited", "1", {"amount_units": "100"}, NOW_S)
-    return database
 
 
 def units(tx: Connection, value: int) -> object:
@@ -127,9 +137,8 @@ def test_rows_cannot_be_deleted(books: Database, table: str) -> None:
 
 
 @pytest.mark.parametrize("table", [*FROZEN, "ledger_balances", "ledger_totals"])
+@ON_POSTGRESQL
 def test_tables_cannot_be_emptied(books: Database, table: str) -> None:
-    if books.dialect != "postgresql":
-        pytest.skip("SQLite has no TRUNCATE; DELETE is another test")
     statement = text(f"TRUNCATE {table} CASCADE")
     refused(books, "store.immutable", lambda tx: tx.execute(statement) and None)
 
@@ -149,10 +158,9 @@ REPLACEMENTS = {
 
 @pytest.mark.parametrize("table", list(REPLACEMENTS))
 @pytest.mark.parametrize("recursive", ["ON", "OFF"])
+@ON_SQLITE
 def test_rows_cannot_be_replaced(books: Database, table: str, recursive: str) -> None:
     """INSERT OR REPLACE deletes the row in its way, past the delete triggers when OFF."""
-    if books.dialect != "sqlite":
-        pytest.skip("PostgreSQL has no REPLACE; ON CONFLICT DO UPDATE fires the update trigger")
 
     def attack(tx: Connection) -> None:
         if table == "ledger_batches":
@@ -244,11 +252,10 @@ def test_transfers_that_are_refused(books: Database, row: dict[str, object], cod
 
 
 @pytest.mark.parametrize(("row", "code"), [a[1:] for a in ATTACKS], ids=[a[0] for a in ATTACKS])
+@ON_SQLITE
 def test_sqlite_refuses_with_every_check_switched_off(
     books: Database, row: dict[str, object], code: str
 ) -> None:
-    if books.dialect != "sqlite":
-        pytest.skip("PostgreSQL cannot switch checks off without owning the table")
 
     def attack(tx: Connection) -> None:
         tx.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
@@ -264,9 +271,8 @@ def test_sqlite_refuses_with_every_check_switched_off(
 
 
 @pytest.mark.parametrize("value", ["12", "p" + "1" * 77, "p" + "x" * 78, "n" + "9" * 78, 5, 1.5])
+@ON_SQLITE
 def test_sqlite_refuses_amounts_of_another_form(books: Database, value: object) -> None:
-    if books.dialect != "sqlite":
-        pytest.skip("PostgreSQL's column holds only numbers")
     refused(books, "", lambda tx: insert_transfer(tx, units=_Raw.of(value)))
 
 
@@ -278,9 +284,8 @@ class _Raw(str):
         return value if not isinstance(value, int) else cls(value)
 
 
+@ON_POSTGRESQL
 def test_postgresql_refuses_what_is_not_a_number(books: Database) -> None:
-    if books.dialect != "postgresql":
-        pytest.skip("SQLite's forms are another test")
     refused(books, "ledger.amount", lambda tx: insert_transfer(tx, units="NaN"))
 
 
@@ -368,17 +373,17 @@ def test_a_proper_batch_by_sql_is_accepted(books: Database) -> None:
         assert balance(tx, BOB.owner, "BTC").net == 31
 
 
-def test_a_missing_wall_is_noticed_at_start(books: Database) -> None:
-    table = {"postgresql": " ON ledger_transfers"}.get(books.dialect, "")
-    with books.write() as tx:
+def test_a_missing_wall_is_noticed_at_start(own_database: Database) -> None:
+    table = {"postgresql": " ON ledger_transfers"}.get(own_database.dialect, "")
+    with own_database.write() as tx:
         tx.execute(text(f"DROP TRIGGER ledger_transfers_guard{table}"))
     with pytest.raises(SchemaMismatch, match="ledger_transfers_guard"):
-        books.migrate()
+        own_database.migrate()
 
 
-def test_a_weakened_wall_is_noticed_at_start(books: Database) -> None:
-    with books.write() as tx:
-        if books.dialect == "postgresql":
+def test_a_weakened_wall_is_noticed_at_start(own_database: Database) -> None:
+    with own_database.write() as tx:
+        if own_database.dialect == "postgresql":
             body = "BEGIN RETURN NEW; END"
             tx.execute(
                 text(
@@ -395,13 +400,12 @@ def test_a_weakened_wall_is_noticed_at_start(books: Database) -> None:
                 )
             )
     with pytest.raises(SchemaMismatch, match="ledger_transfers_guard"):
-        books.migrate()
+        own_database.migrate()
 
 
-def test_a_switched_off_wall_is_noticed_at_start(books: Database) -> None:
-    if books.dialect != "postgresql":
-        pytest.skip("SQLite cannot switch a trigger off")
-    with books.write() as tx:
+@OWN_POSTGRESQL
+def test_a_switched_off_wall_is_noticed_at_start(own_database: Database) -> None:
+    with own_database.write() as tx:
         tx.execute(text("ALTER TABLE events DISABLE TRIGGER events_no_update"))
     with pytest.raises(SchemaMismatch, match="events_no_update"):
-        books.migrate()
+        own_database.migrate()
