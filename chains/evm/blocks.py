@@ -140,8 +140,10 @@ def receipt(answer: Any) -> Receipt:
 
 
 def receipts_of(answer: Any, whole: Block) -> tuple[Receipt, ...]:
-    """All receipts of a block, in its order. Raises UnexpectedAnswer when one is missing, foreign,
-    or its logs are not those that the block's bloom filter was made of.
+    """All receipts of a block, in its order.
+
+    Raises UnexpectedAnswer when one is missing or foreign, or when the logs are not those that the
+    block's bloom filter was made of.
     """
     found = tuple(receipt(item) for item in items(answer, "receipts"))
     if [entry.txid for entry in found] != [entry.txid for entry in whole.transactions]:

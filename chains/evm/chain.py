@@ -77,8 +77,10 @@ class EvmChain:
         return addresses.parse(self.params, text, self._tokens.keys())
 
     def ready(self) -> None:
-        """Check once that this is the right chain, that every token has the decimals we were told,
-        and how internal ether will be found. Raises NodeError; every question asks this first.
+        """Check once what every later answer depends on. Raises NodeError; all questions ask first.
+
+        This is the right chain, every token has the decimals we were told, and the node offers a
+        way to find internal ether.
         """
         if self.evidence_mode is not EvidenceMode.UNKNOWN:
             return
@@ -96,7 +98,7 @@ class EvmChain:
         return self._block_by("eth_getBlockByNumber", "latest")
 
     def block_at(self, height: int) -> BlockRef:
-        """The block of the best chain at `height`. Raises NodeUnavailable when there is none yet."""
+        """The best chain's block at `height`. Raises NodeUnavailable when there is none yet."""
         return self._block_by("eth_getBlockByNumber", hex(height))
 
     def scan(self, block: BlockRef, watched: Watched) -> BlockScan:

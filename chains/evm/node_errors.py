@@ -79,5 +79,5 @@ def refusal_of(words: str) -> Refusal | None:
 
 
 def _says(words: str, phrase: str) -> bool:
-    """Whether the phrase stands there as words: "unknown transaction" is not "known transaction"."""
+    """Whether the phrase starts a word: "unknown transaction" is not "known transaction"."""
     return re.search(rf"(?<![a-z]){re.escape(phrase)}", words.lower()) is not None

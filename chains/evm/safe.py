@@ -147,7 +147,7 @@ class SafeTx:
         ]
 
     def execution_calldata(self, signatures: bytes) -> bytes:
-        """execTransaction with the owners' packed signatures, as calldata for the Safe."""
+        """Calldata of execTransaction with the owners' packed signatures, for the Safe itself."""
         data = abi.tail(self.data)
         start = _CALL_WORDS * abi.WORD
         head = [

@@ -1,7 +1,7 @@
 """The published Safe contracts, by version, as safe-global/safe-deployments lists them.
 
-Generated data, kept here to be reviewed in a diff: a Safe whose singleton is not one of these is not
-the code that was audited (Bybit lost 1.5 billion dollars to a replaced singleton).
+Generated data, kept here to be reviewed in a diff: a Safe whose singleton is not one of these does
+not run the code that was audited (Bybit lost 1.5 billion dollars to a replaced singleton).
 """
 
 from collections.abc import Mapping

@@ -59,8 +59,9 @@ def read_safe(chain: EvmChain, address: bytes) -> SafeState:
 
 
 def check_safe(chain: EvmChain, vault: SafeVault) -> SafeState:
-    """The state of a registered Safe, which must be exactly as registered, without modules and
-    guard. Raises UnexpectedAnswer naming what differs.
+    """The state of a registered Safe, which must be exactly as registered.
+
+    It must have no module and no guard either. Raises UnexpectedAnswer naming what differs.
     """
     state = read_safe(chain, vault.address)
     found = {

@@ -49,7 +49,7 @@ def token_inflows(
 def direct_inflows(
     block: Block, receipts: Sequence[Receipt], watched: Container[bytes], native: str
 ) -> Iterator[Inflow]:
-    """Ether that transactions themselves, and validators' withdrawals, paid to watched addresses."""
+    """Ether that transactions themselves and validators' withdrawals paid to watched addresses."""
     for transaction, receipt in zip(block.transactions, receipts, strict=True):
         to, units = transaction.to, transaction.value_wei
         if receipt.succeeded and units and to is not None and to in watched:
@@ -96,8 +96,9 @@ def internal_inflows(
 def unexplained_wei(
     block: Block, receipts: Sequence[Receipt], target: bytes, before_wei: int, after_wei: int
 ) -> int:
-    """What a balance gained in a block beyond all that the block shows. Never negative for an
-    address of ours, which holds no code. Raises UnexpectedAnswer when it is.
+    """What a balance gained in a block beyond all that the block shows, in wei.
+
+    Never negative for an address of ours, which holds no code. Raises UnexpectedAnswer when it is.
     """
     known = 0
     for transaction, receipt in zip(block.transactions, receipts, strict=True):

@@ -1,7 +1,7 @@
 """Ether that contracts moved inside transactions, from either of the two trace formats.
 
-Only frames that move value count: a delegatecall shows its caller's value again, and nothing under a
-reverted frame happened.
+Only frames that move value count: a delegatecall shows its caller's value again, and nothing under
+a reverted frame happened.
 """
 
 from collections.abc import Iterator, Sequence

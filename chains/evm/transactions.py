@@ -84,7 +84,7 @@ class UnsignedTx:
     @classmethod
     def decode(cls, raw: bytes) -> "UnsignedTx":
         """Parse exactly what `encode` writes. Raises CodecError, each type with its own code."""
-        return cls._of(_fields(raw, _UNSIGNED_FIELDS))
+        return cls.of_items(_fields(raw, _UNSIGNED_FIELDS))
 
     @property
     def signing_hash(self) -> bytes:
@@ -121,7 +121,8 @@ class UnsignedTx:
         ]
 
     @classmethod
-    def _of(cls, items: list[rlp.Item]) -> "UnsignedTx":
+    def of_items(cls, items: list[rlp.Item]) -> "UnsignedTx":
+        """From the nine RLP fields that both forms begin with. Raises CodecError."""
         to, data, access_list = items[5], items[7], items[8]
         if not isinstance(to, bytes) or not isinstance(data, bytes):
             raise CodecError("got a list as payee or data, expected bytes")
@@ -154,7 +155,7 @@ class SignedTx:
     def decode(cls, raw: bytes) -> "SignedTx":
         """Parse signed bytes and recover who signed them. Raises CodecError."""
         items = _fields(raw, _SIGNED_FIELDS)
-        tx = UnsignedTx._of(items[:_UNSIGNED_FIELDS])
+        tx = UnsignedTx.of_items(items[:_UNSIGNED_FIELDS])
         parity = rlp.decode_int(items[9], 1)
         r, s = rlp.decode_int(items[10], 256), rlp.decode_int(items[11], 256)
         signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([parity])
