@@ -1,4 +1,4 @@
-"""Pure decisions: facts in, decision with reasons out. No clock, no I/O, no other package of ours."""
+"""Pure decisions: facts in, decision with reasons out. No clock, no I/O, no package of ours."""
 
 from policies.decision import Decision, Outcome, Reason
 from policies.engine import Stage, decide, windows_s

@@ -1,6 +1,6 @@
 """What a decision may look at. Whoever asks fills it in; nothing here is looked up.
 
-Amounts are base units; `fee` is in base units of the network's native asset. Times are Unix seconds.
+Amounts are base units; `fee` is in those of the network's native asset. Times are Unix seconds.
 """
 
 from collections.abc import Mapping

@@ -378,8 +378,8 @@ def test_somebody_off_the_roster_counts_no_more(database: Database) -> None:
 
 def test_nothing_is_approved_after_its_time_or_its_end(database: Database) -> None:
     request = refill(database)
+    late = yes("anna", request.intent_digest, time_s=request.expires_s)
     with pytest.raises(Expired), database.write() as tx:
-        late = yes("anna", request.intent_digest, time_s=request.expires_s)
         desk().receive(tx, late, request.expires_s)
     with database.write() as tx:
         requests.move(tx, request, RequestStatus.CANCELLED, NOW_S)

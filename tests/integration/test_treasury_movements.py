@@ -1,7 +1,7 @@
 """Movements from threshold to booking, with a payments part that only writes rows."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,9 +11,9 @@ from sqlalchemy import Connection, insert
 from policies import load_policy
 from signer.protocol import (
     ANSWER,
+    Approval,
     Intent,
     Kind,
-    OwnOutput,
     Payee,
     Purpose,
     Result,
@@ -30,8 +30,7 @@ from wallet.ledger import chart
 from wallet.ledger.posting import Transfer, post_batch
 from wallet.payments import journal
 from wallet.payments.errors import FundsMissing
-from wallet.payments.journal import NewPayment, Payment
-from wallet.payments.orders import SpendOrder
+from wallet.payments.journal import NewPayment
 from wallet.payments.states import PaymentStatus
 from wallet.settings import AssetSettings, NetworkSettings, StaffSettings
 from wallet.signing.coordinator import Coordinator
@@ -50,7 +49,7 @@ from wallet.treasury.errors import (
 )
 from wallet.treasury.movements import Movements
 from wallet.treasury.planning import Planner, Wanted
-from wallet.treasury.ports import Also
+from wallet.treasury.ports import Attach
 from wallet.treasury.staff_desk import StaffDesk
 from wallet.treasury.staff_keys import StaffKey
 from wallet.treasury.states import RequestStatus
@@ -104,44 +103,38 @@ class RowPayments:
         self._database = database
         self._clock = clock
         self._new_id = new_id
-        self.orders: list[SpendOrder] = []
+        self.built: list[tuple[Intent, tuple[Approval, ...]]] = []
         self.refusal: Exception | None = None
 
-    def start(self, order: SpendOrder, also: Also) -> Payment:
+    def build_move(self, intent: Intent, approvals: Sequence[Approval], attach: Attach) -> None:
         if self.refusal is not None:
             raise self.refusal
         now_s = self._clock.now_s()
         request = SignRequest(
             request_id=self._new_id(),
             created_s=now_s,
-            expires_s=order.expires_s,
-            network=order.network,
-            source=order.source,
+            expires_s=intent.expires_s,
+            network=intent.network,
+            source=intent.source,
             kind=Kind.PSBT,
             payload=b"psbt",
-            intents=order.intents,
-            approvals=order.approvals,
-            own=order.own,
+            intents=(intent,),
+            approvals=tuple(approvals),
             signers=("keyholder-1", "keyholder-2", "keyholder-3"),
         )
         new = NewPayment(
             id=self._new_id(),
-            purpose=order.purpose,
-            asset=order.asset,
+            purpose=intent.purpose,
+            asset=intent.asset,
             sealed=COORDINATOR.seal(request),
             request=request,
             payload_digest=b"p" * 32,
-            units=order.units,
-            fee_units_max=order.fee_units_max,
+            units=intent.total_units,
+            fee_units_max=intent.fee_units_max,
         )
         with self._database.write() as tx:
-            payment = journal.create(tx, new, now_s)
-            also(tx, payment)
-        self.orders.append(order)
-        return payment
-
-    def fixed_sender(self, network: str, source: str) -> OwnOutput:
-        return OwnOutput(address="0xhot", source=source, branch=0, index=0)
+            attach(tx, journal.create(tx, new, now_s).id)
+        self.built.append((intent, tuple(approvals)))
 
     def export(self, payment_id: str) -> bytes:
         with self._database.read() as tx:
@@ -219,10 +212,9 @@ def world(database: Database) -> World:
     movements = Movements(
         database=database,
         clock=clock,
-        networks=[NETWORK],
         planner=planner,
         desk=desk,
-        payments=payments,
+        movers=payments,
         milestone=milestones.append,
     )
     staff = StaffDesk(
@@ -264,9 +256,12 @@ def test_a_sweep_goes_all_the_way_by_itself(world: World) -> None:
     first = world.movements.step()
     (request_id,) = first.made
     assert first.built == (request_id,)
-    order = world.payments.orders[0]
-    assert (order.source, order.units, order.sender) == ("hot", 300, None)
-    assert order.own == (OwnOutput(address="cold-0-0", source="cold", branch=0, index=0),)
+    intent, approvals = world.payments.built[0]
+    assert (intent.source, intent.payees, approvals) == (
+        "hot",
+        (Payee(address="cold-0-0", units=300),),
+        (),
+    )
     payment_id = world.request(request_id).payment_id
     assert world.movements.step().made == ()
     world.payments.set(
@@ -295,11 +290,10 @@ def test_a_refill_waits_for_its_quorum_and_carries_it_to_the_signers(world: Worl
     world.staff.approve(shown.subject.intent, key("ben"))
     assert world.staff.waiting() == []
     assert world.movements.step().built == (request_id,)
-    (order,) = world.payments.orders
-    assert [a.approver for a in order.approvals] == ["anna", "ben"]
-    for approval in order.approvals:
+    ((_, carried),) = world.payments.built
+    assert [approval.approver for approval in carried] == ["anna", "ben"]
+    for approval in carried:
         assert approval.intent_digest == shown.subject.intent.digest
-    assert order.own == (OwnOutput(address="hot-0-0", source="hot", branch=0, index=0),)
     exported = world.staff.export(request_id)
     again = world.staff.export(request_id)
     assert exported == again
@@ -362,7 +356,7 @@ def test_killed_before_its_payment_the_next_step_builds_it_once(world: World) ->
     assert after.made == ()
     assert len(after.built) == 1
     assert world.movements.step().built == ()
-    assert len(world.payments.orders) == 1
+    assert len(world.payments.built) == 1
 
 
 def test_a_payment_that_loses_the_race_is_not_written(world: World) -> None:

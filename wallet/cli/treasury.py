@@ -14,6 +14,7 @@ from rich.table import Table
 from chains.units import to_text, to_units
 from policies import Mode
 from signer.protocol import MESSAGE_BYTES_MAX, Purpose
+from wallet.bootstrap import open_staff_desk
 from wallet.treasury import wording
 from wallet.treasury.approvals import Tally
 from wallet.treasury.errors import StaffKeyError, UnknownAnswer
@@ -48,7 +49,7 @@ def list_requests(
     as_json: AsJson = False,
 ) -> None:
     """What waits for approval, and (with --all) the newest treasury requests of any state."""
-    desk = _open(config)
+    desk = open_staff_desk(config)
     waiting = desk.waiting()
     newest = desk.recent(50) if everything else []
     if as_json:
@@ -84,7 +85,7 @@ def list_requests(
 @app.command()
 def show(subject_id: SubjectId, config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """One request in words, as its approvals cover it, and how far it has got."""
-    desk = _open(config)
+    desk = open_staff_desk(config)
     shown = desk.show(subject_id)
     if as_json:
         typer.echo(json.dumps(_shown_json(desk, shown), indent=1))
@@ -102,7 +103,7 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Read a request and sign a yes to exactly that with your own key."""
-    desk = _open(config)
+    desk = open_staff_desk(config)
     shown = desk.show(subject_id)
     if not as_json:
         _print_shown(desk, shown)
@@ -126,7 +127,7 @@ def request(
     as_json: AsJson = False,
 ) -> None:
     """Ask for a movement between hot and cold; others have to approve it."""
-    desk = _open(config)
+    desk = open_staff_desk(config)
     units = to_units(amount, asset_named(desk.assets, asset).decimals)
     member = _unlock(key, passphrase_file)
     wanted = Wanted(purpose=purpose, asset=asset, units=units, requester=member.id)
@@ -144,7 +145,7 @@ def cancel(
     yes: Yes = False,
 ) -> None:
     """Call a request off, or reject a withdrawal that waits for approval."""
-    desk = _open(config)
+    desk = open_staff_desk(config)
     _print_shown(desk, desk.show(subject_id))
     if not yes:
         typer.confirm("Call this off?", default=False, abort=True)
@@ -159,7 +160,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write an approved request's file, to carry to the offline signers."""
-    made = _open(config).export(request_id)
+    made = open_staff_desk(config).export(request_id)
     with out.open("xb") as file:
         file.write(made.data)
         file.flush()
@@ -178,7 +179,7 @@ def import_answers(
     as_json: AsJson = False,
 ) -> None:
     """Take in what offline signers answered; the same file twice is no harm."""
-    desk = _open(config)
+    desk = open_staff_desk(config)
     rows = []
     for file in files:
         taken = desk.take_answer(_read(file, MESSAGE_BYTES_MAX))
@@ -193,7 +194,7 @@ def import_answers(
 @app.command()
 def thresholds(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
     """Where every asset stands: hot against its bounds, cold, and what is due."""
-    desk = _open(config)
+    desk = open_staff_desk(config)
     looks = desk.looks()
     if as_json:
         typer.echo(json.dumps([_look_json(look) for look in looks], indent=1))
@@ -223,7 +224,7 @@ def set_threshold(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Change the hot bounds of an asset, from now on."""
-    desk = _open(config)
+    desk = open_staff_desk(config)
     decimals = asset_named(desk.assets, asset).decimals if mode is Mode.ABSOLUTE else 0
     low_units, target_units, high_units = (to_units(t, decimals) for t in (low, target, high))
     bounds = make_threshold(mode, low_units, target_units, high_units)
@@ -241,13 +242,6 @@ def staff_key(
     passphrase = _passphrase(passphrase_file, repeat=True)
     made = create_staff_key(out, staff_id, passphrase, os.urandom)
     typer.echo(f"{made.id} {made.public_key.hex()}")
-
-
-def _open(config: Path) -> StaffDesk:
-    """The staff's desk over the deployment's database; loaded only when a command needs it."""
-    from wallet.bootstrap import open_staff_desk
-
-    return open_staff_desk(config)
 
 
 def _unlock(key: Path, passphrase_file: Path | None) -> StaffKey:

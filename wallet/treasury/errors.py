@@ -82,7 +82,7 @@ class RequesterApproves(Conflict):
 
 
 class AlreadyApproved(Conflict):
-    """This person has approved already; a second yes counts for nothing."""
+    """A person who has approved already: a second yes counts for nothing."""
 
     code = "approval.repeated"
 

@@ -4,28 +4,22 @@ Killed anywhere, the next step goes on: a request is written before its payment,
 the request's new state in one transaction, and what moves already is counted.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from chains.errors import NodeError
-from chains.types import Family
-from signer.protocol import OwnOutput, Purpose
 from wallet.clock import Clock
 from wallet.milestones import Milestone
 from wallet.payments.errors import NotBuilt
-from wallet.payments.journal import Payment
-from wallet.payments.orders import SpendOrder
-from wallet.settings import AssetSettings, NetworkSettings
+from wallet.settings import AssetSettings
 from wallet.store.database import Database
-from wallet.store.schema import addresses
 from wallet.treasury import approvals, requests
 from wallet.treasury.approvals import ApprovalDesk
 from wallet.treasury.errors import DeniedByPolicy, LostRace
 from wallet.treasury.following import follow
 from wallet.treasury.planning import Planner
-from wallet.treasury.ports import Also, PaymentStarter
+from wallet.treasury.ports import Attach, Movers
 from wallet.treasury.requests import TreasuryRequest
 from wallet.treasury.states import RequestStatus
 
@@ -47,18 +41,16 @@ class Movements:
         *,
         database: Database,
         clock: Clock,
-        networks: Iterable[NetworkSettings],
         planner: Planner,
         desk: ApprovalDesk,
-        payments: PaymentStarter,
+        movers: Movers,
         milestone: Milestone,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._evm_networks = frozenset(n.id for n in networks if n.family == Family.EVM)
         self._planner = planner
         self._desk = desk
-        self._payments = payments
+        self._movers = movers
         self._milestone = milestone
 
     def step(self) -> Round:
@@ -104,22 +96,12 @@ class Movements:
         with self._database.read() as tx:
             tally = self._desk.tally(tx, approvals.subject_by_id(tx, request.id))
             kept = approvals.stored(tx, request.intent_digest)
-            own = _origins(tx, request)
         if not tally.reached:
             # Somebody who approved has left the roster since.
             return self._wait(request, "quorum_lost", now_s)
-        order = SpendOrder(
-            network=request.network,
-            asset=request.asset,
-            source=request.intent.source,
-            purpose=request.purpose,
-            intents=(request.intent,),
-            approvals=tuple(a for a in kept if a.approver in tally.approvers),
-            own=own,
-            sender=self._sender(request),
-        )
+        counting = [approval for approval in kept if approval.approver in tally.approvers]
         try:
-            self._payments.start(order, self._attach(request))
+            self._movers.build_move(request.intent, counting, self._attach(request))
         except NotBuilt as error:
             return self._wait(request, error.code, now_s)
         except NodeError as error:
@@ -128,16 +110,10 @@ class Movements:
             return "changed meanwhile"
         return None
 
-    def _sender(self, request: TreasuryRequest) -> OwnOutput | None:
-        """The hot account that pays a sweep on an EVM chain; vaults and Safes have no sender."""
-        if request.purpose is Purpose.SWEEP and request.network in self._evm_networks:
-            return self._payments.fixed_sender(request.network, request.intent.source)
-        return None
-
-    def _attach(self, request: TreasuryRequest) -> Also:
-        def attach(tx: Connection, payment: Payment) -> None:
+    def _attach(self, request: TreasuryRequest) -> Attach:
+        def attach(tx: Connection, payment_id: str) -> None:
             now_s = self._clock.now_s()
-            requests.move(tx, request, RequestStatus.EXPORTED, now_s, payment_id=payment.id)
+            requests.move(tx, request, RequestStatus.EXPORTED, now_s, payment_id=payment_id)
 
         return attach
 
@@ -145,17 +121,3 @@ class Movements:
         with self._database.write() as tx:
             requests.note(tx, request, why, now_s)
         return why
-
-
-def _origins(tx: Connection, request: TreasuryRequest) -> tuple[OwnOutput, ...]:
-    """Where the payees derive from, so that every signer can derive them itself."""
-    rows = tx.execute(
-        select(addresses).where(
-            addresses.c.network == request.network,
-            addresses.c.address.in_([payee.address for payee in request.intent.payees]),
-        )
-    )
-    return tuple(
-        OwnOutput(address=row.address, source=row.source, branch=row.branch, index=row.position)
-        for row in rows
-    )

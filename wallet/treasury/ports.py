@@ -1,30 +1,24 @@
-"""What treasury needs of the payments part; `wallet.payments.desk.PaymentDesk` gives all of it."""
+"""What treasury needs of the payments part, which gives it by `Moves` and `PaymentDesk`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
 from sqlalchemy import Connection
 
-from signer.protocol import OwnOutput, SignAnswer
-from wallet.payments.journal import Payment
-from wallet.payments.orders import SpendOrder
+from signer.protocol import Approval, Intent, SignAnswer
 
-Also: TypeAlias = Callable[[Connection, Payment], None]
-"""Called with the new payment in the transaction that writes it."""
+Attach: TypeAlias = Callable[[Connection, str], None]
+"""Called with the new payment's id in the transaction that writes the payment."""
 
 
-class PaymentStarter(Protocol):
-    """Builds the exact transaction of an order."""
+class Movers(Protocol):
+    """Builds the exact transactions of intents between our own vaults."""
 
-    def start(self, order: SpendOrder, also: Also) -> Payment:
-        """Write a payment with its sealed request and call `also` in the same transaction.
+    def build_move(self, intent: Intent, approvals: Sequence[Approval], attach: Attach) -> None:
+        """Write a payment with its sealed request and call `attach` in the same transaction.
 
         Raises NotBuilt, or NodeError, when it cannot be built now; then nothing was written.
         """
-        ...
-
-    def fixed_sender(self, network: str, source: str) -> OwnOutput:
-        """The paying address of a hot account."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""A policy that does not say one clear thing is not loaded, and equal policies have equal hashes."""
+"""A policy that does not say one clear thing is not loaded; equal policies have equal hashes."""
 
 import copy
 from collections.abc import Callable
