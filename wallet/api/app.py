@@ -100,6 +100,7 @@ class RequestIds:
         self._random = random
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with `state.request_id` set."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Doing a thing once: the answer is kept under the caller's key, in the effect's own transaction."""
+"""Doing a thing once: its answer is kept under the caller's key, in its own transaction."""
 
 import hashlib
 from dataclasses import dataclass

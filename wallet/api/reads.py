@@ -117,7 +117,7 @@ def one_treasury_request(
 def scanned_heights(tx: Connection) -> Mapping[str, int]:
     """The highest scanned block of each network."""
     query = select(blocks.c.network, func.max(blocks.c.height)).group_by(blocks.c.network)
-    return {network: height for network, height in tx.execute(query)}
+    return {row[0]: row[1] for row in tx.execute(query)}
 
 
 def approvers_of(tx: Connection, digests: Sequence[bytes]) -> Mapping[bytes, list[str]]:

@@ -41,6 +41,7 @@ class SignedRoute(APIRoute):
     """A route that is entered only with a token good for exactly this request."""
 
     def get_route_handler(self) -> Handler:
+        """FastAPI's handler behind our checks."""
         inner = super().get_route_handler()
         scope = PERMISSIONS[self.name]
 

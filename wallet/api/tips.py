@@ -1,4 +1,4 @@
-"""The nodes' best heights, remembered for a moment: health may be asked often, nodes may be slow."""
+"""The nodes' best heights, remembered for a moment: health is asked often, nodes are slow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

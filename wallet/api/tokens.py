@@ -77,11 +77,11 @@ class _Ed25519(Algorithm):
         return True
 
     @staticmethod
-    def to_jwk(key_obj: Any, as_dict: bool = False) -> Any:
+    def to_jwk(key_obj: Any, as_dict: bool = False) -> Any:  # noqa: ARG004 - PyJWT's interface
         raise jwt.InvalidKeyError("API keys do not travel as JWK")
 
     @staticmethod
-    def from_jwk(jwk: Any) -> Any:
+    def from_jwk(jwk: Any) -> Any:  # noqa: ARG004 - PyJWT's interface
         raise jwt.InvalidKeyError("API keys do not travel as JWK")
 
 

@@ -1,5 +1,8 @@
-"""The client: one method for each route. Methods that change something take an `idempotency_key`;
-left out, a new one is made, and NoAnswer carries it for the next try."""
+"""The client: one method for each route.
+
+Methods that change something take an `idempotency_key`; left out, a new one is made, and NoAnswer
+carries it for the next try.
+"""
 
 import os
 from collections.abc import Sequence

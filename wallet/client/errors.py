@@ -29,7 +29,7 @@ class NoAnswer(ClientError):
 
 
 class UnexpectedAnswer(ClientError):
-    """The answer is not of this API; is the address right?"""
+    """The answer is not of this API: look at the address in the credentials."""
 
     code = "client.unexpected_answer"
 

@@ -1,1 +1,1 @@
-"""Signed webhooks: every event, at least once, to whoever registered; the events table is the outbox."""
+"""Signed webhooks: every event at least once to whoever registered, from the events table."""

@@ -135,6 +135,7 @@ def world(database: Database, tmp_path: Path) -> Iterator[World]:
     clock, chain = SetClock(), StandInChain()
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen(64)  # connections wait until the server is up
     made = World.__new__(World)
     services = _services(database, clock, chain, tmp_path, lambda: made.resolves_to)
     made.__init__(services, clock, chain, f"http://127.0.0.1:{listener.getsockname()[1]}")  # type: ignore[misc]

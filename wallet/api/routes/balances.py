@@ -45,7 +45,7 @@ def _incoming(tx: Connection, account_id: str) -> dict[str, int]:
         .where(deposits.c.account_id == account_id, deposits.c.status.in_(_ON_THE_WAY))
         .group_by(deposits.c.asset)
     )
-    return {asset: units for asset, units in tx.execute(query)}
+    return {row[0]: row[1] for row in tx.execute(query)}
 
 
 def _view(

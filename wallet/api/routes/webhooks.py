@@ -109,8 +109,9 @@ def resume_webhook(once: OnceNow, webhook_id: UUID) -> Response:
 
 @router.post("/{webhook_id}/delete", response_model=WebhookView)
 def delete_webhook(once: OnceNow, webhook_id: UUID) -> Response:
-    """Never send there again. Not DELETE: no path answers two methods that differ in nothing
-    the token covers."""
+    """Never send there again; it cannot be undone."""
+    # Not DELETE on the webhook's path: a token does not name the method, so no path may answer
+    # two methods to requests without a body.
     return _change(once, str(webhook_id), WebhookStatus.DELETED)
 
 
