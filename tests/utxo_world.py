@@ -22,6 +22,23 @@ from chains.utxo.transactions import Transaction, TxInput, TxOutput
 
 REGTEST = BUILTIN["bitcoin-regtest"]
 
+DOGECOIN: dict[str, object] = {
+    "id": "dogecoin",
+    "native": "DOGE",
+    "p2pkh": 0x1E,
+    "p2sh": 0x16,
+    "xpub_version": 0x0488B21E,
+    "coin_type": 3,
+    "money_sats_max": 10**19,
+    "dust_sats": 1_000_000,
+    "segwit": False,
+    "taproot": False,
+    "pow": "scrypt",
+    "pow_limit_bits": 0x1E0FFFFF,
+    "auxpow_chain_id": 98,
+}
+"""A chain that is known by configuration alone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestSignature:

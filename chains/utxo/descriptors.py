@@ -267,7 +267,7 @@ def _shape(body: str) -> tuple[Template, int, list[str]]:
         if match is None:
             break
         threshold, keys = int(match["threshold"]), match["keys"].split(",")
-        most = 15 if template is not Template.SH_MULTI else 14
+        most = scripts.MULTISIG_KEYS_MAX
         if not 1 <= threshold <= len(keys) <= most:
             raise DescriptorError(f"got {threshold} of {len(keys)} keys, expected m <= n <= {most}")
         return template, threshold, keys

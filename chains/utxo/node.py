@@ -104,13 +104,24 @@ class Refusal(NodeRejected):
 class UtxoNode:
     """One node. A URL may carry `user:password@`; neither is ever shown."""
 
-    def __init__(self, url: str, *, timeout_s: int = TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: int = TIMEOUT_S,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """`transport` replaces the network, in tests of what a node may answer."""
         parsed = httpx.URL(url)
         auth = (parsed.username, parsed.password) if parsed.username else None
         self._shown = str(parsed.copy_with(userinfo=b""))
         # The machine's proxy settings must not carry node traffic elsewhere.
         self._client = httpx.Client(
-            base_url=self._shown, auth=auth, timeout=timeout_s, trust_env=False
+            base_url=self._shown,
+            auth=auth,
+            timeout=timeout_s,
+            trust_env=False,
+            transport=transport,
         )
         self._ids = itertools.count(1)
 
