@@ -23,7 +23,8 @@ INTENTS_MAX = 500
 class SignRequest:
     """A request to sign exact bytes for the stated intents.
 
-    `payload` is a PSBT, an unsigned EIP-1559 transaction (0x02 || rlp), or a SafeTx in CBOR.
+    `payload` is a PSBT, an unsigned EIP-1559 transaction (0x02 || rlp), or a SafeTx as
+    `chains.evm.safe.SafeTx.encode` writes it (ABI).
     `sender` (EVM) is the key's origin. `own` lists re-derivable addresses among payees.
     """
 
