@@ -117,7 +117,7 @@ def configure(
     as_json: AsJson = False,
 ) -> None:
     """Activate limits and policy; their hashes are pinned in the log until the next activation."""
-    with _errors(as_json), _opened(home) as opened:
+    with _errors(as_json), _opened(home, any_config=True) as opened:
         config_text = read_limited(config, CONFIG_BYTES_MAX)
         policy_text = read_limited(policy, CONFIG_BYTES_MAX)
         new = load_config(config_text, policy_text)
@@ -327,8 +327,8 @@ def _vault_lines(home: Home, vault: RegisteredVault) -> list[str]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Home]:
-    home = Home(path)
+def _opened(path: Path, any_config: bool = False) -> Iterator[Home]:
+    home = Home(path, any_config=any_config)
     try:
         yield home
     finally:

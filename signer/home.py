@@ -7,13 +7,14 @@ import fcntl
 import hashlib
 import hmac
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from chains.hd import path_text
 from signer import registry
-from signer.config import ConfigError, SignerConfig, check_name, load_config
+from signer.config import CONFIG_BYTES_MAX, ConfigError, SignerConfig, check_name, load_config
 from signer.derive import KeyChain
 from signer.entropy import RandomBytes, new_secret
 from signer.errors import SignerError
@@ -32,12 +33,10 @@ from signer.log import Log, LogKind
 from signer.protocol import digest, identity_sign
 from signer.registry import Account
 from signer.state import MONTH_S, State
-from signer.storage import read_limited, sync_directory, write_atomic
+from signer.storage import StorageError, read_limited, sync_directory, write_atomic
 
 SEED_BYTES = 32
 """256 bits; the BIP-32 seed itself."""
-
-_CONFIG_BYTES_MAX = 256 * 1024
 
 
 class HomeError(SignerError):
@@ -66,9 +65,12 @@ class Keys:
 
 
 class Home:
-    """An open home. Close it to let another process in."""
+    """An open home. Close it to let another process in.
 
-    def __init__(self, path: Path) -> None:
+    With `any_config` it opens, unable to sign, also when its configuration files were changed.
+    """
+
+    def __init__(self, path: Path, *, any_config: bool = False) -> None:
         self.path = path
         if not (path / "mark").exists():
             raise HomeError(f"got no signer home in {path}, expected one made by init")
@@ -84,8 +86,8 @@ class Home:
         try:
             for record in self.log.replay():
                 self.state.apply(record)
-            self.config = self._load_config()
-            self.vaults = self._load_vaults()
+            self.config = self._load_config(any_config)
+            self.vaults = self._load_vaults(self.config)
         except SignerError:
             self.close()
             raise
@@ -127,18 +129,22 @@ class Home:
         )
         if keys.chain.fingerprint != self.state.fingerprint:
             raise HomeError("got another seed than this home was made with")
-        for vault in self.vaults.values():
-            self._check_proof(vault, keys)
+        self._check_proofs(self.vaults, keys)
         self.keys = keys
         return keys
 
     def configure(self, config_text: bytes, policy_text: bytes, time_s: int) -> SignerConfig:
-        """Activate a configuration: files first, then the record that pins them. Needs the keys."""
-        self.unlocked()
+        """Activate a configuration. Needs the keys; raises before anything changed.
+
+        Files are named by their hash, so until the record pins the new ones the old ones count.
+        """
+        keys = self.unlocked()
         config = load_config(config_text, policy_text)
         check_windows(config)
-        write_atomic(self.path / "signer.toml", config_text)
-        write_atomic(self.path / "policy.toml", policy_text)
+        vaults = self._load_vaults(config)
+        self._check_proofs(vaults, keys)
+        write_atomic(self._config_file(config.config_sha256), config_text)
+        write_atomic(self._config_file(config.policy_sha256), policy_text)
         pinned = {
             "config_sha256": config.config_sha256,
             "policy_sha256": config.policy_sha256,
@@ -146,7 +152,7 @@ class Home:
         }
         self.state.apply(self.log.append(LogKind.CONFIGURED, self._time(time_s), pinned))
         self.config = config
-        self.vaults = self._load_vaults()
+        self.vaults = vaults
         return config
 
     def account(self, network: str, path: tuple[int, ...], time_s: int) -> Account:
@@ -174,7 +180,7 @@ class Home:
         if known is not None and (known.text != text or known.role != role):
             raise registry.RegistryError(f"got another vault {vault.name}, expected a new name")
         first = registry.first_address(vault.vault, self.networks)
-        proof = _proof(keys, vault, text, first)
+        proof = _proof(keys, vault, text)
         if known is None:
             data = {"name": vault.name, "role": str(role), "text": text, "proof": proof}
             self.state.apply(self.log.append(LogKind.REGISTERED, self._time(time_s), data))
@@ -184,8 +190,13 @@ class Home:
     def parse_vault(self, text: bytes, role: Role) -> RegisteredVault:
         """A vault file as it would be registered. Raises RegistryError."""
         self.activated()
+        return self._parse_vault(text, role, self.networks)
+
+    def _parse_vault(
+        self, text: bytes, role: Role, networks: Mapping[str, NetworkRules]
+    ) -> RegisteredVault:
         accounts = tuple(self.state.accounts.values())
-        return registry.registered(text, role, self.networks, accounts, self.state.fingerprint)
+        return registry.registered(text, role, networks, accounts, self.state.fingerprint)
 
     def _time(self, time_s: int) -> int:
         """Never before the last record, whatever the clock says."""
@@ -199,39 +210,45 @@ class Home:
             raise HomeError(f"got the key file of {opened.header.kid}, expected {expected[1]}")
         return opened
 
-    def _load_config(self) -> SignerConfig | None:
+    def _config_file(self, sha256: bytes) -> Path:
+        return self.path / "config" / f"{sha256.hex()}.toml"
+
+    def _load_config(self, any_config: bool) -> SignerConfig | None:
         if not self.state.config_sha256:
             return None
-        config_text = read_limited(self.path / "signer.toml", _CONFIG_BYTES_MAX)
-        policy_text = read_limited(self.path / "policy.toml", _CONFIG_BYTES_MAX)
-        given = (hashlib.sha256(config_text).digest(), hashlib.sha256(policy_text).digest())
-        if given != (self.state.config_sha256, self.state.policy_sha256):
-            raise NotActivated(
-                "got changed configuration files, expected `configure` to accept them"
-            )
-        return load_config(config_text, policy_text)
+        try:
+            pinned = (self.state.config_sha256, self.state.policy_sha256)
+            return load_config(*(self._pinned(sha256) for sha256 in pinned))
+        except NotActivated:
+            if any_config:
+                return None
+            raise
 
-    def _load_vaults(self) -> dict[str, RegisteredVault]:
-        if self.config is None:
-            return {}
-        records = self.state.vaults.values()
+    def _pinned(self, sha256: bytes) -> bytes:
+        try:
+            text = read_limited(self._config_file(sha256), CONFIG_BYTES_MAX)
+        except StorageError as error:
+            raise NotActivated(f"{error}; expected `configure` with the file") from error
+        if hashlib.sha256(text).digest() != sha256:
+            raise NotActivated(
+                "got a changed configuration file, expected `configure` to accept it"
+            )
+        return text
+
+    def _load_vaults(self, config: SignerConfig | None) -> dict[str, RegisteredVault]:
+        """The registered vaults; one whose network is not configured sleeps."""
+        networks = config.networks if config is not None else {}
         return {
-            record.name: self.parse_vault(record.text, Role(record.role))
-            for record in records
-            if self._known_network(record.text)
+            record.name: self._parse_vault(record.text, Role(record.role), networks)
+            for record in self.state.vaults.values()
+            if registry.network_of(record.text) in networks
         }
 
-    def _known_network(self, text: bytes) -> bool:
-        """A vault whose network was taken out of the configuration sleeps."""
-        return registry.network_of(text) in self.networks
-
-    def _check_proof(self, vault: RegisteredVault, keys: Keys) -> None:
-        record = self.state.vaults[vault.name]
-        first = registry.first_address(vault.vault, self.networks)
-        if not hmac.compare_digest(_proof(keys, vault, record.text, first), record.proof):
-            raise registry.RegistryError(
-                f"got vault {vault.name} without its proof of registration"
-            )
+    def _check_proofs(self, vaults: Mapping[str, RegisteredVault], keys: Keys) -> None:
+        for vault in vaults.values():
+            record = self.state.vaults[vault.name]
+            if not hmac.compare_digest(_proof(keys, vault, record.text), record.proof):
+                raise registry.RegistryError(f"got vault {vault.name} without its proof")
 
 
 def create(
@@ -247,7 +264,10 @@ def create(
     if path.exists():
         raise HomeError(f"got {path}, which exists already, expected a new folder")
     part = path.with_name(path.name + ".part")
-    (part / "keys").mkdir(parents=True, mode=0o700)
+    # Left by a process that was killed here; nobody was ever given anything of it.
+    shutil.rmtree(part, ignore_errors=True)
+    for folder in ("keys", "config"):
+        (part / folder).mkdir(parents=True, mode=0o700)
     secrets = {
         SecretUse.SEED: new_secret(random, SEED_BYTES, "seed", second),
         SecretUse.IDENTITY: new_secret(random, 32, "identity", second),
@@ -286,6 +306,6 @@ def check_windows(config: SignerConfig) -> None:
                 raise ConfigError(f"got a window of {window.seconds} s, expected at most {MONTH_S}")
 
 
-def _proof(keys: Keys, vault: RegisteredVault, text: bytes, first: str) -> bytes:
-    body = registry.proof_body(vault, text, first)
+def _proof(keys: Keys, vault: RegisteredVault, text: bytes) -> bytes:
+    body = registry.proof_body(vault, text)
     return hmac.digest(keys.state_key, b"hk/registration/v1" + body, "sha256")

@@ -31,19 +31,19 @@ NO_MAC = bytes(32)
 """In place of a MAC in a record that was written while the keys were locked."""
 
 
-class LogError(SignerError):
+class LogDamaged(SignerError):
     """A log that is not what this signer wrote."""
 
     code = "state.log_damaged"
 
 
-class LogTampered(LogError):
+class LogTampered(LogDamaged):
     """A record that was changed, cut out or forged."""
 
     code = "state.log_tampered"
 
 
-class LogRolledBack(LogError):
+class LogRolledBack(LogDamaged):
     """The log is older than the high-water mark: somebody put back an old copy."""
 
     code = "state.rolled_back"
@@ -153,7 +153,7 @@ class Log:
         seq = self.counter + 1
         body = dump({"v": 1, "seq": seq, "time_s": time_s, "kind": str(kind), "data": data})
         if len(body) > RECORD_BYTES_MAX:
-            raise LogError(f"got a record of {len(body)} bytes, expected at most 8 MiB")
+            raise LogDamaged(f"got a record of {len(body)} bytes, expected at most 8 MiB")
         head = _head(self.head, body)
         mac = _mac(self._key, head) if self._key is not None else NO_MAC
         frame = len(body).to_bytes(4, "big") + body + head + mac
@@ -176,7 +176,7 @@ class Log:
     def _write(self, frame: bytes) -> None:
         """After a failed write the file's end is unknown: only a new process may go on."""
         if self._broken:
-            raise LogError("got a log that failed to write before, expected a restart")
+            raise LogDamaged("got a log that failed to write before, expected a restart")
         self._broken = True
         with os.fdopen(os.dup(self._file), "ab") as file:
             file.write(frame)

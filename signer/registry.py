@@ -168,7 +168,7 @@ def address_at(vault: Vault, networks: Mapping[str, NetworkRules], branch: int, 
             assert_never(vault)
 
 
-def proof_body(vault: RegisteredVault, text: bytes, first: str) -> bytes:
+def proof_body(vault: RegisteredVault, text: bytes) -> bytes:
     """What the proof of registration covers."""
     own = [list(vault.own.path), vault.own.xpub] if vault.own else []
     return dump(
@@ -178,7 +178,6 @@ def proof_body(vault: RegisteredVault, text: bytes, first: str) -> bytes:
             "network": vault.network,
             "role": str(vault.role),
             "own": own,
-            "first_address": first,
             "file_sha256": hashlib.sha256(text).digest(),
         }
     )

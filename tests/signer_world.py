@@ -20,6 +20,7 @@ from chains.utxo.psbt_roles import build
 from chains.utxo.transactions import Transaction, TxInput, TxOutput
 from signer.derive import KeyChain
 from signer.engine import Engine, Review
+from signer.errors import SignerError
 from signer.guards.facts import Role
 from signer.home import Home, create
 from signer.keystore import PassphraseKek
@@ -241,8 +242,12 @@ class World:
 
     def open(self, name: str, unlock: bool = True) -> Home:
         home = Home(self.root / name)
-        if unlock:
-            home.unlock(self.kek)
+        try:
+            if unlock:
+                home.unlock(self.kek)
+        except SignerError:
+            home.close()
+            raise
         return home
 
 

@@ -588,7 +588,7 @@ def test_a_failed_write_stops_the_process_from_signing_on(
         with pytest.raises(OSError, match="no space"):
             engine(hot).sign(sealed(a_withdrawal(hot)))
 
-    with pytest.raises(log_module.LogError):
+    with pytest.raises(log_module.LogDamaged):
         engine(hot).sign(sealed(a_withdrawal(hot)))
 
 
