@@ -85,6 +85,9 @@ class SecondParser:
 
     def _check(self, raw: bytes, spent: Sequence[Spent], paid: Sequence[Paid]) -> None:
         transaction = self._parse(raw, strict=True, network=_NETWORK)
+        if bytes(transaction.raw()) != raw:
+            # It reads past trailing bytes and past signature types; its own writing tells.
+            raise ParsersDisagree("it reads as other bytes than these")
         got = [(one.prev_txid.hex(), one.output_n_int) for one in transaction.inputs]
         if got != [(one.txid, one.vout) for one in spent]:
             raise ParsersDisagree("it spends other outputs than planned")
@@ -96,7 +99,8 @@ class SecondParser:
             # that script to the output that is spent.
             if one.address != addresses.encode(BUILTIN[_NETWORK], origin.script):
                 raise ParsersDisagree(f"input {origin.txid}:{origin.vout} unlocks another script")
-            if one.hash_type != _SIGHASH_ALL:
+            types = {one.hash_type, *(signature.hash_type for signature in one.signatures)}
+            if types != {_SIGHASH_ALL}:
                 raise ParsersDisagree(f"input {origin.txid}:{origin.vout} is not signed as ALL")
             one.value = origin.units
         if transaction.verify() is not True:

@@ -1,0 +1,100 @@
+"""`python -m tests.bench`: ours, the peer's and the ratio from one run, into .bench/results.json.
+
+Every `bench_*.py` beside this file has `rows()`; name some of them to run only those.
+"""
+
+import importlib
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.timing import BenchRow
+
+FOLDER = Path(__file__).parent
+RESULTS = FOLDER.parents[1] / ".bench" / "results.json"
+MARKS = {True: "yes", False: "NO", None: ""}
+
+
+def main(names: list[str]) -> int:
+    """Run the named benches, or all. A missed aim is shown, not an error: machines differ."""
+    console = Console()
+    table = Table(title="Ours beside a peer, best of several rounds")
+    for heading, justify in (
+        ("work", "left"),
+        ("ours", "right"),
+        ("peer", "left"),
+        ("peer's", "right"),
+        ("ratio", "right"),
+        ("aim", "right"),
+        ("reached", "left"),
+    ):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    found: list[BenchRow] = []
+    for path in sorted(FOLDER.glob("bench_*.py")):
+        if names and path.stem not in names and path.stem.removeprefix("bench_") not in names:
+            continue
+        with console.status(f"measuring {path.stem}"):
+            rows = importlib.import_module(f"tests.bench.{path.stem}").rows()
+        found += rows
+        for row in rows:
+            table.add_row(
+                row.work,
+                _time(row.ours_ns),
+                row.peer,
+                _time(row.peer_ns),
+                f"{row.ratio:.2f}",
+                _aim(row),
+                MARKS[row.reached],
+            )
+        table.add_section()
+    console.print(table)
+    for row in found:
+        if row.note:
+            console.print(f"{row.work}: {row.note}", highlight=False)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(_report(found), indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def _report(rows: list[BenchRow]) -> dict[str, object]:
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "rows": [
+            {
+                "work": row.work,
+                "ours_ns": row.ours_ns,
+                "peer": row.peer,
+                "peer_ns": row.peer_ns,
+                "ratio": round(row.ratio, 4),
+                "aim_ns": row.aim_ns,
+                "aim_ratio": row.aim_ratio,
+                "reached": row.reached,
+                "note": row.note,
+            }
+            for row in rows
+        ],
+    }
+
+
+def _time(ns: int) -> str:
+    return f"{ns / 1e6:,.3f} ms"
+
+
+def _aim(row: BenchRow) -> str:
+    parts = []
+    if row.aim_ns is not None:
+        parts.append(f"<= {_time(row.aim_ns)}")
+    if row.aim_ratio is not None:
+        parts.append(f"<= {row.aim_ratio:g}x")
+    return ", ".join(parts)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
