@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -206,6 +207,17 @@ def test_changed_bounds_are_used_at_the_next_look(database: Database) -> None:
         due = planner().look(tx, BTC).due
     assert due is not None
     assert (due.direction, due.units) == (Direction.SWEEP, 240)
+
+
+def test_without_bounds_nothing_moves_by_itself(database: Database) -> None:
+    fund(database, hot=500)
+    unset = replace(BTC, hot_min=0, hot_target=0, hot_max=0)
+    with database.write() as tx:
+        assert planner().look(tx, unset).due is None
+        change_threshold(tx, unset, make_threshold("absolute", 0, 0, 0), "anna", NOW_S)
+        due = planner().look(tx, unset).due
+    assert due is not None
+    assert due.units == 500
 
 
 def test_a_share_is_of_what_we_owe(database: Database) -> None:

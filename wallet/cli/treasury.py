@@ -17,7 +17,7 @@ from signer.protocol import MESSAGE_BYTES_MAX, Purpose
 from wallet.bootstrap import open_staff_desk
 from wallet.treasury import wording
 from wallet.treasury.approvals import Tally
-from wallet.treasury.errors import StaffKeyError, UnknownAnswer
+from wallet.treasury.errors import FileProblem, StaffKeyError
 from wallet.treasury.planning import Look, Wanted
 from wallet.treasury.staff_desk import Shown, StaffDesk
 from wallet.treasury.staff_keys import StaffKey, create_staff_key, load_staff_key, read_header
@@ -161,10 +161,7 @@ def export(
 ) -> None:
     """Write an approved request's file, to carry to the offline signers."""
     made = open_staff_desk(config).export(request_id)
-    with out.open("xb") as file:
-        file.write(made.data)
-        file.flush()
-        os.fsync(file.fileno())
+    _write_new(out, made.data)
     if as_json:
         body = {"file": str(out), "digest": made.digest.hex(), "signers": list(made.signers)}
         typer.echo(json.dumps(body))
@@ -266,10 +263,20 @@ def _read(file: Path, bytes_max: int) -> bytes:
         with file.open("rb") as stream:
             data = stream.read(bytes_max + 1)
     except OSError as error:
-        raise UnknownAnswer(f"cannot read {file}: {error.strerror}") from error
+        raise FileProblem(f"cannot read {file}: {error.strerror}") from error
     if len(data) > bytes_max:
-        raise UnknownAnswer(f"got more than {bytes_max} bytes in {file}")
+        raise FileProblem(f"got more than {bytes_max} bytes in {file}, expected less")
     return data
+
+
+def _write_new(file: Path, data: bytes) -> None:
+    try:
+        with file.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise FileProblem(f"cannot write {file} as a new file: {error.strerror}") from error
 
 
 def _print_shown(desk: StaffDesk, shown: Shown) -> None:

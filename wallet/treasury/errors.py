@@ -99,6 +99,12 @@ class NotExported(Conflict):
     code = "treasury.not_exported"
 
 
+class FileProblem(TreasuryError):
+    """A file that cannot be read, is too large, or is there already."""
+
+    code = "treasury.file"
+
+
 class UnknownAnswer(Invalid):
     """A file that is not an answer of a known signer to an exported request."""
 

@@ -105,7 +105,7 @@ class Planner:
         """Where an asset stands now."""
         threshold = threshold_of(tx, asset)
         facts = standing.hot_facts(tx, asset, self._cold_reserve_units(asset))
-        due = move(threshold.bounds, facts)
+        due = move(threshold.bounds, facts) if threshold.is_set else None
         return Look(asset=asset.code, threshold=threshold, facts=facts, due=due)
 
     def act(self, tx: Connection, asset: AssetSettings, now_s: int) -> TreasuryRequest | None:

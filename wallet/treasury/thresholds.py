@@ -31,6 +31,11 @@ class AssetThreshold:
     changed_by: str
     changed_s: int
 
+    @property
+    def is_set(self) -> bool:
+        """False while the settings say nothing: then nothing moves by itself."""
+        return self.changed_s > 0 or self.bounds.hot_max > 0
+
 
 def threshold_of(tx: Connection, asset: AssetSettings) -> AssetThreshold:
     """The bounds in force for one asset."""

@@ -1,0 +1,166 @@
+"""`glaytos-wallet treasury` as staff type it, over a real database and fake nodes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from signer.protocol import Sealed
+from tests.integration.test_treasury_journeys import STAFF, Treasury
+from wallet.cli import treasury as command
+from wallet.settings import StaffSettings
+from wallet.store.database import Database
+from wallet.treasury.errors import (
+    FileProblem,
+    NotExported,
+    QuorumMissing,
+    RequesterApproves,
+    StaffKeyError,
+    UnknownAnswer,
+)
+from wallet.treasury.planning import BadAmount
+from wallet.treasury.staff_desk import StaffDesk
+from wallet.treasury.states import RequestStatus
+from wallet.treasury.thresholds import BadThreshold
+
+PASSPHRASE = "a long passphrase"
+
+
+class Desk:
+    """A terminal with two staff keys and the wallet behind it."""
+
+    def __init__(self, treasury: Treasury, folder: Path) -> None:
+        self.treasury = treasury
+        self.folder = folder
+        self.secret = folder / "passphrase"
+        self.secret.write_text(PASSPHRASE + "\n")
+
+    def run(self, *arguments: object, typed: str = "") -> Result:
+        return CliRunner().invoke(command.app, [str(a) for a in arguments], input=typed)
+
+    def good(self, *arguments: object, typed: str = "") -> str:
+        result = self.run(*arguments, typed=typed)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def parsed(self, *arguments: object) -> Any:
+        return json.loads(self.good(*arguments, "--json"))
+
+    def key(self, name: str) -> tuple[object, ...]:
+        return ("--key", self.folder / f"{name}.json", "--passphrase-file", self.secret)
+
+
+@pytest.fixture
+def desk(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    treasury = Treasury.make(database)
+    made = Desk(treasury, tmp_path)
+    roster: list[StaffSettings] = []
+    for name in ("anna", "ben"):
+        out = made.good(
+            "staff-key", name, "--out", tmp_path / f"{name}.json", "--passphrase-file", made.secret
+        )
+        said, public_key = out.split()
+        assert said == name
+        roster.append(StaffSettings(id=name, name=name, public_key=public_key))
+    monkeypatch.setattr("tests.integration.test_treasury_journeys.STAFF", [*roster, STAFF[2]])
+    made.treasury = Treasury.make(database, treasury.world.keep)
+
+    def opened(config: Path) -> StaffDesk:
+        return made.treasury.staff
+
+    monkeypatch.setattr(command, "open_staff_desk", opened)
+    return made
+
+
+def test_a_refill_from_request_to_answers(desk: Desk) -> None:
+    treasury = desk.treasury
+    treasury.fund_cold("BTC", 500_000_000)
+    asked = desk.parsed("request", "refill", "BTC", "1.5", *desk.key("anna"))
+    assert (asked["status"], asked["approvals"]) == ("requested", 2)
+    refused = desk.run("approve", asked["id"], *desk.key("anna"), "--yes")
+    assert isinstance(refused.exception, RequesterApproves)
+    shown = desk.good("show", asked["id"])
+    assert "1.5 BTC" in shown
+    assert "Refill the hot wallet from cold storage" in shown
+    (waiting,) = desk.parsed("list")["waiting"]
+    assert (waiting["id"], waiting["amount"], waiting["approvals"]) == (asked["id"], "1.5", [])
+    assert asked["id"] in desk.good("list", "--all")
+
+    no = desk.run("approve", asked["id"], *desk.key("ben"), typed="\n")
+    assert no.exit_code == 1
+    assert desk.parsed("show", asked["id"])["approvals"] == []
+    yes = desk.good("approve", asked["id"], *desk.key("ben"), typed="y\n")
+    assert "1 of 2 (ben)" in yes
+    early = desk.run("export", asked["id"], "--out", desk.folder / "early")
+    assert isinstance(early.exception, QuorumMissing)
+    treasury.approve(asked["id"], "cora")
+    unbuilt = desk.run("export", asked["id"], "--out", desk.folder / "early")
+    assert isinstance(unbuilt.exception, NotExported)
+    assert not (desk.folder / "early").exists()
+
+    treasury.go(1)
+    file = desk.folder / "refill.sr1"
+    exported = desk.parsed("export", asked["id"], "--out", file)
+    data = file.read_bytes()
+    assert Sealed.decode(data, "SR1").digest.hex() == exported["digest"]
+    assert exported["signers"] == ["keyholder-1", "keyholder-2", "keyholder-3"]
+    again = desk.run("export", asked["id"], "--out", file)
+    assert isinstance(again.exception, FileProblem)
+    assert file.read_bytes() == data
+    answers = []
+    for name in ("keyholder-1", "keyholder-2"):
+        answers.append(desk.folder / f"{name}.sa1")
+        answers[-1].write_bytes(treasury.world.keep.signers[name].answer(data))
+    taken = desk.parsed("import", *answers, answers[0])
+    assert [row["said"] for row in taken] == ["signed"] * 3
+    treasury.go()
+    assert treasury.only().status is RequestStatus.COMPLETED
+    assert "completed" in desk.good("show", asked["id"])
+
+
+def test_bounds_are_shown_and_changed(desk: Desk) -> None:
+    set_btc = ("set-threshold", "BTC", "--min", "1", "--target", "2", "--max", "3")
+    assert "BTC: absolute 1 / 2 / 3" in desk.good(*set_btc, *desk.key("ben"))
+    looks = {look["asset"]: look for look in desk.parsed("thresholds")}
+    assert (looks["BTC"]["max_units"], looks["BTC"]["changed_by"]) == ("300000000", "ben")
+    share = ("--min", "1000", "--target", "2000", "--max", "50000", "--mode", "share")
+    desk.good("set-threshold", "ETH", *share, *desk.key("ben"))
+    looks = {look["asset"]: look for look in desk.parsed("thresholds")}
+    assert looks["ETH"]["mode"] == "share"
+    assert "settings" in desk.good("thresholds")
+
+
+def test_a_request_is_called_off(desk: Desk) -> None:
+    asked = desk.parsed("request", "refill", "BTC", "1.5", *desk.key("anna"))
+    assert desk.run("cancel", asked["id"], *desk.key("ben"), typed="n\n").exit_code == 1
+    assert "cancelled" in desk.good("cancel", asked["id"], *desk.key("ben"), "--yes")
+
+
+def test_mistakes_are_told_and_change_nothing(desk: Desk) -> None:
+    wrong = desk.folder / "wrong"
+    wrong.write_text("another passphrase\n")
+    bad_key = ("--key", desk.folder / "anna.json", "--passphrase-file", wrong)
+    empty = desk.folder / "empty"
+    empty.write_text("")
+    blank_key = ("--key", desk.folder / "anna.json", "--passphrase-file", empty)
+    bounds = ("--min", "3", "--target", "2", "--max", "1")
+    attempts: list[tuple[type[Exception], tuple[object, ...]]] = [
+        (StaffKeyError, ("request", "refill", "BTC", "1", *bad_key)),
+        (StaffKeyError, ("request", "refill", "BTC", "1", *blank_key)),
+        (StaffKeyError, ("request", "refill", "BTC", "1", "--key", empty)),
+        (BadAmount, ("request", "refill", "BTC", "0", *desk.key("anna"))),
+        (BadThreshold, ("set-threshold", "BTC", *bounds, *desk.key("anna"))),
+        (UnknownAnswer, ("import", empty)),
+        (FileProblem, ("import", desk.folder / "nowhere")),
+    ]
+    for error, arguments in attempts:
+        result = desk.run(*arguments)
+        assert isinstance(result.exception, error), (arguments, result.output)
+    assert desk.treasury.all() == []
+
+
+def test_no_secret_is_ever_printed(desk: Desk) -> None:
+    out = desk.good("request", "refill", "BTC", "1.5", *desk.key("anna"))
+    assert PASSPHRASE not in out
