@@ -49,7 +49,7 @@ def load_settings(path: Path) -> Settings:
 def parse_settings(table: Mapping[str, object], base: Path) -> Settings:
     """The settings of parsed TOML; relative paths start at `base`. Raises SettingsError."""
     reader = _Reader(base)
-    settings = reader.dataclass(Settings, table, "")
+    settings: Settings = reader.dataclass(Settings, table, "")
     if reader.wrong:
         raise SettingsError("; ".join(reader.wrong), {"wrong": reader.wrong})
     _check_names(settings)
@@ -133,7 +133,7 @@ class _Reader:
             )
         if not isinstance(value, str):
             return self._complain(where, value, "a text")
-        return self._base / value if kind is Path else value
+        return self._base.joinpath(value) if kind is Path else value
 
     def _complain(self, where: str, value: object, expected: str) -> None:
         self.wrong.append(f"{where}: got {str(value)[:40]!r}, expected {expected}")
