@@ -50,6 +50,7 @@ class NetworkSettings:
     batch_wait_s: int = 0
     fee_units_max: int = 0
     fee_ppm_max: int = 0
+    feerate_min: int = 0
     feerate_max: int = 0
     hot: str = ""
     cold: str = ""

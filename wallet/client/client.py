@@ -51,7 +51,7 @@ class Client:
 
     def __init__(self, http: httpx.Client, transport: Transport) -> None:
         self._http = http
-        self._transport = transport
+        self.transport = transport
 
     def __enter__(self) -> Self:
         return self
@@ -72,11 +72,11 @@ class Client:
 
     def health(self) -> Health:
         """How the service follows its chains."""
-        return decode(Health, self._transport.get("/v1/health", {}))
+        return decode(Health, self.transport.get("/v1/health", {}))
 
     def assets(self) -> tuple[Asset, ...]:
         """Every asset with its terms."""
-        data = self._transport.get("/v1/assets", {})["data"]
+        data = self.transport.get("/v1/assets", {})["data"]
         return tuple(decode(Asset, item) for item in data)
 
     # --- accounts, addresses, balances ------------------------------------------------------------
@@ -84,21 +84,21 @@ class Client:
     def create_account(self, external_id: str, *, idempotency_key: str | None = None) -> Account:
         """Open an account for one of the exchange's users."""
         body = {"external_id": external_id}
-        return decode(Account, self._transport.post("/v1/accounts", body, idempotency_key))
+        return decode(Account, self.transport.post("/v1/accounts", body, idempotency_key))
 
     def account(self, account_id: str) -> Account:
         """One account."""
-        return decode(Account, self._transport.get(f"/v1/accounts/{_part(account_id)}", {}))
+        return decode(Account, self.transport.get(f"/v1/accounts/{_part(account_id)}", {}))
 
     def account_of(self, external_id: str) -> Account:
         """The account of one of the exchange's own user ids."""
         path = f"/v1/accounts/external/{_part(external_id)}"
-        return decode(Account, self._transport.get(path, {}))
+        return decode(Account, self.transport.get(path, {}))
 
     def list_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[Account]:
         """Accounts, newest first."""
         query = {"limit": limit, "cursor": cursor}
-        return decode(Page[Account], self._transport.get("/v1/accounts", query))
+        return decode(Page[Account], self.transport.get("/v1/accounts", query))
 
     def create_address(
         self,
@@ -110,11 +110,11 @@ class Client:
     ) -> Address:
         """A fresh deposit address."""
         body = {"account_id": account_id, "network": network, "label": label}
-        return decode(Address, self._transport.post("/v1/addresses", body, idempotency_key))
+        return decode(Address, self.transport.post("/v1/addresses", body, idempotency_key))
 
     def address(self, address_id: str) -> Address:
         """One deposit address."""
-        return decode(Address, self._transport.get(f"/v1/addresses/{_part(address_id)}", {}))
+        return decode(Address, self.transport.get(f"/v1/addresses/{_part(address_id)}", {}))
 
     def list_addresses(
         self,
@@ -133,17 +133,17 @@ class Client:
             "limit": limit,
             "cursor": cursor,
         }
-        return decode(Page[Address], self._transport.get("/v1/addresses", query))
+        return decode(Page[Address], self.transport.get("/v1/addresses", query))
 
     def balances(self, account_id: str) -> Balances:
         """All balances of one account."""
-        return decode(Balances, self._transport.get("/v1/balances", {"account_id": account_id}))
+        return decode(Balances, self.transport.get("/v1/balances", {"account_id": account_id}))
 
     # --- deposits, withdrawals --------------------------------------------------------------------
 
     def deposit(self, deposit_id: str) -> Deposit:
         """One deposit."""
-        return decode(Deposit, self._transport.get(f"/v1/deposits/{_part(deposit_id)}", {}))
+        return decode(Deposit, self.transport.get(f"/v1/deposits/{_part(deposit_id)}", {}))
 
     def list_deposits(
         self,
@@ -166,7 +166,7 @@ class Client:
             "limit": limit,
             "cursor": cursor,
         }
-        return decode(Page[Deposit], self._transport.get("/v1/deposits", query))
+        return decode(Page[Deposit], self.transport.get("/v1/deposits", query))
 
     def create_withdrawal(
         self,
@@ -190,17 +190,17 @@ class Client:
             body["amount"] = amount
         if amount_units is not None:
             body["amount_units"] = str(amount_units)
-        return decode(Withdrawal, self._transport.post("/v1/withdrawals", body, idempotency_key))
+        return decode(Withdrawal, self.transport.post("/v1/withdrawals", body, idempotency_key))
 
     def withdrawal(self, withdrawal_id: str) -> Withdrawal:
         """One withdrawal."""
         path = f"/v1/withdrawals/{_part(withdrawal_id)}"
-        return decode(Withdrawal, self._transport.get(path, {}))
+        return decode(Withdrawal, self.transport.get(path, {}))
 
     def withdrawal_of(self, external_id: str) -> Withdrawal:
         """The withdrawal of one of the exchange's own ids."""
         path = f"/v1/withdrawals/external/{_part(external_id)}"
-        return decode(Withdrawal, self._transport.get(path, {}))
+        return decode(Withdrawal, self.transport.get(path, {}))
 
     def list_withdrawals(
         self,
@@ -221,14 +221,14 @@ class Client:
             "limit": limit,
             "cursor": cursor,
         }
-        return decode(Page[Withdrawal], self._transport.get("/v1/withdrawals", query))
+        return decode(Page[Withdrawal], self.transport.get("/v1/withdrawals", query))
 
     def cancel_withdrawal(
         self, withdrawal_id: str, *, idempotency_key: str | None = None
     ) -> Withdrawal:
         """Take a payout back before it is signed."""
         path = f"/v1/withdrawals/{_part(withdrawal_id)}/cancel"
-        return decode(Withdrawal, self._transport.post(path, None, idempotency_key))
+        return decode(Withdrawal, self.transport.post(path, None, idempotency_key))
 
     def approve_withdrawal(
         self, withdrawal_id: str, approval: Approval, *, idempotency_key: str | None = None
@@ -236,14 +236,14 @@ class Client:
         """Hand in a staff member's approval."""
         path = f"/v1/withdrawals/{_part(withdrawal_id)}/approvals"
         body = _approval(approval)
-        return decode(Withdrawal, self._transport.post(path, body, idempotency_key))
+        return decode(Withdrawal, self.transport.post(path, body, idempotency_key))
 
     # --- treasury ---------------------------------------------------------------------------------
 
     def treasury_request(self, request_id: str) -> TreasuryRequest:
         """One treasury request."""
         path = f"/v1/treasury/requests/{_part(request_id)}"
-        return decode(TreasuryRequest, self._transport.get(path, {}))
+        return decode(TreasuryRequest, self.transport.get(path, {}))
 
     def list_treasury_requests(
         self,
@@ -255,7 +255,7 @@ class Client:
     ) -> Page[TreasuryRequest]:
         """Treasury requests, newest first."""
         query = {"asset": asset, "status": status, "limit": limit, "cursor": cursor}
-        found = self._transport.get("/v1/treasury/requests", query)
+        found = self.transport.get("/v1/treasury/requests", query)
         return decode(Page[TreasuryRequest], found)
 
     def approve_treasury_request(
@@ -263,41 +263,41 @@ class Client:
     ) -> TreasuryRequest:
         """Hand in a staff member's approval."""
         path = f"/v1/treasury/requests/{_part(request_id)}/approvals"
-        found = self._transport.post(path, _approval(approval), idempotency_key)
+        found = self.transport.post(path, _approval(approval), idempotency_key)
         return decode(TreasuryRequest, found)
 
     # --- events, webhooks -------------------------------------------------------------------------
 
     def events(self, *, after: int = 0, limit: int = 100) -> Events:
         """Events later than `after`, in order."""
-        return decode(Events, self._transport.get("/v1/events", {"after": after, "limit": limit}))
+        return decode(Events, self.transport.get("/v1/events", {"after": after, "limit": limit}))
 
     def create_webhook(
         self, url: str, event_types: Sequence[str] = (), *, idempotency_key: str | None = None
     ) -> Webhook:
         """Register a receiver; without `event_types` it gets everything."""
         body = {"url": url, "event_types": list(event_types)}
-        return decode(Webhook, self._transport.post("/v1/webhooks", body, idempotency_key))
+        return decode(Webhook, self.transport.post("/v1/webhooks", body, idempotency_key))
 
     def webhook(self, webhook_id: str) -> Webhook:
         """One webhook."""
-        return decode(Webhook, self._transport.get(f"/v1/webhooks/{_part(webhook_id)}", {}))
+        return decode(Webhook, self.transport.get(f"/v1/webhooks/{_part(webhook_id)}", {}))
 
     def list_webhooks(self) -> tuple[Webhook, ...]:
         """All webhooks."""
-        return decode(Webhooks, self._transport.get("/v1/webhooks", {})).data
+        return decode(Webhooks, self.transport.get("/v1/webhooks", {})).data
 
     def webhook_secret(self, webhook_id: str) -> WebhookSecret:
         """What verifies a webhook's signatures."""
         path = f"/v1/webhooks/{_part(webhook_id)}/secret"
-        return decode(WebhookSecret, self._transport.get(path, {}))
+        return decode(WebhookSecret, self.transport.get(path, {}))
 
     def webhook_deliveries(
         self, webhook_id: str, *, before: int | None = None, limit: int = 50
     ) -> Deliveries:
         """How a webhook's deliveries went, newest event first."""
         path = f"/v1/webhooks/{_part(webhook_id)}/deliveries"
-        return decode(Deliveries, self._transport.get(path, {"before": before, "limit": limit}))
+        return decode(Deliveries, self.transport.get(path, {"before": before, "limit": limit}))
 
     def pause_webhook(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
         """Send nothing there until resumed."""
@@ -313,7 +313,7 @@ class Client:
 
     def _change_webhook(self, webhook_id: str, verb: str, key: str | None) -> Webhook:
         path = f"/v1/webhooks/{_part(webhook_id)}/{verb}"
-        return decode(Webhook, self._transport.post(path, None, key))
+        return decode(Webhook, self.transport.post(path, None, key))
 
 
 def _part(text: str) -> str:

@@ -1,7 +1,6 @@
 """What the demo found, as `.demo/report.json`."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -72,4 +71,4 @@ class Report:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(content, indent=2) + "\n")
-        os.replace(partial, path)
+        partial.replace(path)

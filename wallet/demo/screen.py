@@ -41,6 +41,10 @@ class Screen:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop moving; what was told stays on the terminal."""
         self._doing = ""
         if self._live:
             self._live.stop()

@@ -1,0 +1,65 @@
+"""`glaytos-wallet serve`: the API and the worker of one deployment, until told to stop."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+import uvicorn
+
+from wallet.bootstrap import open_deployment
+from wallet.service import build_app, build_worker
+
+app = typer.Typer(help="Run the service: API and worker.")
+
+
+@app.command()
+def serve(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="The deployment's settings file.")
+    ] = Path("config/wallet.toml"),
+    kill_at: Annotated[
+        str,
+        typer.Option(help="Crash drill on development chains: die by SIGKILL at this milestone."),
+    ] = "",
+) -> None:
+    """Run the API and the worker of one deployment until SIGTERM or Ctrl-C.
+
+    Deposits are watched, withdrawals paid, hot and cold kept in balance and webhooks sent for as
+    long as it runs. Stopping it at any moment loses nothing: it continues from its database.
+    """
+    _configure_log()
+    deployment = open_deployment(config, kill_at_milestone=kill_at)
+    worker = build_worker(deployment)
+    settings = deployment.settings
+    server = uvicorn.Server(
+        uvicorn.Config(
+            build_app(deployment),
+            host=settings.api_host,
+            port=settings.api_port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+        )
+    )
+    worker.start()
+    try:
+        server.run()
+    finally:
+        worker.stop()
+        deployment.close()
+
+
+def _configure_log() -> None:
+    """One JSON line an event on standard error."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )

@@ -1,0 +1,247 @@
+"""Set a whole deployment up on development chains: signers, vaults, policies, settings, staff.
+
+Every key is made by the signer's own commands in its own process; this side only ever sees public
+keys, as the people who set a real deployment up would carry them from machine to machine.
+"""
+
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from chains.evm.accounts import address_of_key, first_public_key
+from chains.evm.addresses import checksum
+from chains.hd import KeyOrigin
+from chains.utxo.descriptors import Template, multisig_descriptor
+from signer.protocol import public_key_of
+from wallet.api.keys import ApiKey, create_key, scopes_of
+from wallet.bootstrap import new_id, open_deployment, random_bytes
+from wallet.client import Credentials, write_credentials
+from wallet.demo import commands, settings_text
+from wallet.demo.commands import CommandFailed
+from wallet.devnet.devnet import Devnet
+from wallet.devnet.processes import free_port
+from wallet.signing.coordinator import create_coordinator
+from wallet.webhooks.secrets import create_service_key
+
+BTC, LTC, ETH = "bitcoin-regtest", "litecoin-regtest", "ethereum-31337"
+STAFF = ("anna", "boris", "chen")
+HOT_SIGNERS = ("hot-a", "hot-b")
+KEYHOLDERS = ("keyholder-1", "keyholder-2", "keyholder-3")
+RECOVERY = "recovery"
+
+_KDF_MEMORY_MIB = "64"
+"""The floor: development keys are worth nothing, and six homes are made at once."""
+
+_SAFE_VERSION = "1.4.1"
+_UTXO_ACCOUNTS = {BTC: "0", LTC: "1"}
+"""Regtest chains share a coin type, so each vault takes an account of its own."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoDeployment:
+    """Where everything of a deployment lies."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The service's settings file."""
+        return self.root / "wallet.toml"
+
+    @property
+    def credentials(self) -> Path:
+        """The API key of the exchange's backend."""
+        return self.root / "exchange.json"
+
+    @property
+    def coordinator_key(self) -> Path:
+        """The key that requests to signers are sealed with."""
+        return self.root / "coordinator.key"
+
+    def home(self, signer_id: str) -> Path:
+        """A signer's home folder; on real ground, on a machine of its own."""
+        return self.root / "signers" / signer_id
+
+    def vault(self, name: str) -> Path:
+        """A vault file."""
+        return self.root / "vaults" / f"{name}.toml"
+
+    def staff_key(self, name: str) -> Path:
+        """A staff member's own key file; its passphrase lies beside it."""
+        return self.root / "staff" / f"{name}.json"
+
+    def staff_options(self, name: str) -> tuple[str | Path, ...]:
+        """How a command is told to act as a staff member."""
+        key = self.staff_key(name)
+        return ("--key", key, "--passphrase-file", key.with_suffix(".passphrase"))
+
+
+def provision(root: Path, policies: Path, devnet: Devnet, progress: Progress) -> DemoDeployment:
+    """A fresh deployment in `root`; what was there is removed. Raises CommandFailed."""
+    shutil.rmtree(root, ignore_errors=True)
+    place = DemoDeployment(root=root)
+    for folder in ("signers", "vaults", "staff", "data"):
+        root.joinpath(folder).mkdir(mode=0o700, parents=True)
+    everyone = (*HOT_SIGNERS, RECOVERY, *KEYHOLDERS)
+    progress("making keys in six signers")
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        identities = dict(zip(everyone, pool.map(lambda s: _init(place, s), everyone), strict=True))
+        staff = dict(zip(STAFF, pool.map(lambda s: _staff_key(place, s), STAFF), strict=True))
+    create_coordinator(place.coordinator_key, random_bytes)
+    create_service_key(root / "service.key", random_bytes)
+    progress("writing vaults, deploying the Safe")
+    _write_vaults(place, devnet)
+    progress("activating limits and policies, registering vaults")
+    coordinator = public_key_of(bytes.fromhex(place.coordinator_key.read_text().strip())).hex()
+    text = settings_text.signer_toml(coordinator, staff, devnet.contracts)
+    root.joinpath("signer.toml").write_text(text)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(lambda s: _activate(place, policies, s), (*HOT_SIGNERS, *KEYHOLDERS)))
+    place.config.write_text(
+        settings_text.wallet_toml(
+            place=place,
+            policy=policies / "service.toml",
+            node_urls={network: devnet.url(network) for network in (BTC, LTC, ETH)},
+            contracts=devnet.contracts,
+            identities=identities,
+            staff=staff,
+            port=free_port(),
+        )
+    )
+    _create_api_key(place)
+    return place
+
+
+def _init(place: DemoDeployment, signer_id: str) -> str:
+    home = place.home(signer_id)
+    _write_secret(home.with_suffix(".passphrase"))
+    made = commands.signer(home, "init", "--id", signer_id, "--kdf-memory-mib", _KDF_MEMORY_MIB)
+    return str(made.json()["identity"])
+
+
+def _staff_key(place: DemoDeployment, name: str) -> str:
+    passphrase = place.staff_key(name).with_suffix(".passphrase")
+    _write_secret(passphrase)
+    made = commands.run(
+        "wallet",
+        [
+            *("treasury", "staff-key", name),
+            *("--out", place.staff_key(name), "--passphrase-file", passphrase),
+        ],
+    )
+    if made.returncode:
+        raise CommandFailed(f"staff-key: {made.stderr.strip()[-300:]}")
+    return str(json.loads(place.staff_key(name).read_text())["public_key"])
+
+
+def _write_secret(path: Path) -> None:
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_urlsafe(24) + "\n")
+
+
+def _xpub(place: DemoDeployment, signer_id: str, network: str, use: str, account: str) -> KeyOrigin:
+    answer = commands.signer(
+        place.home(signer_id), "xpub", "--network", network, "--use", use, "--account", account
+    )
+    return KeyOrigin.parse(answer.json()["key"])
+
+
+def _write_vaults(place: DemoDeployment, devnet: Devnet) -> None:
+    for network, coin in ((BTC, "bitcoin"), (LTC, "litecoin")):
+        account = _UTXO_ACCOUNTS[network]
+        for kind, holders in (("hot", (*HOT_SIGNERS, RECOVERY)), ("cold", KEYHOLDERS)):
+            keys = [_xpub(place, s, network, "multisig", account) for s in holders]
+            descriptor = multisig_descriptor(Template.WSH_MULTI, 2, keys)
+            fields = {"network": network, "kind": "descriptor", "descriptor": descriptor}
+            _write_vault(place, f"{coin}-{kind}", fields)
+    hot = _xpub(place, "hot-a", ETH, "evm", "0")
+    address = checksum(address_of_key(first_public_key(hot)))
+    fields = {"network": ETH, "kind": "address", "key": hot.text, "address": address}
+    _write_vault(place, "ethereum-hot", fields)
+    deposit = _xpub(place, "hot-b", ETH, "evm", "1")
+    _write_vault(place, "ethereum-deposit", {"network": ETH, "kind": "keys", "key": deposit.text})
+    _write_safe(place, devnet)
+
+
+def _write_safe(place: DemoDeployment, devnet: Devnet) -> None:
+    keys = [_xpub(place, s, ETH, "evm", "0") for s in KEYHOLDERS]
+    owners = [checksum(address_of_key(first_public_key(key))) for key in keys]
+    fields: dict[str, str | int | Sequence[str]] = {
+        "network": ETH,
+        "kind": "safe",
+        "chain_id": 31337,
+        "address": devnet.deploy_safe(owners, 2),
+        "version": _SAFE_VERSION,
+        "singleton": devnet.contracts.safe_singleton,
+        "owners": owners,
+        "threshold": 2,
+        "keys": [key.text for key in keys],
+    }
+    _write_vault(place, "ethereum-cold", fields)
+
+
+def _write_vault(
+    place: DemoDeployment, name: str, fields: Mapping[str, str | int | Sequence[str]]
+) -> None:
+    # A TOML string, number and list of strings are written as JSON writes them.
+    lines = [f"{key} = {json.dumps(value)}" for key, value in {"name": name, **fields}.items()]
+    place.vault(name).write_text("\n".join(lines) + "\n")
+
+
+_ROLES = {
+    "bitcoin-hot": "hot",
+    "bitcoin-cold": "cold",
+    "litecoin-hot": "hot",
+    "litecoin-cold": "cold",
+    "ethereum-hot": "hot",
+    "ethereum-deposit": "deposit",
+    "ethereum-cold": "cold",
+}
+VAULTS = tuple(_ROLES)
+
+
+def _activate(place: DemoDeployment, policies: Path, signer_id: str) -> None:
+    home = place.home(signer_id)
+    policy = "hot-signer.toml" if signer_id in HOT_SIGNERS else "keyholder.toml"
+    commands.signer(
+        home,
+        "configure",
+        "--config",
+        place.root / "signer.toml",
+        "--policy",
+        policies / policy,
+        "--yes",
+    ).json()
+    for name, role in _ROLES.items():
+        if role == "deposit" and signer_id != "hot-b":
+            continue
+        commands.signer(
+            home, "register", "--file", place.vault(name), "--role", role, "--yes"
+        ).json()
+
+
+def _create_api_key(place: DemoDeployment) -> None:
+    seed = secrets.token_bytes(32)
+    deployment = open_deployment(place.config)
+    try:
+        key = ApiKey(
+            id=new_id(),
+            name="exchange",
+            public_key=public_key_of(seed),
+            scopes=scopes_of(["all"]),
+            addresses_allowed=(),
+            created_s=deployment.clock.now_s(),
+            revoked_s=None,
+        )
+        with deployment.database.write() as tx:
+            create_key(tx, key)
+        url = f"http://{deployment.settings.api_host}:{deployment.settings.api_port}"
+    finally:
+        deployment.close()
+    write_credentials(place.credentials, Credentials(url=url, key_id=key.id, private_key=seed))

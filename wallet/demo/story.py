@@ -1,0 +1,115 @@
+"""The whole story: set the stage, play the chapters, write the report, clear the stage."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from chains.errors import ChainError
+from policies.errors import PolicyError
+from signer.errors import SignerError
+from wallet.client import ClientError, connect
+from wallet.demo.chapters import arrivals, attacks, closing, payouts, treasury
+from wallet.demo.deployment import BTC, ETH, LTC, DemoDeployment, provision
+from wallet.demo.process import ServiceProcess
+from wallet.demo.report import Report
+from wallet.demo.screen import Screen
+from wallet.demo.stage import Stage
+from wallet.devnet.devnet import Devnet
+from wallet.errors import WalletError
+
+CHAPTERS: tuple[Callable[[Stage], None], ...] = (
+    arrivals.users,
+    arrivals.gas,
+    arrivals.deposits,
+    arrivals.reorganised,
+    arrivals.gathered,
+    payouts.withdrawals,
+    payouts.approved,
+    payouts.killed,
+    attacks.at_the_api,
+    treasury.swept,
+    treasury.refilled,
+    closing.reconciled,
+    closing.found_on_nodes,
+)
+
+_EXPECTED = (WalletError, ChainError, PolicyError, SignerError, ClientError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """Where the story reads and writes."""
+
+    root: Path
+    policies: Path
+    cache: Path
+
+    @property
+    def report(self) -> Path:
+        """The report file."""
+        return self.root / "report.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A deployment that was left running on purpose."""
+
+    place: DemoDeployment
+    devnet: Devnet
+    service: ServiceProcess
+
+
+def play(folders: Folders, console: Console, *, keep: Callable[[Kept], None] | None) -> bool:
+    """Play everything; True only if all of it held. `keep` gets the running service at the end."""
+    started = time.monotonic()
+    report = Report()
+    with Screen(console, lambda: int(time.monotonic() - started)) as screen:
+        try:
+            _play(folders, screen, report, keep)
+        except _EXPECTED as error:
+            report.error = f"{getattr(error, 'code', type(error).__name__)}: {error}"
+        except KeyboardInterrupt:
+            report.error = "interrupted"
+    ok = report.verdict(attacks.REFUSALS_MIN)
+    report.write(folders.report, ok=ok, seconds=int(time.monotonic() - started))
+    return ok
+
+
+def _play(
+    folders: Folders, screen: Screen, report: Report, keep: Callable[[Kept], None] | None
+) -> None:
+    shutil.rmtree(folders.root, ignore_errors=True)
+    folders.root.mkdir(parents=True)
+    screen.chapter("starting real BTC, LTC and ETH nodes")
+    devnet = Devnet.up(
+        folders.root / "chains", screen.progress, cache_dir=folders.cache, networks=[BTC, LTC, ETH]
+    )
+    try:
+        screen.chapter("setting up signers, vaults and staff")
+        place = provision(folders.root / "deployment", folders.policies, devnet, screen.progress)
+        service = ServiceProcess(place)
+        screen.chapter("starting the service")
+        service.start()
+        try:
+            with connect(place.credentials) as client:
+                stage = Stage(
+                    devnet=devnet,
+                    place=place,
+                    service=service,
+                    client=client,
+                    screen=screen,
+                    report=report,
+                )
+                for chapter in CHAPTERS:
+                    chapter(stage)
+            if keep is not None:
+                screen.close()
+                keep(Kept(place=place, devnet=devnet, service=service))
+        finally:
+            service.stop()
+    finally:
+        devnet.down()

@@ -1,0 +1,157 @@
+"""The running service: API and recurring work over one deployment."""
+
+from collections.abc import Callable
+
+import structlog
+from fastapi import FastAPI
+
+from chains.evm.chain import EvmChain
+from chains.ports import Chain
+from wallet.addresses.issuing import Purpose, issue_own
+from wallet.api.app import create_app
+from wallet.api.services import Services
+from wallet.api.tips import Tips
+from wallet.bootstrap import Deployment, random_bytes
+from wallet.deposits.recording import DepositRules
+from wallet.deposits.watcher import Seen, Watcher
+from wallet.payments.gather import Gatherer
+from wallet.payments.moves import Moves
+from wallet.payments.paying import WithdrawalPayer
+from wallet.settings import NetworkSettings
+from wallet.treasury.movements import Movements
+from wallet.webhooks.outbox import Outbox
+from wallet.webhooks.secrets import load_service_key
+from wallet.webhooks.sending import HttpSender
+from wallet.webhooks.targets import resolve
+from wallet.worker import Job, Worker
+
+BLOCKS_PER_PASS = 500
+"""Blocks one pass of a watcher scans before others get their turn."""
+
+_LOG = structlog.get_logger()
+
+
+def build_app(deployment: Deployment) -> FastAPI:
+    """The API over a deployment."""
+    return create_app(
+        Services(
+            db=deployment.database,
+            clock=deployment.clock,
+            settings=deployment.settings,
+            chains=deployment.chains,
+            deriver=deployment.deriver,
+            tips=Tips(deployment.chains, deployment.clock),
+            withdrawals=deployment.withdrawals,
+            approvals=deployment.approvals,
+            random=random_bytes,
+            resolver=resolve,
+            service_key=load_service_key(deployment.settings.service_key_file),
+        )
+    )
+
+
+def watch_own_accounts(deployment: Deployment) -> None:
+    """Make the addresses that a vault has only one of known, so that they are watched and counted.
+
+    Idempotent; a UTXO vault's addresses are issued as they are needed.
+    """
+    with deployment.database.write() as tx:
+        for network in deployment.settings.networks:
+            for source, purpose in ((network.hot, Purpose.HOT), (network.cold, Purpose.COLD)):
+                if source and deployment.deriver.has_one_address(network.id, source):
+                    issue_own(
+                        tx,
+                        deployment.deriver,
+                        network=network.id,
+                        source=source,
+                        purpose=purpose,
+                        now_s=deployment.clock.now_s(),
+                    )
+
+
+def build_worker(deployment: Deployment) -> Worker:
+    """All recurring work of a deployment, ready to start."""
+    watch_own_accounts(deployment)
+    jobs = [
+        job
+        for network in deployment.settings.networks
+        for job in _network_jobs(deployment, network)
+    ]
+    movements = Movements(
+        database=deployment.database,
+        clock=deployment.clock,
+        planner=deployment.planner,
+        desk=deployment.approvals,
+        movers=Moves(deployment.payments),
+        milestone=deployment.milestone,
+    )
+    outbox = Outbox(
+        db=deployment.database,
+        clock=deployment.clock,
+        send=HttpSender(),
+        resolver=resolve,
+        private_allowed=deployment.settings.webhooks_private_allowed,
+        service_key=load_service_key(deployment.settings.service_key_file),
+    )
+    jobs += [
+        Job(name="treasury", every_s=1, run=_quietly(movements.step)),
+        Job(name="webhooks", every_s=1, run=_quietly(outbox.step)),
+        Job(
+            name="deadlines",
+            every_s=5,
+            run=_quietly(lambda: deployment.withdrawals.expire(deployment.database)),
+        ),
+    ]
+    return Worker(jobs)
+
+
+def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
+    chain = deployment.chains[network.id]
+    rules = {
+        asset.code: DepositRules(asset=asset)
+        for asset in deployment.settings.assets
+        if asset.network == network.id
+    }
+    watcher = Watcher(
+        chain,
+        deployment.database,
+        rules,
+        network.start_height,
+        deployment.clock,
+        deployment.milestone,
+    )
+    payer, gatherer = WithdrawalPayer(deployment.payments), Gatherer(deployment.payments)
+
+    def pay() -> None:
+        payer.pay_queued(network.id)
+        if network.deposit:
+            gatherer.run(network.id)
+        deployment.payments.run(network.id)
+
+    return [
+        Job(name=f"watch:{network.id}", every_s=network.poll_s, run=_watching(chain, watcher)),
+        Job(name=f"pay:{network.id}", every_s=network.poll_s, run=pay),
+    ]
+
+
+def _watching(chain: Chain, watcher: Watcher) -> Callable[[], None]:
+    def watch() -> None:
+        if isinstance(chain, EvmChain):
+            chain.ready()
+        for _ in range(BLOCKS_PER_PASS):
+            step = watcher.step()
+            if step.seen is Seen.REORGANISED:
+                _LOG.warning("chain.reorganised", network=chain.network, fork_height=step.height)
+            if step.seen is Seen.SAME:
+                return
+
+    return watch
+
+
+def _quietly(step: Callable[[], object]) -> Callable[[], None]:
+    """A job of a step whose result nobody waits for."""
+
+    def run() -> None:
+        step()
+
+    return run
