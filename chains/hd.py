@@ -113,7 +113,7 @@ class ExtendedKey:
         return hash160(self.public_key)[:4]
 
     def child(self, index: int) -> "ExtendedKey":
-        """The extended child key. Raises ExtendedKeyError for hardened or (2^-127) unusable indexes."""
+        """The extended child key. Raises ExtendedKeyError for hardened and unusable indexes."""
         digest, point = self._tweak(index)
         return ExtendedKey(
             self.version,

@@ -301,10 +301,7 @@ def _walk(
         if flag:
             at = _skip_extras(raw, at, inputs, flag)
         at += 4
-        if flag:
-            bare = raw[start : start + 4] + raw[body:end] + raw[at - 4 : at]
-        else:
-            bare = raw[start:at]
+        bare = raw[start : start + 4] + raw[body:end] + raw[at - 4 : at] if flag else raw[start:at]
         txid = sha256(sha256(bare).digest()).digest()
         txids.append(txid)
         if paid or spent:

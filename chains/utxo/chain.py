@@ -56,7 +56,7 @@ class UtxoChain:
         network: str | None = None,
         asset: str | None = None,
     ) -> None:
-        """`feerate_min` (sats per 1000 vbytes) is used when the node has no estimate or a lower one.
+        """`feerate_min` (sats per 1000 vbytes) stands in for a missing or lower estimate.
 
         `network` and `asset` are this deployment's names, if other than those of `params`.
         """
@@ -105,7 +105,7 @@ class UtxoChain:
             self.params, raw, block.height, watched, block.hash, asset=self._asset
         )
 
-    def balance_units(self, target: bytes, asset: str, at: BlockRef) -> int:
+    def balance_units(self, target: bytes, asset: str, at: BlockRef) -> int:  # noqa: ARG002
         """Never: outputs are counted from blocks."""
         raise InvariantError("a UTXO chain has no balances, count its outputs")
 

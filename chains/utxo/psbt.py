@@ -113,10 +113,7 @@ class Psbt:
         for known, maps in ((INPUT_FIELDS, maps_in), (OUTPUT_FIELDS, maps_out)):
             for one in maps:
                 check_map(one, known, version)
-        if version == 0:
-            tx = _unsigned(pairs)
-        else:
-            tx = _constructed(pairs, maps_in, maps_out)
+        tx = _unsigned(pairs) if version == 0 else _constructed(pairs, maps_in, maps_out)
         return cls(
             version=version,
             tx=tx,

@@ -22,11 +22,19 @@ class Signature(Protocol):
     """A signature over one input: DER and the type byte, by a compressed key."""
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """Which input."""
+        ...
+
     @property
-    def public_key(self) -> bytes: ...
+    def public_key(self) -> bytes:
+        """33 bytes."""
+        ...
+
     @property
-    def signature(self) -> bytes: ...
+    def signature(self) -> bytes:
+        """DER and 0x01."""
+        ...
 
 
 def build(

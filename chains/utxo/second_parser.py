@@ -34,22 +34,38 @@ class Spent(Protocol):
     """An output that the transaction is meant to spend."""
 
     @property
-    def txid(self) -> str: ...
+    def txid(self) -> str:
+        """Lower-case hex."""
+        ...
+
     @property
-    def vout(self) -> int: ...
+    def vout(self) -> int:
+        """Which output of it."""
+        ...
+
     @property
-    def units(self) -> int: ...
+    def units(self) -> int:
+        """Satoshi."""
+        ...
+
     @property
-    def script(self) -> bytes: ...
+    def script(self) -> bytes:
+        """The output script."""
+        ...
 
 
 class Paid(Protocol):
     """An output that the transaction is meant to make."""
 
     @property
-    def units(self) -> int: ...
+    def units(self) -> int:
+        """Satoshi."""
+        ...
+
     @property
-    def script(self) -> bytes: ...
+    def script(self) -> bytes:
+        """The output script."""
+        ...
 
 
 class SecondParser:

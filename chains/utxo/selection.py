@@ -121,7 +121,7 @@ def plan_spend(
 
 
 def _usable(coins: Sequence[Coin], weights: Mapping[str, int], feerate: int) -> list[_Valued]:
-    """Coins worth more than their own input, the most valuable first; order never depends on luck."""
+    """Coins worth more than their own input, the most valuable first, in one fixed order."""
     valued = [
         _Valued(coin.sats - fees.fee_sats(fees.vbytes(weights[coin.place.source]), feerate), coin)
         for coin in coins
