@@ -33,8 +33,23 @@ class PrivateNode:
         """First four bytes of HASH160 of the public key."""
         return hash160(self.public_key)[:4]
 
+    def child_secret(self, index: int) -> bytes:
+        """The child's private key alone: what the last step before a signature needs."""
+        return self._tweaked(index)[0]
+
     def child(self, index: int) -> "PrivateNode":
         """CKDpriv. Raises DerivationError for the one in 2^127 index that has no key."""
+        secret, chain_code = self._tweaked(index)
+        return PrivateNode(
+            secret=secret,
+            chain_code=chain_code,
+            public_key=secp.public_key(secret),
+            depth=self.depth + 1,
+            index=index,
+            parent_fingerprint=self.fingerprint,
+        )
+
+    def _tweaked(self, index: int) -> tuple[bytes, bytes]:
         if not 0 <= index < 2 * HARDENED:
             raise DerivationError(f"got index {index}, expected 0 to 2^32 - 1")
         head = b"\x00" + self.secret if index >= HARDENED else self.public_key
@@ -42,14 +57,7 @@ class PrivateNode:
         secret = secp.tweaked(self.secret, digest[:32])
         if secret is None:
             raise DerivationError(f"got index {index} that has no key, expected another index")
-        return PrivateNode(
-            secret=secret,
-            chain_code=digest[32:],
-            public_key=secp.public_key(secret),
-            depth=self.depth + 1,
-            index=index,
-            parent_fingerprint=self.fingerprint,
-        )
+        return secret, digest[32:]
 
     def xpub(self, version: int) -> str:
         """Extended public key as text, with the network's BIP-32 version."""
@@ -96,10 +104,15 @@ class KeyChain:
 
     def node(self, path: tuple[int, ...]) -> PrivateNode:
         """The node at a full path."""
-        if not path:
-            return self._root
+        return self._parent(path).child(path[-1]) if path else self._root
+
+    def secret(self, path: tuple[int, ...]) -> bytes:
+        """The private key at a full path of one step or more."""
+        return self._parent(path).child_secret(path[-1])
+
+    def _parent(self, path: tuple[int, ...]) -> PrivateNode:
         parent = self._branches.get(path[:-1])
         if parent is None:
             parent = self.node(path[:-1])
             self._branches[path[:-1]] = parent
-        return parent.child(path[-1])
+        return parent

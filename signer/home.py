@@ -30,7 +30,7 @@ from signer.keystore import (
     public_value,
 )
 from signer.log import Log, LogKind
-from signer.protocol import digest, identity_sign
+from signer.protocol import IdentityKey, digest
 from signer.registry import Account
 from signer.state import MONTH_S, State
 from signer.storage import StorageError, read_limited, sync_directory, write_atomic
@@ -56,12 +56,12 @@ class Keys:
     """The secrets of a home while it is unlocked."""
 
     chain: KeyChain = field(repr=False)
-    identity_seed: bytes = field(repr=False)
+    identity: IdentityKey = field(repr=False)
     state_key: bytes = field(repr=False)
 
     def sign_identity(self, domain: str, body: bytes) -> bytes:
         """Ed25519 signature of a body by this signer's identity."""
-        return identity_sign(self.identity_seed, digest(domain, body))
+        return self.identity.sign(digest(domain, body))
 
 
 class Home:
@@ -72,15 +72,15 @@ class Home:
 
     def __init__(self, path: Path, *, any_config: bool = False) -> None:
         self.path = path
-        if not (path / "mark").exists():
+        if not path.joinpath("mark").exists():
             raise HomeError(f"got no signer home in {path}, expected one made by init")
-        self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self._lock = os.open(path.joinpath("lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._lock)
             raise HomeError("got a home in use by another process, expected it free") from error
-        self.log = Log(path / "log", path / "mark")
+        self.log = Log(path.joinpath("log"), path.joinpath("mark"))
         self.state = State()
         self.keys: Keys | None = None
         try:
@@ -124,7 +124,7 @@ class Home:
         self.log.authenticate(opened[SecretUse.STATE].secret)
         keys = Keys(
             KeyChain(opened[SecretUse.SEED].secret),
-            opened[SecretUse.IDENTITY].secret,
+            IdentityKey(opened[SecretUse.IDENTITY].secret),
             opened[SecretUse.STATE].secret,
         )
         if keys.chain.fingerprint != self.state.fingerprint:
@@ -203,7 +203,7 @@ class Home:
         return max(time_s, self.log.last_time_s)
 
     def _open_key(self, use: SecretUse, kek: Kek) -> OpenedKey:
-        data = read_limited(self.path / "keys" / f"{use}.hk1", FILE_BYTES_MAX)
+        data = read_limited(self.path.joinpath("keys", f"{use}.hk1"), FILE_BYTES_MAX)
         opened = decode_key(data, kek)
         expected = (use, f"{self.state.signer_id}/{use}")
         if (opened.header.use, opened.header.kid) != expected:
@@ -211,7 +211,7 @@ class Home:
         return opened
 
     def _config_file(self, sha256: bytes) -> Path:
-        return self.path / "config" / f"{sha256.hex()}.toml"
+        return self.path.joinpath("config", f"{sha256.hex()}.toml")
 
     def _load_config(self, any_config: bool) -> SignerConfig | None:
         if not self.state.config_sha256:
@@ -267,7 +267,7 @@ def create(
     # Left by a process that was killed here; nobody was ever given anything of it.
     shutil.rmtree(part, ignore_errors=True)
     for folder in ("keys", "config"):
-        (part / folder).mkdir(parents=True, mode=0o700)
+        part.joinpath(folder).mkdir(parents=True, mode=0o700)
     secrets = {
         SecretUse.SEED: new_secret(random, SEED_BYTES, "seed", second),
         SecretUse.IDENTITY: new_secret(random, 32, "identity", second),
@@ -285,8 +285,8 @@ def create(
             created_s=time_s,
             policy_id="",
         )
-        write_atomic(part / "keys" / f"{use}.hk1", encode_key(header, secret, kek, random))
-    log = Log.create(part / "log", part / "mark", secrets[SecretUse.STATE])
+        write_atomic(part.joinpath("keys", f"{use}.hk1"), encode_key(header, secret, kek, random))
+    log = Log.create(part.joinpath("log"), part.joinpath("mark"), secrets[SecretUse.STATE])
     created = {
         "signer_id": signer_id,
         "fingerprint": KeyChain(secrets[SecretUse.SEED]).fingerprint,

@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import cbor2
@@ -67,10 +68,15 @@ def digest(domain: str, body: bytes) -> bytes:
 def verify(public_key: bytes, message: bytes, sig: bytes) -> None:
     """Raise ProtocolError unless `sig` is the Ed25519 (RFC 8032) signature of `message`."""
     try:
-        key = eddsa.import_public_key(public_key)
-        eddsa.new(key, "rfc8032").verify(message, sig)
+        eddsa.new(_imported(public_key), "rfc8032").verify(message, sig)
     except ValueError as error:
         raise ProtocolError("got a signature that does not verify") from error
+
+
+@lru_cache(maxsize=256)
+def _imported(public_key: bytes) -> ECC.EccKey:
+    """Decoding a key costs as much as a signature, and the same few keys come again."""
+    return eddsa.import_public_key(public_key)
 
 
 def public_key_of(seed: bytes) -> bytes:
@@ -79,10 +85,21 @@ def public_key_of(seed: bytes) -> bytes:
     return key.public_key().export_key(format="raw")
 
 
+class IdentityKey:
+    """An identity's private key, ready to sign many times; shows nothing of itself."""
+
+    def __init__(self, seed: bytes) -> None:
+        key = ECC.construct(curve="Ed25519", seed=seed)  # type: ignore[arg-type]
+        self._signer = eddsa.new(key, "rfc8032")
+
+    def sign(self, message: bytes) -> bytes:
+        """Ed25519 signature of a digest."""
+        return self._signer.sign(message)
+
+
 def identity_sign(seed: bytes, message: bytes) -> bytes:
     """Ed25519 signature of a digest by an identity key (coordinator, approver or signer)."""
-    key = ECC.construct(curve="Ed25519", seed=seed)  # type: ignore[arg-type]
-    return eddsa.new(key, "rfc8032").sign(message)
+    return IdentityKey(seed).sign(message)
 
 
 def load(data: bytes, what: str) -> Any:

@@ -239,7 +239,7 @@ def test_a_missing_home_is_said(tmp_path: Path) -> None:
 
 def test_nothing_secret_is_printed(world: World, tmp_path: Path, passphrase: Path) -> None:
     home = world.open("hot")
-    secrets = [home.unlocked().identity_seed.hex(), home.unlocked().state_key.hex()]
+    secrets = [home.unlocked().state_key.hex(), home.unlocked().chain.secret((0,)).hex()]
     home.close()
     request = asked(world, tmp_path)
 
