@@ -1,12 +1,12 @@
 # One command each; every target installs what it needs first, and nothing twice.
 #   make demo [KEEP=1]   the whole life of money on real chains; KEEP=1 leaves the service up
 #   make test            all tests           make check   style, types, walls
-#   make bench           ours beside peers   make serve   the service, CONFIG=config/example.toml
+#   make bench           ours beside peers   make serve   the service, CONFIG=config/wallet.toml
 #   make devnet          BTC, LTC and ETH nodes until Ctrl-C
 #   make lock            new lock files      make clean   forget everything installed and built
 
 PYTHON ?= python3
-CONFIG ?= config/example.toml
+CONFIG ?= config/wallet.toml
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help

@@ -21,15 +21,25 @@ Rule = Callable[[str, ast.Module], Iterator[tuple[int, str]]]
 
 
 def no_floats(path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Float literals, `float`, and `/`: amounts are whole base units, paths use joinpath."""
+    """Float literals, `float`, and `/`, unless a text beside it shows that it joins a path."""
     for node in ast.walk(tree):
         match node:
-            case ast.BinOp(op=ast.Div()) | ast.AugAssign(op=ast.Div()):
+            case ast.BinOp(op=ast.Div()) if not _joins_a_path(node):
+                yield node.lineno, "a division by /"
+            case ast.AugAssign(op=ast.Div()):
                 yield node.lineno, "a division by /"
             case ast.Constant(value=float()) if not path.startswith(SECONDS_ALLOWED):
                 yield node.lineno, "a float literal"
             case ast.Name(id="float") if not path.startswith(SECONDS_ALLOWED):
                 yield node.lineno, "the type float"
+
+
+def _joins_a_path(node: ast.expr) -> bool:
+    """Whether a text literal stands in a chain of `/`: no number is divided by a text."""
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)):
+        return False
+    text = isinstance(node.right, ast.Constant) and isinstance(node.right.value, str)
+    return text or isinstance(node.right, ast.JoinedStr) or _joins_a_path(node.left)
 
 
 def no_call_in_default(_path: str, tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -147,6 +157,7 @@ PLANTED = (
     (no_floats, "wallet/x.py", "total /= 2"),
     (no_floats, "wallet/x.py", "fee = float(text)"),
     (no_floats, "wallet/devnet/x.py", "fee = total / 2"),
+    (no_floats, "wallet/x.py", "file = folder / name"),
     (no_call_in_default, "wallet/x.py", "def f(now=time()): ..."),
     (no_call_in_default, "wallet/x.py", "def f(*, rows=[g()]): ..."),
     (no_call_in_default, "wallet/x.py", "f = lambda now=time(): now"),
@@ -173,6 +184,7 @@ def test_rule_finds_a_planted_break(rule: Rule, path: str, source: str) -> None:
     [
         (no_floats, "fee = total // 2"),
         (no_call_in_default, "def f(folder=Path('.')): ..."),
+        (no_floats, "file = root / 'data' / name"),
         (telling_names, "class Accommodation: ..."),
     ],
 )
