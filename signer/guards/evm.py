@@ -18,6 +18,7 @@ from signer.guards.evm_payees import (
 from signer.guards.facts import (
     GuardContext,
     NetworkRules,
+    OwnKey,
     RegisteredVault,
     SignatureForm,
     SigningJob,
@@ -29,8 +30,6 @@ from signer.protocol import Intent, Kind, OwnOutput, Purpose, SignRequest
 PPM = 1_000_000
 """Shares are parts per million."""
 
-_NOBODY = bytes(20)
-
 
 def check_evm_tx(request: SignRequest, context: GuardContext) -> SpendFacts:
     """What an EIP-1559 transaction really does and the signature it needs. Raises Refused."""
@@ -39,9 +38,7 @@ def check_evm_tx(request: SignRequest, context: GuardContext) -> SpendFacts:
     tx = _decode(request.payload)
     if tx.chain_id != rules.chain_id:
         raise Refused("evm.wrong_chain", f"got chain {tx.chain_id}, expected {rules.chain_id}")
-    if tx.to == _NOBODY:
-        raise Refused("evm.zero_payee", "the zero address burns what it is sent")
-    sender, own = sender_of(request, context)
+    sender, key, own = sender_of(request, context)
     call, source = _payment(tx, sender, request, context, rules)
     payee = matched_payee(intent, call, source, request, context)
     _check_fee(tx, intent, call, rules)
@@ -57,7 +54,7 @@ def check_evm_tx(request: SignRequest, context: GuardContext) -> SpendFacts:
         size=tx.gas_limit,
         feerate=tx.max_fee_wei,
         snapshot=hashlib.sha256(request.payload).digest(),
-        jobs=(_job(tx, sender, own),),
+        jobs=(_job(tx, sender, key, own),),
         nonce=(own.address, tx.nonce),
         notes=(call.note,) if call.note else (),
     )
@@ -151,13 +148,11 @@ def _check_nonce(
         raise Refused("nonce.gap", f"got nonce {tx.nonce}, signed up to {last} for {address}")
 
 
-def _job(tx: UnsignedTx, sender: RegisteredVault, own: OwnOutput) -> SigningJob:
-    if sender.own is None:
-        raise Refused("request.not_our_key", f"no key of ours is in {sender.name}")
+def _job(tx: UnsignedTx, sender: RegisteredVault, key: OwnKey, own: OwnOutput) -> SigningJob:
     return SigningJob(
         index=0,
         digest=tx.signing_hash,
-        path=(*sender.own.path, BRANCH, own.index),
+        path=(*key.path, BRANCH, own.index),
         public_key=sender.vault.public_key_at(own.index),
         answer_key=sender.vault.address_at(own.index),
         form=SignatureForm.RSV,

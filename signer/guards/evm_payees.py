@@ -5,7 +5,14 @@ from chains.evm.accounts import FixedAddress, KeyAccount
 from chains.evm.addresses import checksum
 from signer.errors import Refused
 from signer.guards.evm_calls import Call
-from signer.guards.facts import GuardContext, NetworkRules, PayeeFact, RegisteredVault, Role
+from signer.guards.facts import (
+    GuardContext,
+    NetworkRules,
+    OwnKey,
+    PayeeFact,
+    RegisteredVault,
+    Role,
+)
 from signer.guards.owners import payee_facts
 from signer.protocol import Intent, Kind, OwnOutput, Purpose, SignRequest
 
@@ -78,8 +85,10 @@ def matched_payee(
     return payee_facts(request, context)[0]
 
 
-def sender_of(request: SignRequest, context: GuardContext) -> tuple[RegisteredVault, OwnOutput]:
-    """The account that signs, its address derived anew from its registered key. Raises Refused."""
+def sender_of(
+    request: SignRequest, context: GuardContext
+) -> tuple[RegisteredVault, OwnKey, OwnOutput]:
+    """The account that signs, our key in it, and its address derived anew. Raises Refused."""
     own = request.sender
     if own is None:
         raise Refused("sender.missing", "got no sender, expected the key's origin")
@@ -98,4 +107,4 @@ def sender_of(request: SignRequest, context: GuardContext) -> tuple[RegisteredVa
         raise Refused("sender.path", f"got branch {own.branch}, expected {BRANCH}")
     if address != own.address:
         raise Refused("sender.mismatch", f"got {own.address[:64]}, derived {address}")
-    return entry, own
+    return entry, entry.own, own
