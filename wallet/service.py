@@ -7,8 +7,10 @@ from fastapi import FastAPI
 
 from chains.evm.chain import EvmChain
 from chains.ports import Chain
+from chains.types import Family
 from wallet.addresses.issuing import Purpose, issue_own
 from wallet.api.app import create_app
+from wallet.api.forgetting import forget_expired
 from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
@@ -101,6 +103,11 @@ def build_worker(deployment: Deployment) -> Worker:
             every_s=5,
             run=_quietly(lambda: deployment.withdrawals.expire(deployment.database)),
         ),
+        Job(
+            name="forget",
+            every_s=60,
+            run=lambda: forget_expired(deployment.database, deployment.clock),
+        ),
     ]
     return Worker(jobs)
 
@@ -124,7 +131,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
 
     def pay() -> None:
         payer.pay_queued(network.id)
-        if network.deposit:
+        if network.family == Family.EVM:
             gatherer.run(network.id)
         deployment.payments.run(network.id)
 
