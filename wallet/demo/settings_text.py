@@ -148,6 +148,7 @@ feerate_min = 2000
 feerate_max = 500000
 hot = "bitcoin-hot"
 cold = "bitcoin-cold"
+deposit = "bitcoin-hot"
 
 [[networks]]
 id = "litecoin-regtest"
@@ -160,6 +161,7 @@ feerate_min = 20000
 feerate_max = 5000000
 hot = "litecoin-hot"
 cold = "litecoin-cold"
+deposit = "litecoin-hot"
 
 [[networks]]
 id = "ethereum-31337"
