@@ -47,6 +47,10 @@ OUTSIDE = utxo_world.vault(Template.WPKH, (9,), name="outside")
 """Somebody else's wallet, to pay to."""
 
 
+CUSTOMER = checksum(evm_world.CUSTOMER)
+"""Somebody else's account on the ETH chain."""
+
+
 def outside_address(index: int) -> str:
     """An address of somebody else on the BTC chain."""
     return OUTSIDE.address_at(utxo_world.REGTEST, 0, index)

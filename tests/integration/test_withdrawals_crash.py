@@ -10,14 +10,11 @@ import pytest
 from tests import evm_world
 from tests.fakes import Fault, SignerFault
 from tests.integration import killed_child
-from tests.payments_world import BTC, ETH, Keep, World, outside_address
+from tests.payments_world import BTC, CUSTOMER, ETH, Keep, World, outside_address
 from wallet.store.database import Database
 from wallet.withdrawals.records import Withdrawal
 from wallet.withdrawals.requests import WithdrawalOrder
 from wallet.withdrawals.states import WithdrawalStatus as W
-
-CUSTOMER = evm_world.CUSTOMER
-CUSTOMER_TEXT = evm_world.checksum(CUSTOMER)  # type: ignore[attr-defined]
 
 COMMON = [
     "payment.built",
@@ -66,7 +63,7 @@ def begin(database: Database, network: str) -> tuple[Keep, list[Withdrawal]]:
     else:
         world.fund_hot_gas()
         world.deposit(user, "ETH", 10**18)
-        asked = [world.withdraw(user, "ETH", CUSTOMER_TEXT, 10**16, "w-0")]
+        asked = [world.withdraw(user, "ETH", CUSTOMER, 10**16, "w-0")]
     return world.keep, asked
 
 
@@ -89,7 +86,7 @@ def check_paid_once(database: Database, keep: Keep, asked: list[Withdrawal]) -> 
             assert keep.btc.paid_units(withdrawal.target) == withdrawal.units
     else:
         assert len(keep.eth.sent) == 1
-        assert keep.eth.held(CUSTOMER, "ETH") == sum(w.units for w in asked)
+        assert keep.eth.held(evm_world.CUSTOMER, "ETH") == sum(w.units for w in asked)
     world.check_books()
 
 

@@ -18,6 +18,9 @@ from wallet.withdrawals.states import WithdrawalStatus
 QUEUE_MAX = 500
 """Withdrawals looked at in one pass."""
 
+_HALVE_FROM = 8
+"""A batch that does not fit loses half of it from this size on, below it one at a time."""
+
 _FEES = "fees."
 """Policy reasons about the fee: cheaper hours may lift them, so the withdrawal keeps waiting."""
 
@@ -48,7 +51,7 @@ class WithdrawalPayer:
         now_s = self._context.clock.now_s()
         size = max(1, settings.batch_payees_max)
         built = 0
-        oldest = min((w.updated_s for w in together), default=now_s)
+        oldest = min((w.created_s for w in together), default=now_s)
         if len(together) >= size or now_s - oldest >= settings.batch_wait_s:
             for start in range(0, len(together), size):
                 built += self._batch(together[start : start + size])
@@ -59,14 +62,18 @@ class WithdrawalPayer:
         while len(batch) > 1:
             try:
                 self._start(batch)
-                return len(batch)
             except WithdrawalMoved:
                 return 0  # one was cancelled just now; the next pass reads the queue anew
-            except (FundsMissing, Unpayable):
-                batch = batch[:-1] if len(batch) < 8 else batch[: len(batch) // 2]
+            except (FundsMissing, Unpayable) as error:
+                keep = len(batch) - 1 if len(batch) < _HALVE_FROM else len(batch) // 2
+                for left_out in batch[keep:]:
+                    self._put_off(left_out, error)
+                batch = batch[:keep]
             except NotBuilt:
                 # One of them may be the reason: each by itself shows which.
                 return self._one_by_one(batch)
+            else:
+                return len(batch)
         return self._one_by_one(batch)
 
     def _one_by_one(self, waiting: list[Withdrawal]) -> int:
