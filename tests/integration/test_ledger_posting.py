@@ -30,7 +30,7 @@ from wallet.ledger.posting import (
 )
 from wallet.ledger.transfers import UNITS_MAX
 from wallet.store.database import Database
-from wallet.store.schema import ledger_batches, ledger_transfers
+from wallet.store.ledger_tables import ledger_batches, ledger_transfers
 
 ALICE = chart.user("alice")
 NOW_S = 1_700_000_000
@@ -181,10 +181,15 @@ def test_a_refused_batch_changes_nothing(
     assert (alice(database), rows(database)) == before
 
 
-def test_a_refused_line_undoes_the_lines_before_it(database: Database) -> None:
-    with pytest.raises(InsufficientFunds), database.write() as tx:
+def post_two(database: Database) -> None:
+    with database.write() as tx:
         post_batch(tx, "good", [credit(5)], NOW_S)
         post_batch(tx, "bad", [hold("h", 6)], NOW_S)
+
+
+def test_a_refused_batch_undoes_those_before_it_in_the_transaction(database: Database) -> None:
+    with pytest.raises(InsufficientFunds):
+        post_two(database)
     assert rows(database) == (0, 0)
     assert post(database, "next", credit(1)).id == 1
 

@@ -61,8 +61,11 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One ledger account. Only liabilities are kept from going below zero: what a chain did must
-    always be bookable, and reconciliation tells when it should not have happened."""
+    """One ledger account.
+
+    Only liabilities are kept from going below zero: what a chain did must always be bookable, and
+    reconciliation tells when it should not have happened.
+    """
 
     id: str
     owner: str

@@ -114,7 +114,9 @@ def _is_busy(error: OperationalError) -> bool:
 def _sqlite_engine(url: URL) -> Engine:
     if not url.database or url.database == ":memory:":
         raise BadDatabaseUrl("got SQLite in memory, expected a file: sqlite:///path")
-    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    path = Path(url.database)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)  # SQLite gives its side files the same mode
     engine = create_engine(url, connect_args={"timeout": BUSY_MS // 1000})
 
     @event.listens_for(engine, "connect")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Numeric, String
+from sqlalchemy import ColumnElement, Numeric, String
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -40,39 +40,47 @@ class BaseUnits(TypeDecorator[int]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The engine's own column type."""
         if dialect.name == "postgresql":
             return dialect.type_descriptor(Numeric(DIGITS, 0, asdecimal=True))
         return dialect.type_descriptor(String(DIGITS + 1))
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> Any:
+        """A number on its way into the database."""
         if value is None:
             return None
         return value if dialect.name == "postgresql" else encode_units(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
+        """A number on its way out of the database."""
         if value is None:
             return None
         return int(value) if dialect.name == "postgresql" else decode_units(value)
 
 
-class units_sum(FunctionElement[int]):
+def units_sum(column: ColumnElement[int]) -> "UnitsSum":
     """The exact sum of a BaseUnits column; SQL's own SUM would misread SQLite's text.
 
     NULL over no rows, as SUM.
     """
+    return UnitsSum(column)
+
+
+class UnitsSum(FunctionElement[int]):
+    """The SQL expression behind units_sum."""
 
     name = "units_sum"
     type = BaseUnits()
     inherit_cache = True
 
 
-@compiles(units_sum)
-def _sum_of_text(element: units_sum, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(UnitsSum)
+def _sum_of_text(element: UnitsSum, compiler: SQLCompiler, **kw: Any) -> str:
     return f"units_sum({compiler.process(element.clauses, **kw)})"
 
 
-@compiles(units_sum, "postgresql")
-def _sum_of_numeric(element: units_sum, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(UnitsSum, "postgresql")
+def _sum_of_numeric(element: UnitsSum, compiler: SQLCompiler, **kw: Any) -> str:
     return f"sum({compiler.process(element.clauses, **kw)})"
 
 

@@ -1,9 +1,8 @@
-"""The first schema: every table as wallet.store.schema had it, and the walls around the ledger."""
+"""The first schema: the tables as frozen in tables_0001_*.sql, and the walls around the ledger."""
 
 from alembic import op
 
-from wallet.store import schema
-from wallet.store.migrations import walls_0001_postgresql, walls_0001_sqlite
+from wallet.store.migrations import freeze, walls_0001_postgresql, walls_0001_sqlite
 
 revision = "0001"
 down_revision = None
@@ -14,8 +13,9 @@ depends_on = None
 def upgrade() -> None:
     """Forward; there is no way back."""
     connection = op.get_bind()
-    schema.metadata.create_all(connection)
-    walls = walls_0001_sqlite if connection.dialect.name == "sqlite" else walls_0001_postgresql
-    for statement in walls.STATEMENTS:
+    dialect = connection.dialect.name
+    tables = freeze.statements(freeze.frozen_file(dialect).read_text(encoding="utf-8"))
+    walls = walls_0001_sqlite if dialect == "sqlite" else walls_0001_postgresql
+    for statement in (*tables, *walls.STATEMENTS):
         # Without parameters "%" is just a percent sign to the driver.
         connection.exec_driver_sql(statement, execution_options={"no_parameters": True})

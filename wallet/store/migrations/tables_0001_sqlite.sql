@@ -1,0 +1,351 @@
+CREATE TABLE accounts (
+  id VARCHAR(36) NOT NULL,
+  external_id VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_accounts PRIMARY KEY (id),
+  CONSTRAINT uq_accounts_external_id UNIQUE (external_id)
+);
+
+CREATE TABLE api_keys (
+  id VARCHAR(36) NOT NULL,
+  name VARCHAR(128) NOT NULL,
+  public_key BLOB NOT NULL,
+  scopes TEXT NOT NULL,
+  networks_allowed TEXT NOT NULL,
+  created_s BIGINT NOT NULL,
+  revoked_s BIGINT,
+  CONSTRAINT pk_api_keys PRIMARY KEY (id)
+);
+
+CREATE TABLE api_nonces (
+  key_id VARCHAR(36) NOT NULL,
+  nonce VARCHAR(64) NOT NULL,
+  expires_s BIGINT NOT NULL,
+  CONSTRAINT pk_api_nonces PRIMARY KEY (key_id, nonce)
+);
+
+CREATE INDEX ix_api_nonces_expires_s ON api_nonces (expires_s);
+
+CREATE TABLE approvals (
+  intent_digest BLOB NOT NULL,
+  approver VARCHAR(128) NOT NULL,
+  body BLOB NOT NULL,
+  sig BLOB NOT NULL,
+  received_s BIGINT NOT NULL,
+  CONSTRAINT pk_approvals PRIMARY KEY (intent_digest, approver)
+);
+
+CREATE TABLE blocks (
+  network VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  hash VARCHAR(64) NOT NULL,
+  parent VARCHAR(64) NOT NULL,
+  time_s BIGINT NOT NULL,
+  scanned_s BIGINT NOT NULL,
+  CONSTRAINT pk_blocks PRIMARY KEY (network, height)
+);
+
+CREATE TABLE counters (
+  name VARCHAR(255) NOT NULL,
+  value BIGINT NOT NULL,
+  head BLOB,
+  CONSTRAINT pk_counters PRIMARY KEY (name)
+);
+
+CREATE TABLE events (
+  seq BIGINT NOT NULL,
+  type VARCHAR(64) NOT NULL,
+  subject VARCHAR(128) NOT NULL,
+  body TEXT NOT NULL,
+  hash BLOB NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_events PRIMARY KEY (seq)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE idempotency (
+  key_id VARCHAR(36) NOT NULL,
+  idempotency_key VARCHAR(128) NOT NULL,
+  request_hash BLOB NOT NULL,
+  status_code INTEGER NOT NULL,
+  response TEXT NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_idempotency PRIMARY KEY (key_id, idempotency_key)
+);
+
+CREATE INDEX ix_idempotency_created_s ON idempotency (created_s);
+
+CREATE TABLE ledger_accounts (
+  id VARCHAR(36) NOT NULL,
+  owner VARCHAR(128) NOT NULL,
+  kind VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  may_go_negative INTEGER NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_accounts PRIMARY KEY (id),
+  CONSTRAINT ck_ledger_accounts_kind CHECK (kind IN ('asset', 'liability', 'equity', 'revenue', 'expense')),
+  CONSTRAINT ck_ledger_accounts_flag CHECK (may_go_negative IN (0, 1)),
+  CONSTRAINT ck_ledger_accounts_liabilities_covered CHECK (kind <> 'liability' OR may_go_negative = 0),
+  CONSTRAINT uq_ledger_accounts_owner_asset UNIQUE (owner, asset),
+  CONSTRAINT uq_ledger_accounts_id_asset UNIQUE (id, asset)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE ledger_batches (
+  id BIGINT NOT NULL,
+  cause VARCHAR(128) NOT NULL,
+  transfers INTEGER NOT NULL,
+  content BLOB NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_batches PRIMARY KEY (id),
+  CONSTRAINT uq_ledger_batches_cause UNIQUE (cause)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE ledger_totals (
+  asset VARCHAR(64) NOT NULL,
+  kind VARCHAR(64) NOT NULL,
+  debits VARCHAR(79) NOT NULL,
+  credits VARCHAR(79) NOT NULL,
+  debits_held VARCHAR(79) NOT NULL,
+  credits_held VARCHAR(79) NOT NULL,
+  last_entry BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_totals PRIMARY KEY (asset, kind)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE payments (
+  id VARCHAR(36) NOT NULL,
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  purpose VARCHAR(64) NOT NULL,
+  source VARCHAR(64) NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  sub_status VARCHAR(64) NOT NULL,
+  request BLOB NOT NULL,
+  request_id VARCHAR(36) NOT NULL,
+  payload_digest BLOB NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  fee_units_max VARCHAR(79) NOT NULL,
+  fee_units VARCHAR(79),
+  sender VARCHAR(64),
+  nonce BIGINT,
+  raw BLOB,
+  txid VARCHAR(66),
+  height BIGINT,
+  parent_id VARCHAR(36),
+  created_s BIGINT NOT NULL,
+  updated_s BIGINT NOT NULL,
+  CONSTRAINT pk_payments PRIMARY KEY (id),
+  CONSTRAINT uq_payments_network_sender_nonce UNIQUE (network, sender, nonce),
+  CONSTRAINT uq_payments_request_id UNIQUE (request_id),
+  CONSTRAINT uq_payments_txid UNIQUE (txid),
+  CONSTRAINT fk_payments_parent_id FOREIGN KEY(parent_id) REFERENCES payments (id)
+);
+
+CREATE INDEX ix_payments_status ON payments (status, network);
+
+CREATE TABLE thresholds (
+  asset VARCHAR(64) NOT NULL,
+  mode VARCHAR(64) NOT NULL,
+  hot_min VARCHAR(79) NOT NULL,
+  hot_target VARCHAR(79) NOT NULL,
+  hot_max VARCHAR(79) NOT NULL,
+  changed_by VARCHAR(128) NOT NULL,
+  changed_s BIGINT NOT NULL,
+  CONSTRAINT pk_thresholds PRIMARY KEY (asset)
+);
+
+CREATE TABLE webhooks (
+  id VARCHAR(36) NOT NULL,
+  url TEXT NOT NULL,
+  secret_box BLOB NOT NULL,
+  event_types TEXT NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  next_seq BIGINT NOT NULL,
+  created_by VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_webhooks PRIMARY KEY (id)
+);
+
+CREATE TABLE addresses (
+  id VARCHAR(36) NOT NULL,
+  account_id VARCHAR(36),
+  network VARCHAR(64) NOT NULL,
+  source VARCHAR(64) NOT NULL,
+  branch INTEGER NOT NULL,
+  position BIGINT NOT NULL,
+  purpose VARCHAR(64) NOT NULL,
+  address VARCHAR(128) NOT NULL,
+  target BLOB NOT NULL,
+  label VARCHAR(128),
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_addresses PRIMARY KEY (id),
+  CONSTRAINT uq_addresses_network_target UNIQUE (network, target),
+  CONSTRAINT uq_addresses_network_source_branch_position UNIQUE (network, source, branch, position),
+  CONSTRAINT fk_addresses_account_id FOREIGN KEY(account_id) REFERENCES accounts (id)
+);
+
+CREATE INDEX ix_addresses_account ON addresses (account_id, network, created_s);
+
+CREATE TABLE ledger_balances (
+  account_id VARCHAR(36) NOT NULL,
+  debits VARCHAR(79) NOT NULL,
+  credits VARCHAR(79) NOT NULL,
+  debits_held VARCHAR(79) NOT NULL,
+  credits_held VARCHAR(79) NOT NULL,
+  last_entry BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_balances PRIMARY KEY (account_id),
+  CONSTRAINT fk_ledger_balances_account_id FOREIGN KEY(account_id) REFERENCES ledger_accounts (id)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE ledger_transfers (
+  id VARCHAR(36) NOT NULL,
+  batch_id BIGINT NOT NULL,
+  line INTEGER NOT NULL,
+  kind VARCHAR(64) NOT NULL,
+  hold_id VARCHAR(36),
+  debit_id VARCHAR(36) NOT NULL,
+  credit_id VARCHAR(36) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  CONSTRAINT pk_ledger_transfers PRIMARY KEY (id),
+  CONSTRAINT fk_ledger_transfers_debit_id_asset FOREIGN KEY(debit_id, asset) REFERENCES ledger_accounts (id, asset),
+  CONSTRAINT fk_ledger_transfers_credit_id_asset FOREIGN KEY(credit_id, asset) REFERENCES ledger_accounts (id, asset),
+  CONSTRAINT ck_ledger_transfers_kind CHECK (kind IN ('single', 'hold', 'post', 'void')),
+  CONSTRAINT ck_ledger_transfers_two_sides CHECK (debit_id <> credit_id),
+  CONSTRAINT ck_ledger_transfers_line CHECK (line >= 0 AND line * 2 < 2000000),
+  CONSTRAINT uq_ledger_transfers_batch_id_line UNIQUE (batch_id, line),
+  CONSTRAINT uq_ledger_transfers_hold_id UNIQUE (hold_id),
+  CONSTRAINT fk_ledger_transfers_batch_id FOREIGN KEY(batch_id) REFERENCES ledger_batches (id) DEFERRABLE INITIALLY DEFERRED,
+  CONSTRAINT fk_ledger_transfers_hold_id FOREIGN KEY(hold_id) REFERENCES ledger_transfers (id)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE payment_answers (
+  payment_id VARCHAR(36) NOT NULL,
+  signer_id VARCHAR(128) NOT NULL,
+  answer BLOB NOT NULL,
+  received_s BIGINT NOT NULL,
+  CONSTRAINT pk_payment_answers PRIMARY KEY (payment_id, signer_id),
+  CONSTRAINT fk_payment_answers_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id)
+);
+
+CREATE TABLE payment_broadcasts (
+  payment_id VARCHAR(36) NOT NULL,
+  attempt INTEGER NOT NULL,
+  started_s BIGINT NOT NULL,
+  outcome VARCHAR(64) NOT NULL,
+  detail TEXT NOT NULL,
+  CONSTRAINT pk_payment_broadcasts PRIMARY KEY (payment_id, attempt),
+  CONSTRAINT fk_payment_broadcasts_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id)
+);
+
+CREATE TABLE treasury_requests (
+  id VARCHAR(36) NOT NULL,
+  purpose VARCHAR(64) NOT NULL,
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  sub_status VARCHAR(64) NOT NULL,
+  intent BLOB NOT NULL,
+  intent_digest BLOB NOT NULL,
+  approvals_required INTEGER NOT NULL,
+  requester VARCHAR(128) NOT NULL,
+  payment_id VARCHAR(36),
+  created_s BIGINT NOT NULL,
+  updated_s BIGINT NOT NULL,
+  expires_s BIGINT NOT NULL,
+  CONSTRAINT pk_treasury_requests PRIMARY KEY (id),
+  CONSTRAINT uq_treasury_requests_intent_digest UNIQUE (intent_digest),
+  CONSTRAINT fk_treasury_requests_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id)
+);
+
+CREATE TABLE webhook_deliveries (
+  webhook_id VARCHAR(36) NOT NULL,
+  seq BIGINT NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  attempts INTEGER NOT NULL,
+  next_s BIGINT NOT NULL,
+  last_result TEXT NOT NULL,
+  CONSTRAINT pk_webhook_deliveries PRIMARY KEY (webhook_id, seq),
+  CONSTRAINT fk_webhook_deliveries_webhook_id FOREIGN KEY(webhook_id) REFERENCES webhooks (id),
+  CONSTRAINT fk_webhook_deliveries_seq FOREIGN KEY(seq) REFERENCES events (seq)
+);
+
+CREATE INDEX ix_webhook_deliveries_due ON webhook_deliveries (status, next_s);
+
+CREATE TABLE withdrawals (
+  id VARCHAR(36) NOT NULL,
+  external_id VARCHAR(128) NOT NULL,
+  account_id VARCHAR(36) NOT NULL,
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  address VARCHAR(128) NOT NULL,
+  target BLOB NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  fee_units VARCHAR(79) NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  sub_status VARCHAR(64) NOT NULL,
+  intent BLOB NOT NULL,
+  intent_digest BLOB NOT NULL,
+  approvals_required INTEGER NOT NULL,
+  policy_hash VARCHAR(64) NOT NULL,
+  payment_id VARCHAR(36),
+  requester VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  updated_s BIGINT NOT NULL,
+  deadline_s BIGINT NOT NULL,
+  CONSTRAINT pk_withdrawals PRIMARY KEY (id),
+  CONSTRAINT uq_withdrawals_external_id UNIQUE (external_id),
+  CONSTRAINT fk_withdrawals_account_id FOREIGN KEY(account_id) REFERENCES accounts (id),
+  CONSTRAINT uq_withdrawals_intent_digest UNIQUE (intent_digest)
+);
+
+CREATE INDEX ix_withdrawals_account ON withdrawals (account_id, created_s);
+
+CREATE INDEX ix_withdrawals_status ON withdrawals (status, network);
+
+CREATE TABLE deposits (
+  id VARCHAR(36) NOT NULL,
+  account_id VARCHAR(36),
+  address_id VARCHAR(36) NOT NULL,
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  position VARCHAR(64) NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  evidence VARCHAR(64) NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  sub_status VARCHAR(64) NOT NULL,
+  height BIGINT,
+  block_hash VARCHAR(64),
+  confirmations_required INTEGER NOT NULL,
+  seen_s BIGINT NOT NULL,
+  credited_s BIGINT,
+  CONSTRAINT pk_deposits PRIMARY KEY (id),
+  CONSTRAINT uq_deposits_network_txid_position UNIQUE (network, txid, position),
+  CONSTRAINT fk_deposits_account_id FOREIGN KEY(account_id) REFERENCES accounts (id),
+  CONSTRAINT fk_deposits_address_id FOREIGN KEY(address_id) REFERENCES addresses (id)
+);
+
+CREATE INDEX ix_deposits_account ON deposits (account_id, seen_s);
+
+CREATE INDEX ix_deposits_status ON deposits (network, status);
+
+CREATE TABLE utxos (
+  network VARCHAR(64) NOT NULL,
+  txid VARCHAR(64) NOT NULL,
+  vout INTEGER NOT NULL,
+  address_id VARCHAR(36) NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  raw_tx BLOB NOT NULL,
+  height BIGINT,
+  spent_txid VARCHAR(64),
+  spent_height BIGINT,
+  payment_id VARCHAR(36),
+  CONSTRAINT pk_utxos PRIMARY KEY (network, txid, vout),
+  CONSTRAINT fk_utxos_address_id FOREIGN KEY(address_id) REFERENCES addresses (id)
+);
