@@ -219,7 +219,8 @@ def _activate(place: DemoDeployment, policies: Path, signer_id: str) -> None:
         "--yes",
     ).json()
     for name, role in _ROLES.items():
-        if role == "deposit" and signer_id != "hot-b":
+        # hot-a tops deposit addresses up, so it has to derive them too.
+        if role == "deposit" and signer_id not in HOT_SIGNERS:
             continue
         commands.signer(
             home, "register", "--file", place.vault(name), "--role", role, "--yes"
