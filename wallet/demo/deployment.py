@@ -107,7 +107,7 @@ def provision(root: Path, policies: Path, devnet: Devnet, progress: Progress) ->
         settings_text.wallet_toml(
             place=place,
             policy=policies / "service.toml",
-            node_urls={network: devnet.url(network) for network in (BTC, LTC, ETH)},
+            nodes={node.network: node for node in devnet.status()},
             contracts=devnet.contracts,
             identities=identities,
             staff=staff,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from wallet.devnet.devnet import NodeStatus
 from wallet.devnet.evm import Contracts
 
 _SIGNER_SOURCES = {
@@ -92,7 +93,7 @@ def wallet_toml(
     *,
     place: Place,
     policy: Path,
-    node_urls: Mapping[str, str],
+    nodes: Mapping[str, NodeStatus],
     contracts: Contracts,
     identities: Mapping[str, str],
     staff: Mapping[str, str],
@@ -124,7 +125,7 @@ sources = {json.dumps(sources)}
         f'[[staff]]\nid = "{name}"\nname = "{name.title()}"\npublic_key = "{key}"\n'
         for name, key in staff.items()
     )
-    return "\n".join([head, _networks(node_urls), _assets(contracts), signers, people])
+    return "\n".join([head, _networks(nodes), _assets(contracts), signers, people])
 
 
 def _command(place: Place, signer_id: str) -> list[str]:
@@ -136,12 +137,13 @@ def _command(place: Place, signer_id: str) -> list[str]:
     return [*start, "--home", str(home), "--passphrase-file", str(passphrase)]
 
 
-def _networks(node_urls: Mapping[str, str]) -> str:
+def _networks(nodes: Mapping[str, NodeStatus]) -> str:
     return f"""[[networks]]
 id = "bitcoin-regtest"
 family = "utxo"
 params = "bitcoin-regtest"
-node_url = "{node_urls["bitcoin-regtest"]}"
+node_url = "{nodes["bitcoin-regtest"].url}"
+start_height = {nodes["bitcoin-regtest"].height}
 fee_units_max = "200000"
 fee_ppm_max = 50000
 feerate_min = 2000
@@ -154,7 +156,8 @@ deposit = "bitcoin-hot"
 id = "litecoin-regtest"
 family = "utxo"
 params = "litecoin-regtest"
-node_url = "{node_urls["litecoin-regtest"]}"
+node_url = "{nodes["litecoin-regtest"].url}"
+start_height = {nodes["litecoin-regtest"].height}
 fee_units_max = "2000000"
 fee_ppm_max = 50000
 feerate_min = 20000
@@ -167,7 +170,8 @@ deposit = "litecoin-hot"
 id = "ethereum-31337"
 family = "evm"
 params = "ethereum-31337"
-node_url = "{node_urls["ethereum-31337"]}"
+node_url = "{nodes["ethereum-31337"].url}"
+start_height = {nodes["ethereum-31337"].height}
 fee_units_max = "50000000000000000"
 fee_ppm_max = 100000
 feerate_max = 500000000000

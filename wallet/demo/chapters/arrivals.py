@@ -75,8 +75,11 @@ def reorganised(stage: Stage) -> None:
     stage.wait("deposit seen", lambda: stage.deposit(txid, ["confirming"]))
     stage.tell("reorg", BTC, "BTC", "seen, not credited", txid=txid, units=units)
     stage.devnet.reorg(BTC, 1, drop=[txid])
-    stage.wait("deposit orphaned", lambda: stage.deposit(txid, ["orphaned"]), mine=[BTC])
-    stage.tell("reorg", BTC, "BTC", "orphaned, never credited", txid=txid, units=units)
+    gone = stage.wait(
+        "deposit gone", lambda: stage.deposit(txid, ["orphaned", "replaced"]), mine=[BTC]
+    )
+    said = f"orphaned, now {gone[0].status}, never credited"
+    stage.tell("reorg", BTC, "BTC", said, txid=txid, units=units)
     stage.require_balanced("after the reorg")
 
 
