@@ -344,8 +344,7 @@ def _errors(as_json: bool) -> Iterator[None]:
         detail = error.detail if isinstance(error, Refused) else str(error)
         if as_json:
             _say_json({"ok": False, "code": error.code, "detail": clean(detail)})
-        else:
-            typer.echo(f"{error.code}: {clean(detail)}", err=True)
+        typer.echo(f"{error.code}: {clean(detail)}", err=True)
         raise typer.Exit(1) from error
 
 

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from chains.utxo.psbt_roles import add_signatures
+from chains.utxo.psbt import Psbt, Sighasher
+from chains.utxo.psbt_fields import PsbtIncomplete
+from chains.utxo.psbt_roles import add_signatures, finalize
+from chains.utxo.transactions import Transaction
 from policies.decision import Outcome
 from signer import home as home_module
 from signer import log as log_module
@@ -20,6 +23,7 @@ from signer.log import LogKind, Record
 from signer.protocol import (
     ANSWER,
     REQUEST,
+    InputSignature,
     Intent,
     Kind,
     Payee,
@@ -39,6 +43,7 @@ from tests.signer_world import (
     CUSTOMER,
     ETH,
     NOW_S,
+    SOFT,
     STAFF,
     World,
     a_psbt,
@@ -95,6 +100,26 @@ def test_a_good_request_is_signed_and_verifies(hot: Home) -> None:
     assert (Result.SIGNED, "", "hot") == (answer.result, answer.code, answer.signer_id)
     assert hot.activated().policy.hash == answer.policy_hash
     add_signatures(request.payload, answer.signatures)
+
+
+def test_two_signers_of_three_finish_a_transaction(hot: Home) -> None:
+    request = a_withdrawal(hot)
+    (ours,) = asked(hot, request).signatures
+    review = engine(hot).review(sealed(a_withdrawal(hot, "other"))).facts.jobs[0]
+    digest_of = Sighasher(Psbt.parse(request.payload)).digest(0)
+    secret = SOFT["second"].secret(review.path)
+    theirs = InputSignature(
+        index=0,
+        public_key=secp.public_key(secret),
+        signature=secp.sign_low_r(secret, digest_of) + b"\x01",
+    )
+
+    raw = finalize(add_signatures(request.payload, [ours, theirs]))
+
+    witness = Transaction.parse(raw).inputs[0].witness
+    assert (4, b"") == (len(witness), witness[0])
+    with pytest.raises(PsbtIncomplete):
+        finalize(add_signatures(request.payload, [ours]))
 
 
 def test_an_evm_request_is_signed(hot: Home) -> None:
