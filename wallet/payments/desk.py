@@ -86,6 +86,10 @@ class PaymentDesk:
         """Move every unfinished payment of a network on; returns the steps taken."""
         return self._runner.run(network)
 
+    def advance(self, payment_id: str) -> int:
+        """Move one payment as far as it goes now; returns the steps taken."""
+        return self._runner.advance(payment_id)
+
     def step(self, payment_id: str) -> bool:
         """One step of one payment; False when it has to wait."""
         return self._runner.step(payment_id)
@@ -100,8 +104,8 @@ class PaymentDesk:
         context = self.context
         vault = context.vault(order.source)
         if isinstance(vault, SafeVault):
-            nonce = self._executor.next_nonce(vault)
-            return lambda tx: self._executor.build(tx, order, nonce)
+            turn = self._executor.quote(vault)
+            return lambda tx: self._executor.build(tx, order, turn)
         if context.chains[order.network].family is Family.UTXO:
             price = self.utxo.quote(order.network)
             return lambda tx: self.utxo.build(tx, order, price)

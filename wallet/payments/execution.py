@@ -4,26 +4,41 @@ The payload is a payment of its own, signed by files. Once enough owners signed,
 payment of the hot account, its child, carries it to the chain; only the child is booked.
 """
 
-from sqlalchemy import Connection
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
 
 from chains.evm.addresses import checksum, from_text
 from chains.evm.safe import SafeTx, SafeVault
 from signer.protocol import Kind, OwnOutput
 from wallet.payments import journal
 from wallet.payments.context import PaymentContext
-from wallet.payments.errors import BadOrder, NotBuilt, UnknownSource
+from wallet.payments.errors import BadOrder, NotBuilt, SenderBusy, UnknownSource
 from wallet.payments.evm_builder import EvmBuilder, EvmCall
 from wallet.payments.journal import LostRace, NewPayment, Payment
-from wallet.payments.judging import Fee, judge
+from wallet.payments.judging import Fee, check_caps, judge
 from wallet.payments.orders import SpendOrder
 from wallet.payments.requesting import seal_request
 from wallet.payments.settle import alert
 from wallet.payments.states import PaymentStatus
+from wallet.store.schema import payments
 
 NONCE_SELECTOR = bytes.fromhex("affed0e0")
 """nonce(): the Safe's next nonce."""
 
 _WORD = 32
+
+
+EXECUTION_GAS = 150_000
+"""About what execTransaction takes for a token transfer with two or three signatures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafeQuote:
+    """What the chain said just before building; wei for each unit of gas."""
+
+    nonce: int
+    max_fee_wei: int
 
 
 class SafeExecutor:
@@ -33,22 +48,31 @@ class SafeExecutor:
         self._context = context
         self._builder = builder
 
-    def next_nonce(self, vault: SafeVault) -> int:
-        """The Safe's next nonce, as the chain says. Raises NodeError."""
-        answer = self._builder.door(vault.network).call(vault.address, NONCE_SELECTOR)
+    def quote(self, vault: SafeVault) -> SafeQuote:
+        """The Safe's next nonce, and what executing its payload costs now. Raises NodeError."""
+        door = self._builder.door(vault.network)
+        answer = door.call(vault.address, NONCE_SELECTOR)
         if len(answer) != _WORD:
             raise UnknownSource(f"got no Safe at {checksum(vault.address)}")
-        return int.from_bytes(answer, "big")
+        return SafeQuote(nonce=int.from_bytes(answer, "big"), max_fee_wei=door.fees().max_fee_wei)
 
-    def build(self, tx: Connection, order: SpendOrder, nonce: int) -> Payment:
+    def build(self, tx: Connection, order: SpendOrder, quote: SafeQuote) -> Payment:
         """Store a Safe payload for its owners to sign. Raises NotBuilt with the reason's code."""
         context = self._context
         vault = self._vault(order.source)
         call = self._builder.transfer_call(order)
         now_s = context.clock.now_s()
-        # The Safe pays no fee itself; the execution's gas is judged when it is built.
-        nothing = Fee(units=0, rate_units=0, basis_units=None)
-        judge(tx, context.policy, context.chains[order.network], order, nothing, now_s)
+        # Judged now with the fee it will take, so that nobody signs what is then not executed.
+        is_native = order.asset == context.native_asset(order.network)
+        fee = Fee(
+            units=EXECUTION_GAS * quote.max_fee_wei,
+            rate_units=quote.max_fee_wei,
+            basis_units=order.units if is_native else None,
+        )
+        nonce = quote.nonce
+        _check_turn(tx, vault, nonce)
+        check_caps(context.networks[order.network], order, fee)
+        judge(tx, context.policy, context.chains[order.network], order, fee, now_s)
         payload = SafeTx(
             chain_id=vault.chain_id,
             safe=vault.address,
@@ -144,6 +168,19 @@ class SafeExecutor:
         if not isinstance(vault, SafeVault):
             raise UnknownSource(f"got source {source!r}, expected a Safe")
         return vault
+
+
+def _check_turn(tx: Connection, vault: SafeVault, nonce: int) -> None:
+    """One payload of a Safe at a time: owners sign its next nonce, and only one can have it."""
+    taken = tx.execute(
+        select(payments.c.id).where(
+            payments.c.network == vault.network,
+            payments.c.sender == checksum(vault.address),
+            payments.c.nonce >= nonce,
+        )
+    ).first()
+    if taken is not None:
+        raise SenderBusy(f"got payment {taken.id} of the Safe {vault.name} before this one")
 
 
 _P = PaymentStatus

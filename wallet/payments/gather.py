@@ -111,7 +111,10 @@ class Gatherer:
     def _top_up(self, network: str, receiver: OwnOutput, units: int) -> int:
         context = self._context
         native = context.assets[context.native_asset(network)]
-        self._desk.start(self._order(native, Purpose.TOP_UP, self._hot(network), receiver, units))
+        order = self._order(native, Purpose.TOP_UP, self._hot(network), receiver, units)
+        payment = self._desk.start(order)
+        # Signed at once, so that the hot account is free for the next one.
+        self._desk.advance(payment.id)
         return 1
 
     def _free_units(self, asset: AssetSettings, heap: Heap, at: BlockRef) -> int:

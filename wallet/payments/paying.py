@@ -80,8 +80,11 @@ class WithdrawalPayer:
         built = 0
         for withdrawal in waiting:
             try:
-                self._start([withdrawal])
+                payment = self._start([withdrawal])
                 built += 1
+                if payment.sender is not None:
+                    # Signed at once, so that its sender is free for the next one.
+                    self._desk.advance(payment.id)
             except SenderBusy:
                 break
             except WithdrawalMoved:
@@ -90,7 +93,7 @@ class WithdrawalPayer:
                 self._put_off(withdrawal, error)
         return built
 
-    def _start(self, batch: list[Withdrawal]) -> None:
+    def _start(self, batch: list[Withdrawal]) -> Payment:
         order = self._order(batch)
 
         def carry(tx: Connection, payment: Payment) -> None:
@@ -98,7 +101,7 @@ class WithdrawalPayer:
             for withdrawal in batch:
                 records.move(tx, withdrawal, WithdrawalStatus.SIGNING, now_s, payment_id=payment.id)
 
-        self._desk.start(order, carry)
+        return self._desk.start(order, carry)
 
     def _order(self, batch: list[Withdrawal]) -> SpendOrder:
         first = batch[0]

@@ -40,7 +40,7 @@ class Runner:
         steps, failed = 0, None
         for payment_id in waiting:
             try:
-                steps += self._advance(payment_id)
+                steps += self.advance(payment_id)
             except NodeError as error:
                 failed = error
         if failed is not None:
@@ -56,7 +56,8 @@ class Runner:
         except LostRace:
             return False
 
-    def _advance(self, payment_id: str) -> int:
+    def advance(self, payment_id: str) -> int:
+        """Move one payment as far as it goes now; returns the steps. Raises NodeError."""
         steps = 0
         while steps < STEPS_MAX and self.step(payment_id):
             steps += 1
