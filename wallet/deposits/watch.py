@@ -6,11 +6,11 @@ so "every position above the highest one loaded" misses none.
 
 from collections.abc import Container
 
-from chains.watched import WatchedScripts
 from sqlalchemy import Connection, func, select
 
 from chains.types import BlockScan, OutPoint
 from chains.utxo.transactions import Transaction
+from chains.watched import WatchedOutpoints, WatchedScripts
 from wallet.deposits.states import DepositStatus
 from wallet.store.schema import addresses, deposits, utxos
 
@@ -22,12 +22,11 @@ class WatchList:
         self._network = network
         self._scripts = WatchedScripts()
         self._highest: dict[tuple[str, int], int] = {}
-        self._outpoints: set[OutPoint] | None = None
+        self._outpoints: WatchedOutpoints | None = None
 
     @property
     def targets(self) -> Container[bytes]:
-        """Scripts or account addresses of ours; membership may be falsely true, never falsely
-        false."""
+        """Scripts or account addresses of ours; a hit may be false, a miss never is."""
         return self._scripts
 
     @property
@@ -78,13 +77,13 @@ class WatchList:
             self._scripts.add(target)
 
 
-def _unspent(tx: Connection, network: str) -> set[OutPoint]:
+def _unspent(tx: Connection, network: str) -> WatchedOutpoints:
     rows = tx.execute(
         select(utxos.c.txid, utxos.c.vout).where(
             utxos.c.network == network, utxos.c.spent_txid.is_(None)
         )
     )
-    return {OutPoint(txid, vout) for txid, vout in rows}
+    return WatchedOutpoints(OutPoint(txid, vout) for txid, vout in rows)
 
 
 def inputs_of_gone_deposits(tx: Connection, network: str) -> dict[OutPoint, str]:
