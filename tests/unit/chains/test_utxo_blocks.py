@@ -236,19 +236,28 @@ def test_has_transaction() -> None:
 MERGED = params_from({**DOGECOIN, "pow": "sha256d", "pow_limit_bits": BITS})
 
 
-def _merged(chain_id: int = 98, index: int | None = None, commits: bool = True) -> bytes:
-    """A block whose work is that of a parent header."""
+def _merged(
+    chain_id: int = 98,
+    index: int | None = None,
+    *,
+    commits: bool = True,
+    twice: bool = False,
+    coinbase_at: int = 0,
+    in_parent: bool = True,
+    parent_version: int = 4,
+) -> bytes:
+    """A block whose work is that of a parent header; arguments make the proof a wrong one."""
     raw = _block([_tx(0)], version=chain_id << 16 | 0x104)
     own, sibling, height, nonce = sha256d(raw[:80]), b"\x05" * 32, 1, 5
     at = _slot(nonce, 98, height) if index is None else index
     pair = (sibling, own) if at & 1 else (own, sibling)
     root = sha256d(b"".join(pair))[::-1] if commits else bytes(32)
-    script = (
-        b"\xfa\xbemm" + root + (1 << height).to_bytes(4, "little") + nonce.to_bytes(4, "little")
-    )
+    script = b"\xfa\xbemm" + root + (1 << height).to_bytes(4, "little")
+    script += nonce.to_bytes(4, "little") + (b"\xfa\xbemm" if twice else b"")
     coinbase = replace(_tx(0), inputs=(replace(_tx(0).inputs[0], script_sig=script),))
-    parent = b"\x04" + bytes(35) + bytes.fromhex(coinbase.txid)[::-1] + bytes(12)
-    proof = coinbase.serialize() + bytes(32) + b"\x00" + bytes(4)
+    parent_root = bytes.fromhex(coinbase.txid)[::-1] if in_parent else bytes(32)
+    parent = parent_version.to_bytes(4, "little") + bytes(32) + parent_root + bytes(12)
+    proof = coinbase.serialize() + bytes(32) + b"\x00" + coinbase_at.to_bytes(4, "little")
     proof += b"\x01" + sibling + at.to_bytes(4, "little") + _mined(parent)
     return raw[:80] + proof + raw[80:]
 
@@ -260,10 +269,19 @@ def test_merged_mined_block_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [_merged(chain_id=99), _merged(index=1 - _slot(5, 98, 1)), _merged(commits=False)]
+    ("raw", "words"),
+    [
+        (_merged(chain_id=99), "chain id"),
+        (_merged(index=1 - _slot(5, 98, 1)), "own place"),
+        (_merged(commits=False), "exactly once"),
+        (_merged(twice=True), "exactly once"),
+        (_merged(coinbase_at=1), "coinbase at 0"),
+        (_merged(in_parent=False), "not in the parent"),
+        (_merged(parent_version=98 << 16 | 4), "same chain"),
+    ],
 )
-def test_merged_mining_proofs_of_other_blocks_are_refused(raw: bytes) -> None:
-    with pytest.raises(AuxPowError):
+def test_merged_mining_proofs_that_prove_nothing_are_refused(raw: bytes, words: str) -> None:
+    with pytest.raises(AuxPowError, match=words):
         _scan(raw, Watching(), MERGED)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from embit import base58
 from embit import psbt as embit_psbt
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -197,8 +198,11 @@ def _parse_code(raw: bytes) -> str:
     return caught.value.code
 
 
-def test_amount_without_previous_transaction_is_unproven() -> None:
-    assert "psbt.unproven_amount" == _digest_code(_edited(_raw(), 1, lambda m: m.pop(b"\x00")))
+@pytest.mark.parametrize("template", list(Template))
+def test_amount_without_previous_transaction_is_unproven(template: Template) -> None:
+    raw = _edited(_raw(vault(template)), 1, lambda m: m.pop(b"\x00"))
+
+    assert "psbt.unproven_amount" == _digest_code(raw)
 
 
 def test_witness_utxo_that_disagrees_is_unproven() -> None:
@@ -287,6 +291,14 @@ def test_duplicate_keys_are_refused() -> None:
     assert "psbt.duplicate_key" == _parse_code(
         MAGIC + first + first + raw[len(MAGIC) + len(first) :]
     )
+
+
+def test_extended_key_with_a_path_of_another_length_is_refused() -> None:
+    key = b"\x01" + base58.decode_check(WSH.keys[0].key.text)
+    raw = _edited(_raw(), 0, lambda m: m.update({key: bytes(4 + 4 * 4)}))
+
+    assert raw == Psbt.parse(raw).serialize()
+    assert "psbt.malformed" == _parse_code(_edited(raw, 0, lambda m: m.update({key: bytes(8)})))
 
 
 def test_bytes_after_the_last_map_are_refused() -> None:
