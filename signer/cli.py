@@ -15,7 +15,7 @@ from chains.errors import ChainError
 from chains.hd import parse_path, path_text
 from policies.errors import PolicyError
 from signer import registry, selfcheck, stdio
-from signer.config import CONFIG_BYTES_MAX, load_config
+from signer.config import CONFIG_BYTES_MAX, ConfigError, load_config
 from signer.display import clean, grouped
 from signer.engine import Engine, Review
 from signer.errors import ProtocolError, Refused, SignerError
@@ -159,29 +159,38 @@ def xpub(
 @app.command()
 def register(
     home: HomePath,
-    file: Annotated[Path, typer.Option(help="The vault file (TOML).")],
-    role: Annotated[Role, typer.Option(help="What the vault is for.")],
+    file: Annotated[list[Path], typer.Option(help="The vault file (TOML); may be repeated.")],
+    role: Annotated[list[Role], typer.Option(help="What the vault is for; one for each file.")],
     passphrase_file: PassFile = None,
     passphrase_fd: PassFd = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Register a vault after showing all its keys, which one is ours, and its first address."""
+    """Register vaults, each after showing all its keys, which one is ours, and its first address.
+
+    With --json the answer for one file is one object a line.
+    """
     with _errors(as_json), _opened(home) as opened:
-        text = read_limited(file, CONFIG_BYTES_MAX)
-        _ask(yes, _vault_lines(opened, opened.parse_vault(text, role)), "Register this vault?")
+        if len(file) != len(role):
+            raise ConfigError(
+                f"got {len(file)} files and {len(role)} roles, expected one role each"
+            )
+        texts = [read_limited(path, CONFIG_BYTES_MAX) for path in file]
+        for text, what in zip(texts, role, strict=True):
+            _ask(yes, _vault_lines(opened, opened.parse_vault(text, what)), "Register this vault?")
         opened.unlock(kek_from(passphrase_file, passphrase_fd))
-        vault, first, proof = opened.register(text, role, _now())
-        _say(
-            {
-                "vault": vault.name,
-                "role": str(vault.role),
-                "first_address": first,
-                "own_path": path_text(vault.own.path) if vault.own else "",
-                "proof": proof.hex(),
-            },
-            as_json,
-        )
+        for text, what in zip(texts, role, strict=True):
+            vault, first, proof = opened.register(text, what, _now())
+            _say(
+                {
+                    "vault": vault.name,
+                    "role": str(vault.role),
+                    "first_address": first,
+                    "own_path": path_text(vault.own.path) if vault.own else "",
+                    "proof": proof.hex(),
+                },
+                as_json,
+            )
 
 
 @app.command()

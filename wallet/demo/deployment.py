@@ -218,13 +218,11 @@ def _activate(place: DemoDeployment, policies: Path, signer_id: str) -> None:
         policies / policy,
         "--yes",
     ).json()
-    for name, role in _ROLES.items():
-        # hot-a tops deposit addresses up, so it has to derive them too.
-        if role == "deposit" and signer_id not in HOT_SIGNERS:
-            continue
-        commands.signer(
-            home, "register", "--file", place.vault(name), "--role", role, "--yes"
-        ).json()
+    files = [part for name in _ROLES for part in ("--file", place.vault(name))]
+    roles = [part for role in _ROLES.values() for part in ("--role", role)]
+    registered = commands.signer(home, "register", *files, *roles, "--yes")
+    if registered.returncode:
+        raise CommandFailed(f"{signer_id}: {registered.stdout.strip()[-300:]}")
 
 
 def _create_api_key(place: DemoDeployment) -> None:
