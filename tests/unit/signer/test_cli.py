@@ -326,3 +326,12 @@ def test_the_commands_teach_themselves() -> None:
         assert command in listed
         assert 0 == run(command, "--help").exit_code
     assert "--passphrase " not in run("sign", "--help").output
+
+
+def test_each_vault_file_needs_its_role(world: World, tmp_path: Path, passphrase: Path) -> None:
+    file = tmp_path / "vault.toml"
+    file.write_text("")
+    arguments = ["--home", world.root / "hot", "--file", file, "--file", file, "--role", "hot"]
+    code = refused("register", *arguments, "--passphrase-file", passphrase, "--yes")
+
+    assert "config.invalid" == code
