@@ -64,8 +64,10 @@ class Chain(Protocol):
         ...
 
     def balance_units(self, target: bytes, asset: str, at: BlockRef) -> int:
-        """What the chain itself says a target holds at a block (EVM only; UTXO raises
-        InvariantError: outputs are counted from blocks)."""
+        """What the chain itself says a target holds at a block (EVM only).
+
+        UTXO chains raise InvariantError: outputs are counted from blocks.
+        """
         ...
 
     def broadcast(self, raw: bytes) -> BroadcastAnswer:

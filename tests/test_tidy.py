@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -125,19 +126,25 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def modules() -> list[Path]:
+@cache
+def sources() -> dict[str, str]:
     found = [path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"))]
     assert len(found) > len(PACKAGES)
-    return found
+    return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in found}
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    return {path: ast.parse(source) for path, source in sources().items()}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_rule_holds_everywhere(rule: Rule) -> None:
-    broken = []
-    for path in modules():
-        name = path.relative_to(ROOT).as_posix()
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        broken += [f"{name}:{line}: {what}" for line, what in rule(name, tree)]
+    broken = [
+        f"{path}:{line}: {what}"
+        for path, tree in trees().items()
+        for line, what in rule(path, tree)
+    ]
     assert not broken, "\n" + "\n".join(broken)
 
 

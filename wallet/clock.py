@@ -16,4 +16,5 @@ class SystemClock:
     """The machine's clock."""
 
     def now_s(self) -> int:
+        """The time now, in whole seconds since 1970 (UTC)."""
         return int(time.time())

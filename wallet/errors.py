@@ -1,4 +1,4 @@
-"""The wallet's errors. `code` is stable and part of the API; `details` may be shown to the caller."""
+"""The wallet's errors: `code` is stable and part of the API, `details` may be shown to callers."""
 
 from collections.abc import Mapping
 

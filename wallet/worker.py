@@ -42,7 +42,7 @@ class Worker:
     def start(self) -> None:
         """Begin, each job at once."""
         for job in self._scheduler.get_jobs():
-            job.modify(next_run_time=datetime.now(UTC))
+            job.modify(next_run_time=datetime.now(UTC))  # noqa: TID251 - the scheduler wants its own kind of time
         self._scheduler.start()
 
     def stop(self) -> None:

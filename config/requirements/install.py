@@ -2,8 +2,8 @@
 
     python3 config/requirements/install.py base|online|dev
 
-Every package is checked against the hashes of its lock file. All but those in SOURCES come as wheels,
-so that no compiler is needed. Doing it again costs nothing.
+Every package is checked against the hashes of its lock file. All but those in SOURCES come as
+wheels, so that no compiler is needed. Doing it again costs nothing.
 """
 
 import hashlib
