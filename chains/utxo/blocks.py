@@ -13,7 +13,7 @@ from chains.ports import Watched
 from chains.types import BlockRef, BlockScan, Evidence, Inflow, OutPoint, Spend
 from chains.utxo import auxpow
 from chains.utxo.params import ProofOfWork, UtxoParams
-from chains.utxo.transactions import MWEB_FLAG, WITNESS_FLAG, Reader
+from chains.utxo.transactions import MWEB_FLAG, WITNESS_FLAG, Reader, compact_at
 from chains.watched import WatchedOutpoints
 
 HEADER_BYTES = 80
@@ -232,15 +232,6 @@ def _outpoint_test(watched: Watched) -> Callable[[bytes], bool]:
     return lambda raw: OutPoint(raw[31::-1].hex(), int.from_bytes(raw[32:], "little")) in outpoints
 
 
-def _compact(raw: bytes, at: int) -> tuple[int, int]:
-    """A count of two bytes or more at `at`, and the position after it."""
-    size = (2, 4, 8)[raw[at] - 0xFD]
-    number = int.from_bytes(raw[at + 1 : at + 1 + size], "little")
-    if number < (0xFD, 0x10000, 0x100000000)[raw[at] - 0xFD]:
-        raise BlockError(f"got {number} in {size} bytes, expected its shortest form")
-    return number, at + 1 + size
-
-
 def _walk(
     raw: bytes, at: int, count: int, watched: Watched
 ) -> tuple[list[bytes], list[Hit], int, bool]:
@@ -269,7 +260,7 @@ def _walk(
         if inputs < 0xFD:
             at += 1
         else:
-            inputs, at = _compact(raw, at)
+            inputs, at = compact_at(raw, at)
         spent: list[bytes] = []
         for _ in range(inputs):
             outpoint = raw[at : at + 36]
@@ -277,7 +268,7 @@ def _walk(
             if size < 0xFD:
                 at += 41 + size
             else:
-                size, at = _compact(raw, at + 36)
+                size, at = compact_at(raw, at + 36)
                 at += size + 4
             if is_outpoint(outpoint) or outpoint in fresh:
                 spent.append(outpoint)
@@ -285,14 +276,14 @@ def _walk(
         if outputs < 0xFD:
             at += 1
         else:
-            outputs, at = _compact(raw, at)
+            outputs, at = compact_at(raw, at)
         paid: list[tuple[int, int, bytes]] = []
         for vout in range(outputs):
             size = raw[at + 8]
             if size < 0xFD:
                 script_at = at + 9
             else:
-                size, script_at = _compact(raw, at + 8)
+                size, script_at = compact_at(raw, at + 8)
             script = raw[script_at : script_at + size]
             if is_target(script):
                 paid.append((vout, int.from_bytes(raw[at : at + 8], "little"), script))
@@ -318,13 +309,13 @@ def _skip_extras(raw: bytes, at: int, inputs: int, flag: int) -> int:
             if items < 0xFD:
                 at += 1
             else:
-                items, at = _compact(raw, at)
+                items, at = compact_at(raw, at)
             for _ in range(items):
                 size = raw[at]
                 if size < 0xFD:
                     at += 1 + size
                 else:
-                    size, at = _compact(raw, at)
+                    size, at = compact_at(raw, at)
                     at += size
     if flag & MWEB_FLAG:
         if raw[at]:

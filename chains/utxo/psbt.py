@@ -355,12 +355,12 @@ def _input(tx_input: TxInput, pairs: Mapping[bytes, bytes]) -> PsbtInput:
 def _previous_output(tx_input: TxInput, raw: bytes | None) -> TxOutput | None:
     if raw is None:
         return None
-    previous = transactions.parse(raw)
-    if previous.txid != tx_input.txid:
+    txid, output = transactions.output_of(raw, tx_input.vout)
+    if txid != tx_input.txid:
         raise PsbtUnproven("got another previous transaction than the input spends")
-    if tx_input.vout >= len(previous.outputs):
+    if output is None:
         raise PsbtUnproven(f"got output {tx_input.vout}, which the previous transaction lacks")
-    return previous.outputs[tx_input.vout]
+    return output
 
 
 def _output(tx_output: TxOutput, pairs: Mapping[bytes, bytes]) -> PsbtOutput:

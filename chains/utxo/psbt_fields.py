@@ -5,6 +5,7 @@ Unknown keys are kept untouched. A known key with a wrong key or value makes the
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from coincurve import PublicKey
 
@@ -215,6 +216,7 @@ def check_map(pairs: Mapping[bytes, bytes], known: Mapping[int, Field], version:
             raise PsbtError(f"got a malformed value of {len(value)} bytes for {name}")
 
 
+@lru_cache(maxsize=4096)
 def check_point(public_key: bytes) -> None:
     """Raise PsbtError unless the bytes are a public key."""
     try:

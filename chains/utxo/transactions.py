@@ -185,8 +185,7 @@ def read(reader: Reader, *, witness: bool = True) -> Transaction:
     if witness and reader.data[reader.at : reader.at + 1] == b"\x00":
         reader.take(1)
         flag = reader.number(1)
-        if not flag or flag & ~(WITNESS_FLAG | MWEB_FLAG):
-            raise TransactionError(f"got transaction flag {flag}, expected 1 (or 8 and 9 on LTC)")
+        _check_flag(flag)
     inputs = [_read_input(reader) for _ in range(reader.count(41))]
     outputs = tuple(read_output(reader) for _ in range(reader.count(9)))
     if flag & WITNESS_FLAG:
@@ -203,6 +202,78 @@ def read(reader: Reader, *, witness: bool = True) -> Transaction:
         locktime=reader.number(4),
         hogex=bool(flag & MWEB_FLAG),
     )
+
+
+def output_of(raw: bytes, vout: int) -> tuple[str, TxOutput | None]:
+    """The txid of a transaction and one of its outputs, None when it has fewer.
+
+    As strict as `parse`, and several times faster: signers read one such proof for every input.
+    Raises TransactionError.
+    """
+    if len(raw) > TX_BYTES_MAX:
+        raise TransactionError(f"got {len(raw)} bytes, expected at most {TX_BYTES_MAX}")
+    try:
+        at = 4
+        flag = raw[5] if raw[4] == 0 else 0
+        if raw[4] == 0:
+            _check_flag(flag)
+            at = 6
+        body = at
+        inputs, at = compact_at(raw, at)
+        for _ in range(inputs):
+            size, at = compact_at(raw, at + 36)
+            at += size + 4
+        outputs, at = compact_at(raw, at)
+        found = None
+        for number in range(outputs):
+            sats = raw[at : at + 8]
+            size, at = compact_at(raw, at + 8)
+            if number == vout:
+                found = TxOutput(sats=int.from_bytes(sats, "little"), script=raw[at : at + size])
+            at += size
+        end = at
+        at = _after_extras(raw, at, inputs, flag) + 4
+    except IndexError:
+        raise TransactionError("got a transaction that ends too early") from None
+    if at != len(raw):
+        raise TransactionError(f"got {len(raw)} bytes, expected {at}")
+    bare = raw[:4] + raw[body:end] + raw[at - 4 :] if flag else raw
+    return sha256d(bare)[::-1].hex(), found
+
+
+def _after_extras(raw: bytes, at: int, inputs: int, flag: int) -> int:
+    """The position after witnesses and MWEB field. Raises TransactionError or IndexError."""
+    if flag & WITNESS_FLAG:
+        start = at
+        for _ in range(inputs):
+            items, at = compact_at(raw, at)
+            for _ in range(items):
+                size, at = compact_at(raw, at)
+                at += size
+        if at == start + inputs:
+            raise TransactionError("got a witness flag without any witness")
+    if flag & MWEB_FLAG:
+        if raw[at]:
+            raise TransactionError("got MWEB data inside a transaction, expected a HogEx")
+        at += 1
+    return at
+
+
+def compact_at(raw: bytes, at: int) -> tuple[int, int]:
+    """A count at a position, and the position after it. Raises TransactionError or IndexError."""
+    first = raw[at]
+    if first < 0xFD:
+        return first, at + 1
+    size, least = ((2, 0xFD), (4, 0x10000), (8, 0x100000000))[first - 0xFD]
+    number = int.from_bytes(raw[at + 1 : at + 1 + size], "little")
+    if number < least:
+        raise TransactionError(f"got {number} in {size} bytes, expected its shortest form")
+    return number, at + 1 + size
+
+
+def _check_flag(flag: int) -> None:
+    if not flag or flag & ~(WITNESS_FLAG | MWEB_FLAG):
+        raise TransactionError(f"got transaction flag {flag}, expected 1 (or 8 and 9 on LTC)")
 
 
 def _read_input(reader: Reader) -> TxInput:

@@ -118,7 +118,7 @@ def test_same_key_under_another_origin_is_refused() -> None:
 
 
 def test_key_of_another_network_is_refused() -> None:
-    key = TestKey.of(9).origin(BUILTIN["bitcoin"], "48h/0h/0h/2h")
+    key = TestKey.of(9).origin(BUILTIN["bitcoin"], "48h/1h/0h/2h")
 
     assert WrongCoin.code == _refused(with_checksum(f"wpkh({key.text}/<0;1>/*)"))
 

@@ -48,6 +48,31 @@ def test_round_trip(tx: Transaction) -> None:
     assert tuple(OutPoint(one.txid, one.vout) for one in tx.inputs) == tx.outpoints()
 
 
+@given(TRANSACTIONS, st.integers(0, 5))
+def test_one_output_is_found_without_the_rest(tx: Transaction, vout: int) -> None:
+    expected = tx.outputs[vout] if vout < len(tx.outputs) else None
+
+    assert (tx.txid, expected) == transactions.output_of(tx.serialize(), vout)
+
+
+@given(st.one_of(st.binary(max_size=200), TRANSACTIONS.map(Transaction.serialize)), st.data())
+def test_both_readers_accept_the_same_bytes(raw: bytes, data: st.DataObject) -> None:
+    changed = bytearray(raw)
+    if changed:
+        changed[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    for one in (raw, bytes(changed), raw[: len(raw) // 2]):
+        try:
+            txid: str | None = Transaction.parse(one).txid
+        except TransactionError:
+            txid = None
+        try:
+            found: str | None = transactions.output_of(one, 0)[0]
+        except TransactionError:
+            found = None
+
+        assert txid == found
+
+
 @given(TRANSACTIONS.filter(lambda tx: tx.version >= 0))
 def test_txid_is_embits(tx: Transaction) -> None:
     assert EmbitTransaction.parse(tx.serialize()).txid().hex() == tx.txid
@@ -88,6 +113,8 @@ def test_any_bytes_are_a_transaction_or_a_transaction_error(raw: bytes) -> None:
 def test_malformed_transactions_are_refused(raw: bytes) -> None:
     with pytest.raises(TransactionError):
         Transaction.parse(raw)
+    with pytest.raises(TransactionError):
+        transactions.output_of(raw, 0)
 
 
 def test_hogex_is_read_without_its_mweb_field() -> None:
@@ -97,8 +124,11 @@ def test_hogex_is_read_without_its_mweb_field() -> None:
 
     assert tx.hogex
     assert SIMPLE.txid == tx.txid
+    assert (SIMPLE.txid, SIMPLE.outputs[0]) == transactions.output_of(raw, 0)
     with pytest.raises(TransactionError, match="MWEB"):
         Transaction.parse(raw[:-5] + b"\x01" + raw[-4:])
+    with pytest.raises(TransactionError, match="MWEB"):
+        transactions.output_of(raw[:-5] + b"\x01" + raw[-4:], 0)
 
 
 def test_unsigned_form_knows_no_witness() -> None:
