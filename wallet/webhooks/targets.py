@@ -3,16 +3,13 @@
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from wallet.errors import Invalid
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Host and port -> IP addresses as text; raises OSError when there is none."""
-
-_NAT64 = IPv6Network("64:ff9b::/96")
-"""RFC 6052: an IPv4 address, private ones included, in IPv6 clothes."""
 
 
 class TargetRefused(Invalid):
@@ -103,8 +100,6 @@ def _address_of(host: str, port: int, private_allowed: bool, resolver: Resolve) 
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    if isinstance(address, IPv6Address):
-        tunnels = (address.ipv4_mapped, address.sixtofour, address.teredo)
-        if any(inner is not None for inner in tunnels) or address in _NAT64:
-            return False
+    if isinstance(address, IPv6Address) and address.sixtofour is not None:
+        return False  # 2002::/16 counts as global, and leads to any IPv4 address inside it
     return address.is_global and not address.is_multicast and not address.is_reserved

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -61,7 +62,7 @@ def known_ids(world: World) -> dict[str, Any]:
     }
 
 
-def send(world: World, mine: Credentials, case: Case) -> requests.Response:
+def send(world: World, mine: Credentials, case: Case[Any]) -> requests.Response:
     """Send a generated request with a token that is good for it."""
     asked = requests.Request(**case.as_transport_kwargs(base_url=world.url)).prepare()
     body = asked.body or b""
@@ -74,14 +75,16 @@ def send(world: World, mine: Credentials, case: Case) -> requests.Response:
         return session.send(asked, timeout=30)
 
 
-def aim(case: Case, known: dict[str, Any]) -> None:
+def aim(case: Case[Any], known: dict[str, Any]) -> None:
     """Put things that exist in place of generated names."""
     for part in (case.path_parameters, case.query, case.body):
         if isinstance(part, dict):
             part.update({name: known[name] for name in part if name in known})
 
 
-def attack(world: World, operation: APIOperation, known: dict[str, Any]) -> Counter[int]:
+def attack(
+    world: World, operation: APIOperation[Any, Any, Any, Any], known: dict[str, Any]
+) -> Counter[int]:
     """Send EXAMPLES requests; how many answers were 2xx, how many 4xx."""
     mine = world.credentials()
     answers: Counter[int] = Counter()
@@ -98,7 +101,7 @@ def attack(world: World, operation: APIOperation, known: dict[str, Any]) -> Coun
         suppress_health_check=list(HealthCheck),
     )
     @given(case=cases, aimed=st.booleans())
-    def run(case: Case, aimed: bool) -> None:
+    def run(case: Case[Any], aimed: bool) -> None:
         if aimed:
             aim(case, known)
         before = rows(world)
@@ -120,6 +123,7 @@ def test_nothing_generated_from_the_description_breaks_the_api(world: World) -> 
     seen = set()
     answers: Counter[int] = Counter()
     for result in schema.get_all_operations():
+        assert isinstance(result, Ok), "the description must be readable"
         operation = result.ok()
         seen.add(operation.definition.raw["operationId"])
         answers += attack(world, operation, known)

@@ -44,7 +44,7 @@ def run(world: World, monkeypatch: pytest.MonkeyPatch) -> Any:
 def client_of(world: World, path: Path) -> Client:
     client = connect(path)
     credentials = load_credentials(path)
-    client._transport = Transport(client._http, credentials, world.clock, lambda n: b"\x09" * n)
+    client.transport = Transport(client._http, credentials, world.clock, lambda n: b"\x09" * n)
     return client
 
 

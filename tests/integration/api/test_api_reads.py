@@ -6,7 +6,9 @@ from uuid import uuid4
 import httpx
 import pytest
 from sqlalchemy import insert
+from sqlalchemy.exc import OperationalError
 
+from chains.errors import InvariantError, NodeUnavailable
 from signer.protocol import APPROVAL, Approval, Intent, Payee, Purpose, digest, identity_sign
 from tests.integration.api.conftest import NETWORK, PAYEE, STAFF_SEEDS, START_S, World
 from tests.integration.api.test_api_auth import claims_for
@@ -15,6 +17,7 @@ from wallet.api.tokens import issue_token
 from wallet.client import ApiError, Client
 from wallet.client.types import Address
 from wallet.events import append_event, event_hash
+from wallet.store.errors import StoreBusy
 from wallet.store.schema import blocks, deposits, treasury_requests
 
 TXID = "ab" * 32
@@ -226,3 +229,31 @@ def test_unknown_paths_and_methods_have_the_same_error_shape(world: World) -> No
     ]:
         response = httpx.request(method, world.url + path)
         assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (RuntimeError("a secret"), 500, "internal"),
+        (InvariantError("a secret"), 500, "internal"),
+        (NodeUnavailable("http://user:a secret@node"), 503, "node.unavailable"),
+        (StoreBusy("try again"), 503, "store.busy"),
+        (OperationalError("a secret", {}, Exception()), 503, "service.unavailable"),
+    ],
+)
+def test_what_fails_on_our_side_says_so_and_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str
+) -> None:
+    def fail(text: str) -> None:
+        raise error
+
+    client = world.client()
+    account = client.create_account("user-1")
+    monkeypatch.setattr(world.chain, "destination", fail)
+    with pytest.raises(ApiError) as refused:
+        client.create_withdrawal(
+            external_id="p", account_id=account.id, asset="BTC", address=PAYEE, amount="1"
+        )
+    assert (refused.value.status, refused.value.code) == (status, code)
+    assert "secret" not in str(refused.value)
+    assert client.list_withdrawals().data == ()
