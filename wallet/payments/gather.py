@@ -25,6 +25,10 @@ from wallet.store.schema import addresses, deposits, payments
 INTENT_LIFE_S = 3600
 """A gather not signed within an hour is decided anew."""
 
+REFUSED_PAUSE_S = 600
+"""After a payment of an address was given up, it is left alone so long: refusals do not go away by
+asking again, and every try writes rows."""
+
 REQUESTER = "wallet:gather"
 """Who asks for gathering: the service itself."""
 
@@ -64,7 +68,7 @@ class Gatherer:
         with self._context.database.read() as tx:
             at = last_scanned(tx, asset.network)
             heaps = [] if at is None else _heaps(tx, asset)
-            busy = _busy_addresses(tx, asset.network)
+            busy = _busy_addresses(tx, asset.network, self._context.clock.now_s())
         built = 0
         for heap in heaps:
             if at is None or heap.sender.address in busy:
@@ -231,10 +235,13 @@ def _unbooked_units(tx: Connection, asset: AssetSettings, target: bytes) -> int:
     )
 
 
-def _busy_addresses(tx: Connection, network: str) -> set[str]:
-    """Addresses that an unfinished payment pays from or to: their balance is about to change."""
+def _busy_addresses(tx: Connection, network: str, now_s: int) -> set[str]:
+    """Addresses whose balance is about to change, or whose last payment was given up just now."""
+    purposes = (Purpose.GATHER, Purpose.TOP_UP)
+    around = journal.unfinished(tx, network, purposes=purposes)
+    around += journal.abandoned_after(tx, network, purposes, now_s - REFUSED_PAUSE_S)
     busy: set[str] = set()
-    for payment in journal.unfinished(tx, network, purposes=(Purpose.GATHER, Purpose.TOP_UP)):
+    for payment in around:
         busy.update(p.address for intent in payment.request.intents for p in intent.payees)
         if payment.purpose is Purpose.GATHER and payment.sender is not None:
             busy.add(payment.sender)
