@@ -35,6 +35,7 @@ from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
 from wallet.settings import AssetSettings, ConfirmationTier, NetworkSettings, SignerSettings
 from wallet.signing.coordinator import Coordinator
+from wallet.signing.ports import SignerDoor
 from wallet.store.database import Database
 from wallet.store.schema import addresses, payments, utxos
 from wallet.withdrawals import records
@@ -236,7 +237,13 @@ class World:
     """One process over what is kept; make another one to restart."""
 
     def __init__(
-        self, database: Database, keep: Keep | None = None, milestone: Milestone = pass_by
+        self,
+        database: Database,
+        keep: Keep | None = None,
+        milestone: Milestone = pass_by,
+        vaults: Mapping[str, Vault] | None = None,
+        doors: Mapping[str, SignerDoor] | None = None,
+        public_keys: Mapping[str, str] | None = None,
     ) -> None:
         self.database = database
         self.keep = keep or Keep()
@@ -245,7 +252,9 @@ class World:
         self.networks, self.assets = network_settings(), asset_settings()
         self.chains: dict[str, Chain] = {BTC: self.keep.btc, ETH: self.keep.eth}
         self.policy = load_policy(tomllib.loads(POLICY.read_text()))
-        deriver = OwnDeriver(VAULTS.values(), {BTC: utxo_world.REGTEST})
+        vaults = VAULTS if vaults is None else vaults
+        deriver = OwnDeriver(vaults.values(), {BTC: utxo_world.REGTEST})
+        hot = {n: s for n, s in self.keep.signers.items() if n.startswith("hot")}
         self.context = PaymentContext(
             database=database,
             clock=self.keep.clock,
@@ -255,19 +264,19 @@ class World:
             networks=self.networks,
             assets=self.assets,
             chains=self.chains,
-            vaults=VAULTS,
+            vaults=vaults,
             params={BTC: utxo_world.REGTEST},
             deriver=deriver,
             signers={
                 name: SignerSettings(
                     id=name,
                     command=("signer",) if name.startswith("hot") else (),
-                    public_key=signer.public_key.hex(),
+                    public_key=(public_keys or {}).get(name, signer.public_key.hex()),
                     sources=SOURCES[name],
                 )
                 for name, signer in self.keep.signers.items()
             },
-            doors={n: s for n, s in self.keep.signers.items() if n.startswith("hot")},
+            doors=hot if doors is None else doors,
             second_parser=self.keep.second_parser,
             milestone=milestone,
         )
