@@ -30,6 +30,12 @@ def follow(tx: Connection, now_s: int) -> int:
     return changed
 
 
+def is_behind(tx: Connection, now_s: int) -> bool:
+    """Whether `follow` would change anything; asked first, so that idle rounds never write."""
+    open_requests = requests.in_states(tx, UNFINISHED)
+    return any(_due(tx, request, now_s)[0] is not request.status for request in open_requests)
+
+
 def _given_up(why: str, *, late: bool) -> RequestStatus:
     if why == CALLED_OFF:
         return RequestStatus.CANCELLED

@@ -17,7 +17,7 @@ from wallet.store.database import Database
 from wallet.treasury import approvals, requests
 from wallet.treasury.approvals import ApprovalDesk
 from wallet.treasury.errors import DeniedByPolicy, LostRace
-from wallet.treasury.following import follow
+from wallet.treasury.following import follow, is_behind
 from wallet.treasury.planning import Planner
 from wallet.treasury.ports import Attach, Movers
 from wallet.treasury.requests import TreasuryRequest
@@ -56,8 +56,7 @@ class Movements:
     def step(self) -> Round:
         """One round over all assets and all approved requests."""
         made, held_back = [], []
-        with self._database.write() as tx:
-            follow(tx, self._clock.now_s())
+        self._follow()
         for asset in self._planner.assets:
             try:
                 request = self._plan(asset)
@@ -78,6 +77,14 @@ class Movements:
             else:
                 held_back.append(f"{request.id}: {why}")
         return Round(made=tuple(made), built=tuple(built), held_back=tuple(held_back))
+
+    def _follow(self) -> None:
+        now_s = self._clock.now_s()
+        with self._database.read() as tx:
+            if not is_behind(tx, now_s):
+                return
+        with self._database.write() as tx:
+            follow(tx, now_s)
 
     def _plan(self, asset: AssetSettings) -> TreasuryRequest | None:
         if not self._planner.runs(asset):
