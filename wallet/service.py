@@ -1,11 +1,14 @@
 """The running service: API and recurring work over one deployment."""
 
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
 
 from chains.evm.chain import EvmChain
+from chains.evm.safe import SafeVault
+from chains.evm.safe_state import check_safe
 from chains.ports import Chain
 from chains.types import Family
 from wallet.addresses.issuing import Purpose, issue_own
@@ -29,6 +32,9 @@ from wallet.worker import Job, Worker
 
 BLOCKS_PER_PASS = 500
 """Blocks one pass of a watcher scans before others get their turn."""
+
+SAFE_CHECK_S = 60
+"""How often a cold Safe is compared with its registration: owners, threshold, version, modules."""
 
 _LOG = structlog.get_logger()
 
@@ -135,10 +141,15 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
             gatherer.run(network.id)
         deployment.payments.run(network.id)
 
-    return [
+    jobs = [
         Job(name=f"watch:{network.id}", every_s=network.poll_s, run=_watching(chain, watcher)),
         Job(name=f"pay:{network.id}", every_s=network.poll_s, run=pay),
     ]
+    cold = deployment.vaults.get(network.cold)
+    if isinstance(cold, SafeVault) and isinstance(chain, EvmChain):
+        checked = partial(check_safe, chain, cold)
+        jobs.append(Job(name=f"safe:{network.id}", every_s=SAFE_CHECK_S, run=_quietly(checked)))
+    return jobs
 
 
 def _watching(chain: Chain, watcher: Watcher) -> Callable[[], None]:

@@ -55,6 +55,8 @@ def serve(
 def _configure_log() -> None:
     """One JSON line an event on standard error."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    # A job that is still running when it is due again is normal: it goes on.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

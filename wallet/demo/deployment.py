@@ -215,7 +215,7 @@ def _activate(place: DemoDeployment, policies: Path, signer_id: str) -> None:
         "--config",
         place.root / "signer.toml",
         "--policy",
-        policies / policy,
+        policies.joinpath(policy),
         "--yes",
     ).json()
     files = [part for name in _ROLES for part in ("--file", place.vault(name))]

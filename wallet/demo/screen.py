@@ -70,7 +70,8 @@ class Screen:
             self._line("   " + "  ".join(part for part in parts if part))
 
     def _line(self, text: str) -> None:
-        self._console.print(f"[{self._elapsed_s():4d}s] {text}", highlight=False, markup=False)
+        line = f"[{self._elapsed_s():4d}s] {text}"
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def __rich__(self) -> RenderableType:
         table = Table(expand=True, title="Glaytos Wallet: the life of money")
