@@ -20,7 +20,7 @@ from wallet.errors import WalletError
 WAIT_S = 120
 """Nothing in the story takes longer; what does has failed."""
 
-EVENTS_PAGE = 1000
+EVENTS_PAGE = 100
 """Events read at once."""
 
 _POLL_S = 0.25
