@@ -318,15 +318,35 @@ def test_transfers_cannot_stay_without_their_batch(books: Database) -> None:
     refused(books, "", insert_transfer)
 
 
-def test_a_batch_whose_asset_does_not_sum_to_zero_is_refused(books: Database) -> None:
-    # Someone who may change triggers makes one side forget: the close finds it.
+def switch_off(tx: Connection, table: str, trigger: str) -> None:
+    """What only the database's owner can do; it is undone with the attack's transaction."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}"))
+    else:
+        tx.execute(text(f"DROP TRIGGER {trigger}"))
+
+
+def test_a_balance_is_guarded_apart_from_its_total(books: Database) -> None:
     def attack(tx: Connection) -> None:
-        if tx.dialect.name == "postgresql":
-            tx.execute(text("ALTER TABLE ledger_balances DISABLE TRIGGER ledger_balances_total"))
-            tx.execute(text("ALTER TABLE ledger_totals DISABLE TRIGGER ledger_totals_guard"))
-        else:
-            tx.execute(text("DROP TRIGGER ledger_balances_total"))
-            tx.execute(text("DROP TRIGGER ledger_totals_guard"))
+        switch_off(tx, "ledger_balances", "ledger_balances_total")
+        statement = text("UPDATE ledger_balances SET credits = :value, last_entry = last_entry + 1")
+        tx.execute(statement, {"value": units(tx, 1000)})
+
+    refused(books, "ledger.balance_written", attack)
+
+
+def test_a_hold_that_was_never_made_cannot_be_given_back(books: Database) -> None:
+    def attack(tx: Connection) -> None:
+        switch_off(tx, "ledger_transfers", "ledger_transfers_guard")
+        insert_transfer(tx, kind="void", hold_id="first", units=100)
+
+    refused(books, "ledger.negative", attack)
+
+
+def test_a_batch_whose_asset_does_not_sum_to_zero_is_refused(books: Database) -> None:
+    def attack(tx: Connection) -> None:
+        switch_off(tx, "ledger_balances", "ledger_balances_total")
+        switch_off(tx, "ledger_totals", "ledger_totals_guard")
         forge = text("UPDATE ledger_totals SET credits = :v WHERE asset = 'BTC' AND kind = 'asset'")
         tx.execute(forge, {"v": units(tx, 1)})
         insert_transfer(tx)

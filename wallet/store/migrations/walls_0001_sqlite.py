@@ -17,11 +17,10 @@ KEYS = {
     "ledger_transfers": "id = NEW.id OR (batch_id = NEW.batch_id AND line = NEW.line)",
     "ledger_balances": "account_id = NEW.account_id",
     "ledger_totals": "asset = NEW.asset AND kind = NEW.kind",
-    "events": "seq = NEW.seq",
 }
 """What a new row must not share with an old one: INSERT OR REPLACE would delete the old one.
 
-A transfer's hold_id is unique too; its own guard has the better word for that.
+A transfer's hold_id and an event's seq are unique too, and guarded by their own triggers.
 """
 
 FROZEN = ("ledger_accounts", "ledger_batches", "ledger_transfers", "events")
