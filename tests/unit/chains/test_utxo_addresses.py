@@ -217,3 +217,8 @@ def test_unknown_scripts_have_no_address() -> None:
     assert [ScriptKind(kind) for kind in ScriptKind] == [
         scripts.kind_of(script) for script in EVERY_SCRIPT
     ]
+
+
+def test_old_litecoin_p2sh_form_says_what_to_ask_for() -> None:
+    with pytest.raises(AddressError, match="new form"):
+        addresses.parse(BUILTIN["litecoin"], _of("bitcoin", 1))
