@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -38,6 +40,20 @@ class Server:
         engine.dispose()
 
 
+CLEANER = """
+import os, pathlib, shutil, signal, sys
+sys.stdin.read()
+folder = pathlib.Path(sys.argv[1])
+try:
+    lines = (folder / "data" / "postmaster.pid").read_text().splitlines()
+    os.kill(int(lines[0]), signal.SIGQUIT)
+except (OSError, ValueError, IndexError):
+    pass
+shutil.rmtree(folder, ignore_errors=True)
+"""
+"""Stops the server when the pipe from the test run closes, so even a killed run leaves nothing."""
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     """A server with a migrated database "shared", emptied between tests, and "model" to copy."""
@@ -52,6 +68,9 @@ def postgres() -> Iterator[Server]:
     # Outside pytest's own folders, which the server's user may not enter when we are root.
     folder = Path(tempfile.mkdtemp(prefix="glaytos-pg-"))
     folder.chmod(0o755)
+    cleaner = subprocess.Popen(
+        [sys.executable, "-c", CLEANER, str(folder)], stdin=subprocess.PIPE, start_new_session=True
+    )
     running = get_server(folder / "data", cleanup_mode="stop")
     server = Server(running.get_uri())
     # Tests survive a crash of the server by starting anew, so it need not wait for the disk.
@@ -60,7 +79,7 @@ def postgres() -> Iterator[Server]:
     server.run("CREATE DATABASE shared TEMPLATE model")
     yield server
     running.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
+    cleaner.communicate()
 
 
 @pytest.fixture(scope="session")
