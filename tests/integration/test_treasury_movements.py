@@ -278,6 +278,24 @@ def test_a_sweep_goes_all_the_way_by_itself(world: World) -> None:
     assert world.milestones == ["treasury.requested", "treasury.exported"]
 
 
+def test_what_a_payment_has_just_booked_is_not_counted_as_still_moving(world: World) -> None:
+    fund(world.database, chart.HOT, 500)
+    (request_id,) = world.movements.step().made
+    world.payments.set(
+        world.request(request_id).payment_id,
+        PaymentStatus.SIGNING,
+        PaymentStatus.SIGNED,
+        PaymentStatus.BROADCAST,
+        PaymentStatus.CONFIRMING,
+        PaymentStatus.COMPLETED,
+    )
+    with world.database.write() as tx:
+        line = Transfer.single(debit=chart.COLD, credit=chart.HOT, asset="BTC", units=300)
+        post_batch(tx, "sweep", [line], 1)
+    assert world.movements._plan(BTC) is None
+    assert world.request(request_id).status is RequestStatus.COMPLETED
+
+
 def test_a_refill_waits_for_its_quorum_and_carries_it_to_the_signers(world: World) -> None:
     fund(world.database, chart.COLD, 1000)
     (request_id,) = world.movements.step().made
