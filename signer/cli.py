@@ -240,6 +240,7 @@ def sign(
         return yes or confirmed(review.lines, "Sign exactly this?")
 
     with _errors(as_json), _opened(home) as opened:
+        selfcheck.require()
         if yes and not opened.activated().policy.unattended:
             raise Refused("person.required", "the policy wants a person: leave out --yes")
         engine = _engine(opened, shown, lambda: kek_from(passphrase_file, passphrase_fd))

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from chains.errors import ChainError
 from policies import engine as policy_engine
 from policies.decision import Decision, Outcome
 from policies.facts import FeeFacts, OrderFacts, PayeeFacts, PaymentFacts
@@ -138,7 +139,11 @@ class Engine:
         for intent in request.intents:
             if home.state.intent_signed(intent.intent_id, intent.digest):
                 raise Refused("intent.already_signed", f"got intent {intent.intent_id!r} again")
-        facts = GUARDS[request.kind](request, context)
+        try:
+            facts = GUARDS[request.kind](request, context)
+        except ChainError as error:
+            # A codec that objects later than its guard expected must not end a hot signer.
+            raise Refused("payload.unreadable", f"{error.code}: {error}") from error
         _check_fee_promised(request, facts)
         until_s = now_s + config.clock_skew_s
         approvers = config.roster.verified(request.intents, request.approvals, until_s)

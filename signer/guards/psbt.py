@@ -275,14 +275,10 @@ def _jobs(
     jobs = []
     for at, spend in enumerate(spends):
         key = spend.script.keys[place]
-        try:
-            digest = hasher.digest(at)
-        except CodecError as error:
-            raise Refused("input.script", f"input {at}: {error}") from error
         jobs.append(
             SigningJob(
                 index=at,
-                digest=digest,
+                digest=hasher.digest(at),
                 path=key.path,
                 public_key=key.public_key,
                 answer_key=key.public_key,

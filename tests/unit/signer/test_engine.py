@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from chains.errors import CodecError
 from chains.utxo.psbt import Psbt, Sighasher
 from chains.utxo.psbt_fields import PsbtIncomplete
 from chains.utxo.psbt_roles import add_signatures, finalize
@@ -442,6 +443,15 @@ def test_bytes_that_changed_after_the_review_are_refused(
     monkeypatch.setitem(GUARDS, Kind.PSBT, other)
 
     assert "payload.changed" == code_of(hot, a_withdrawal(hot))
+
+
+def test_a_codec_that_objects_late_refuses(hot: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(request: SignRequest, context: GuardContext) -> SpendFacts:
+        raise CodecError("unexpected")
+
+    monkeypatch.setitem(GUARDS, Kind.PSBT, broken)
+
+    assert "payload.unreadable" == code_of(hot, a_withdrawal(hot))
 
 
 def test_a_key_that_is_not_the_vaults_is_refused(

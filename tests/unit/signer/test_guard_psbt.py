@@ -468,6 +468,14 @@ def test_an_input_of_more_than_there_is_is_refused(hot: Home) -> None:
     )
 
 
+def test_an_input_of_nothing_is_refused(hot: Home) -> None:
+    vault = utxo_vault(hot, "bitcoin-hot")
+    coins = [coin(vault, 150_000_000), coin(vault, 0, 4)]
+    payload = paying(hot, coins, customer(), change_to(vault, 49_990_000))
+
+    assert "amount.range" == code_of(hot, request_of(payload))
+
+
 def test_inputs_of_more_than_there_is_together_are_refused(hot: Home) -> None:
     vault = utxo_vault(hot, "bitcoin-hot")
     coins = [coin(vault, PARAMS.money_sats_max, index) for index in range(2)]
