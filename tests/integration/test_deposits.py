@@ -256,6 +256,26 @@ def test_reorg_after_credit_reverses_and_credits_again_in_the_new_block(bench: B
     assert bench.owned() == bench.owned(chart.HOT) == 5_000
 
 
+def test_a_reorg_and_back_to_the_very_same_blocks_credits_again(bench: Bench) -> None:
+    bench.chain.mine()
+    bench.chain.mine(pay(("deposit", 5_000)))
+    bench.chain.mine()
+    first = list(bench.chain.blocks)
+    bench.follow()
+    bench.chain.drop(2)
+    for _ in range(3):
+        bench.chain.mine(salt="b")
+    bench.follow()
+    assert bench.owned() == 0
+    bench.chain.blocks[:] = first
+    for _ in range(2):
+        bench.chain.mine()
+    bench.follow()
+
+    assert bench.rows() == [("credited", 5_000)]
+    assert bench.owned() == bench.owned(chart.HOT) == 5_000
+
+
 def test_reversal_of_money_already_spent_is_the_houses_loss_and_alarms(bench: Bench) -> None:
     bench.chain.mine()
     bench.chain.mine(pay(("deposit", 5_000)))

@@ -9,6 +9,7 @@ from wallet.deposits.states import DepositStatus
 from wallet.events import append_event
 from wallet.ledger import chart
 from wallet.ledger.posting import Transfer, balance, post_batch, single
+from wallet.store.counters import next_number
 from wallet.store.schema import addresses, blocks, deposits, utxos
 
 _BOOKED = "booked"
@@ -18,7 +19,7 @@ _BOOKED = "booked"
 def advance(tx: Connection, network: str, tip_height: int, now_s: int) -> int:
     """Move every deposit of a network on as far as the scanned tip allows; returns the credits.
 
-    Idempotent: a ledger batch is named after the deposit and its block, so it is posted once.
+    Idempotent: what was credited is in another state, changed in the transaction that booked it.
     """
     rows = tx.execute(
         select(deposits, addresses.c.purpose)
@@ -74,7 +75,7 @@ def holder(row: Any) -> str:
 
 def _book(tx: Connection, row: Any, now_s: int) -> None:
     transfer = single(holder(row), creditor(row), row.asset, row.units)
-    post_batch(tx, f"deposit:{row.id}:credit:{row.block_hash}", [transfer], now_s)
+    post_batch(tx, _cause(tx, row, "credit"), [transfer], now_s)
 
 
 def roll_back(tx: Connection, network: str, fork_height: int, now_s: int) -> int:
@@ -129,4 +130,13 @@ def _reverse(tx: Connection, row: Any, now_s: int) -> None:
         lines.append(single(chart.HOUSE, place, row.asset, row.units - covered))
         body = {"deposit_id": row.id, "asset": row.asset, "amount_units": str(row.units - covered)}
         append_event(tx, "alert.reversal_not_covered", row.id, body, now_s)
-    post_batch(tx, f"deposit:{row.id}:reverse:{row.block_hash}", lines, now_s)
+    post_batch(tx, _cause(tx, row, "reverse"), lines, now_s)
+
+
+def _cause(tx: Connection, row: Any, verb: str) -> str:
+    """A name of its own for each booking: a reorg and back again credits a second time.
+
+    That a deposit is not credited twice in a row is the state machine's business: the row changes
+    by compare-and-set in the same transaction.
+    """
+    return f"deposit:{row.id}:{verb}:{next_number(tx, f'deposit:{row.id}:{verb}')}"

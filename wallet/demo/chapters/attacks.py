@@ -37,8 +37,8 @@ def at_the_api(stage: Stage) -> None:
         (
             "more than the user has",
             "BTC",
-            stage.addresses["alice", "bitcoin-regtest"],
-            "900",
+            "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+            "9",
             "ledger.insufficient_funds",
         ),
     )
