@@ -39,7 +39,7 @@ def at_the_api(stage: Stage) -> None:
             "BTC",
             "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
             "9",
-            "ledger.insufficient_funds",
+            "withdrawal.insufficient_funds",
         ),
     )
     for number, (what, asset, address, amount, expected) in enumerate(cases):
