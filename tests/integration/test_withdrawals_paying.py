@@ -344,8 +344,22 @@ def test_an_abandoned_nonce_is_used_again(lite: World) -> None:
 def test_a_sender_has_one_unsigned_payment_at_a_time(lite: World) -> None:
     first = an_ether(lite)
     second = lite.withdraw(first.account_id, "ETH", CUSTOMER, 10**15, "e-2")
+    lite.keep.signers["hot-a"].faults.append(SignerFault.SILENT_BEFORE)
     assert lite.payer.pay_queued(ETH) == 1
+    assert states(lite, [first]) == {(W.SIGNING, "")}
     assert states(lite, [second]) == {(W.QUEUED, "")}
+    lite.settle(6)
+    assert states(lite, [first, second]) == {(W.COMPLETED, "")}
+    assert payment_of(lite, second).nonce == 1
+
+
+def test_a_queue_of_one_sender_is_built_in_one_pass(lite: World) -> None:
+    first = an_ether(lite)
+    for number in range(5):
+        lite.withdraw(first.account_id, "ETH", CUSTOMER, 10**15, f"more-{number}")
+    assert lite.payer.pay_queued(ETH) == 6
+    lite.keep.eth.mine()
+    assert len(lite.keep.eth.sent) == 6
 
 
 def test_too_little_hot_money_waits_and_the_smaller_ones_go(lite: World) -> None:
@@ -381,6 +395,30 @@ def test_uncredited_coins_are_not_spent(lite: World) -> None:
     lite.scan()
     with lite.database.read() as tx:
         assert lite.desk.utxo.spendable_units(tx, BTC, "bitcoin-hot") == 200_000
+
+
+def test_a_coin_is_never_in_two_payments(lite: World) -> None:
+    user = lite.account("alice")
+    lite.deposit(user, "BTC", 1_000_000)
+    first = lite.withdraw(user, "BTC", outside_address(1), 100_000, "w-1")
+    lite.payer.pay_queued(BTC)
+    second = lite.withdraw(user, "BTC", outside_address(2), 100_000, "w-2")
+    lite.payer.pay_queued(BTC)
+    assert lite.read(first.id).status is W.SIGNING
+    assert states(lite, [second]) == {(W.QUEUED, "payment.funds_missing")}
+    lite.settle(6)
+    assert states(lite, [first, second]) == {(W.COMPLETED, "")}  # the second from the change
+    lite.check_books()
+
+
+def test_a_receipt_in_a_block_we_have_not_scanned_is_no_evidence_yet(lite: World) -> None:
+    asked = an_ether(lite)
+    lite.work()
+    lite.keep.eth.mine(3)
+    lite.desk.run(ETH)
+    assert states(lite, [asked]) == {(W.BROADCAST, "")}
+    lite.work()
+    assert states(lite, [asked]) == {(W.COMPLETED, "")}
 
 
 def test_a_fee_over_the_cap_waits_for_cheaper_hours(lite: World) -> None:
