@@ -33,7 +33,7 @@ from wallet.addresses.derivation import OwnDeriver
 from wallet.clock import Clock, SystemClock
 from wallet.errors import Invalid
 from wallet.milestones import Milestone, kill_at, pass_by
-from wallet.payments.context import PaymentContext
+from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
 from wallet.payments.desk import PaymentDesk
 from wallet.settings import AssetSettings, NetworkSettings, Settings
 from wallet.settings_file import load_settings
@@ -141,6 +141,11 @@ class Deployment:
         }
 
     @cached_property
+    def second_parser(self) -> SecondParser:
+        """The view that bitcoinlib takes of what we send; loaded late, as that takes seconds."""
+        return SecondParser(self.settings.data_dir / "bitcoinlib")
+
+    @cached_property
     def payments(self) -> PaymentDesk:
         """The payment desk."""
         settings = self.settings
@@ -159,7 +164,7 @@ class Deployment:
                 deriver=self.deriver,
                 signers={signer.id: signer for signer in settings.signers},
                 doors=self.doors,
-                second_parser=SecondParser(settings.data_dir / "bitcoinlib"),
+                second_parser=self._check_bytes,
                 milestone=self.milestone,
             )
         )
@@ -202,6 +207,15 @@ class Deployment:
             door.close()
         if "database" in opened:
             self.database.close()
+
+    def _check_bytes(
+        self,
+        network: str,
+        raw: bytes,
+        spent: tuple[SpentOutput, ...],
+        paid: tuple[PaidOutput, ...],
+    ) -> None:
+        self.second_parser(network, raw, spent, paid)
 
     def _chain(self, network: NetworkSettings) -> Chain:
         ours = [asset for asset in self.settings.assets if asset.network == network.id]

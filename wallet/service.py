@@ -80,6 +80,8 @@ def watch_own_accounts(deployment: Deployment) -> None:
 def build_worker(deployment: Deployment) -> Worker:
     """All recurring work of a deployment, ready to start."""
     watch_own_accounts(deployment)
+    # Loaded now: a service that cannot check what it sends must not start.
+    _ = deployment.second_parser
     jobs = [
         job
         for network in deployment.settings.networks

@@ -1,6 +1,7 @@
 """Our own commands, run as separate processes as a person would run them."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from wallet.errors import WalletError
 
 TIMEOUT_S = 120
 """No single command takes longer; key stretching is the slowest of them."""
+
+_CODE = re.compile(r"^[a-z_]+(\.[a-z_]+)+", re.MULTILINE)
 
 
 class CommandFailed(WalletError):
@@ -30,11 +33,9 @@ class Outcome:
 
     @property
     def code(self) -> str:
-        """The error code of a refusal: the first word of what it printed on standard error."""
-        lines = [line for line in self.stderr.splitlines() if line.strip()]
-        words = lines[-1].split() if lines else []
-        found = next((w.rstrip(":") for w in words if "." in w.rstrip(":.")), "")
-        return found if self.returncode else ""
+        """The error code of a refusal, which starts a line on standard error; else nothing."""
+        found = _CODE.search(self.stderr) if self.returncode else None
+        return found[0] if found else ""
 
     def json(self) -> Any:
         """What it printed, as JSON. Raises CommandFailed."""
