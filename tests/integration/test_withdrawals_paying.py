@@ -15,7 +15,7 @@ from tests.payments_world import BTC, CUSTOMER, ETH, World, outside_address
 from wallet.events import read_events
 from wallet.ledger import chart
 from wallet.payments import journal
-from wallet.payments.requesting import REQUEST_LIFE_S
+from wallet.payments.building.requesting import REQUEST_LIFE_S
 from wallet.payments.states import PaymentStatus as P
 from wallet.store.database import Database
 from wallet.store.schema import payments, utxos

@@ -12,15 +12,15 @@ from chains.evm.safe import SafeVault
 from chains.types import Family
 from signer.protocol import OwnOutput, SignAnswer
 from wallet.payments import journal
+from wallet.payments.building.evm import EvmBuilder, EvmCall, EvmQuote
+from wallet.payments.building.orders import SpendOrder
+from wallet.payments.building.utxo import UtxoBuilder
 from wallet.payments.collecting import Collector
 from wallet.payments.context import PaymentContext
 from wallet.payments.errors import BadOrder
-from wallet.payments.evm_builder import EvmBuilder, EvmCall, EvmQuote
 from wallet.payments.execution import SafeExecutor
 from wallet.payments.journal import Payment
-from wallet.payments.orders import SpendOrder
 from wallet.payments.runner import Runner
-from wallet.payments.utxo_builder import UtxoBuilder
 
 Also = Callable[[Connection, Payment], None]
 """What the caller writes in the transaction that stores the payment."""

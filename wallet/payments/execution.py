@@ -12,13 +12,13 @@ from chains.evm.addresses import checksum, from_text
 from chains.evm.safe import SafeTx, SafeVault
 from signer.protocol import Kind, OwnOutput
 from wallet.payments import journal
+from wallet.payments.building.evm import EvmBuilder, EvmCall
+from wallet.payments.building.judging import Fee, check_caps, judge
+from wallet.payments.building.orders import SpendOrder
+from wallet.payments.building.requesting import seal_request
 from wallet.payments.context import PaymentContext
 from wallet.payments.errors import BadOrder, NotBuilt, SenderBusy, UnknownSource
-from wallet.payments.evm_builder import EvmBuilder, EvmCall
 from wallet.payments.journal import LostRace, NewPayment, Payment
-from wallet.payments.judging import Fee, check_caps, judge
-from wallet.payments.orders import SpendOrder
-from wallet.payments.requesting import seal_request
 from wallet.payments.settle import alert
 from wallet.payments.states import PaymentStatus
 from wallet.store.schema import payments

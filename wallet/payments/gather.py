@@ -15,9 +15,9 @@ from signer.protocol import Intent, OwnOutput, Payee, Purpose
 from wallet.deposits.states import DepositStatus
 from wallet.deposits.watcher import last_scanned
 from wallet.payments import journal
+from wallet.payments.building.orders import SpendOrder
 from wallet.payments.desk import PaymentDesk
 from wallet.payments.errors import NotBuilt, SenderBusy
-from wallet.payments.orders import SpendOrder
 from wallet.payments.states import PaymentStatus
 from wallet.settings import AssetSettings
 from wallet.store.schema import addresses, deposits, payments

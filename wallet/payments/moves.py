@@ -7,10 +7,10 @@ from sqlalchemy import Connection
 from chains.evm.accounts import FixedAddress
 from signer.protocol import Approval, Intent, OwnOutput
 from wallet.addresses.issuing import find_by_targets
+from wallet.payments.building.orders import SpendOrder
 from wallet.payments.desk import PaymentDesk
 from wallet.payments.errors import BadOrder
 from wallet.payments.journal import Payment
-from wallet.payments.orders import SpendOrder
 
 
 class Moves:

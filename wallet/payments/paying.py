@@ -4,12 +4,12 @@ from sqlalchemy import Connection
 
 from chains.types import Family
 from signer.protocol import Purpose
+from wallet.payments.building.orders import SpendOrder
+from wallet.payments.building.utxo import Unpayable
 from wallet.payments.desk import PaymentDesk
 from wallet.payments.errors import FundsMissing, NotBuilt, PolicyRefused, SenderBusy
 from wallet.payments.journal import Payment
-from wallet.payments.orders import SpendOrder
 from wallet.payments.settle import ALONE
-from wallet.payments.utxo_builder import Unpayable
 from wallet.withdrawals import records
 from wallet.withdrawals.errors import WithdrawalMoved
 from wallet.withdrawals.records import Withdrawal

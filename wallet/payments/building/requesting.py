@@ -4,9 +4,9 @@ import hashlib
 from dataclasses import dataclass
 
 from signer.protocol import Kind, Sealed, SignRequest
+from wallet.payments.building.orders import SpendOrder
 from wallet.payments.context import PaymentContext
 from wallet.payments.errors import NotBuilt
-from wallet.payments.orders import SpendOrder
 
 REQUEST_LIFE_S = 900
 """A hot signer answers in seconds; a request older than this is given up and built anew."""

@@ -18,8 +18,8 @@ from policies import (
 )
 from policies import Purpose as PolicyPurpose
 from signer.protocol import Intent, Purpose
+from wallet.payments.building.orders import SpendOrder
 from wallet.payments.errors import FeeOverCap, PolicyRefused
-from wallet.payments.orders import SpendOrder
 from wallet.payments.states import PaymentStatus
 from wallet.settings import NetworkSettings
 from wallet.store.schema import payments, withdrawals

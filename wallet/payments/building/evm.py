@@ -17,12 +17,12 @@ from chains.evm.transactions import UnsignedTx
 from chains.ports import Chain
 from signer.protocol import Kind, OwnOutput, Purpose
 from wallet.payments import journal
+from wallet.payments.building.judging import Fee, check_caps, judge
+from wallet.payments.building.orders import SpendOrder
+from wallet.payments.building.requesting import seal_request
 from wallet.payments.context import PaymentContext
 from wallet.payments.errors import BadOrder, FundsMissing, SenderBusy, UnknownSource, WouldRevert
 from wallet.payments.journal import NewPayment, Payment
-from wallet.payments.judging import Fee, check_caps, judge
-from wallet.payments.orders import SpendOrder
-from wallet.payments.requesting import seal_request
 from wallet.payments.states import PaymentStatus
 from wallet.store.schema import payments
 

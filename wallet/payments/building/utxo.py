@@ -24,12 +24,12 @@ from wallet.addresses.issuing import Purpose as AddressPurpose
 from wallet.addresses.issuing import issue_own
 from wallet.deposits.states import DepositStatus
 from wallet.payments import journal
+from wallet.payments.building.judging import Fee, check_caps, judge
+from wallet.payments.building.orders import SpendOrder
+from wallet.payments.building.requesting import seal_request
 from wallet.payments.context import PaymentContext
 from wallet.payments.errors import BadOrder, FundsMissing, NotBuilt, UnknownSource
 from wallet.payments.journal import NewPayment, Payment
-from wallet.payments.judging import Fee, check_caps, judge
-from wallet.payments.orders import SpendOrder
-from wallet.payments.requesting import seal_request
 from wallet.store.schema import addresses, deposits, utxos
 
 CHANGE_BRANCH = 1
