@@ -66,7 +66,7 @@ def at_the_signer(stage: Stage, request: Path) -> None:
     """Forged requests that only the offline signer stands against."""
     real = SignRequest.decode(Sealed.decode(request.read_bytes(), REQUEST).body)
     forged = (
-        ("approval short of quorum", _one_approval(real), "policy.approvals"),
+        ("approval short of quorum", _one_approval(real), "policy.approvals.quorum"),
         ("tampered PSBT change", _foreign_change(real), "output.not_approved"),
         ("fee over cap", _high_fee(real), "fee.absolute"),
     )
