@@ -67,7 +67,7 @@ def at_the_signer(stage: Stage, request: Path) -> None:
     real = SignRequest.decode(Sealed.decode(request.read_bytes(), REQUEST).body)
     forged = (
         ("approval short of quorum", _one_approval(real), "policy.approvals.quorum"),
-        ("tampered PSBT change", _foreign_change(real), "output.not_approved"),
+        ("tampered PSBT change", _foreign_change(real), "change.foreign"),
         ("fee over cap", _high_fee(real), "fee.absolute"),
     )
     for what, body, expected in forged:
