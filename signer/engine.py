@@ -102,9 +102,7 @@ class Engine:
             raise Refused("request.unknown", f"got request {request_id!r}, never answered")
         if known.request_digest != request_digest:
             raise Refused("request.other", f"got another request {request_id!r}")
-        answer = self._home.log.read(known.offset).data["answer"]
-        if not isinstance(answer, bytes):
-            raise Refused("request.unknown", f"got request {request_id!r} without an answer")
+        answer: bytes = self._home.log.read(known.offset).data["answer"]
         return answer
 
     def _opened(self, data: bytes) -> Sealed:

@@ -1,9 +1,10 @@
 """The signer's memory on disk: an append-only, hash-chained, authenticated log.
 
 One record is length || body || head || mac. `head` is SHA-256 over the previous head and the body;
-`mac` is HMAC-SHA256 of the head under the home's state key, or zeros for a record written while the
-keys were locked. After a record is durable the high-water file names its number and head, and only
-then may an answer leave the process. So a record past the high-water mark was never released: a
+`mac` is HMAC-SHA256 of the head under the home's state key, or zeros for a refusal written while
+the keys were locked; such a record moves neither the mark nor any table.
+After an authenticated record is durable the high-water file names its number and head, under a
+MAC, and only then may an answer leave the process. So a record past the mark was never released: a
 torn one there is dropped, anything else that does not fit is tampering or a rollback.
 """
 
@@ -140,12 +141,10 @@ class Log:
         for seq, head, mac in self._heads:
             if mac != NO_MAC and not hmac.compare_digest(mac, _mac(key, head)):
                 raise LogTampered(f"got record {seq} that this signer did not write")
-        counter, head = self._mark(key)
-        if counter > self.counter:
-            raise LogRolledBack(f"got a log of {self.counter} records, expected {counter} or more")
+        counter, _ = self._mark(key)
         self._heads.clear()
         self._key = key
-        if self.counter > counter or head != self.head:
+        if self.counter > counter:
             self._write_mark()
 
     def append(self, kind: LogKind, time_s: int, data: Mapping[str, Any]) -> Record:
@@ -209,12 +208,15 @@ class Log:
             fields.done(version=1)
         except (ProtocolError, StorageError) as error:
             raise LogTampered(f"got a damaged high-water mark: {error}") from error
-        if key is not None and mac != NO_MAC and mac != _mark_mac(key, counter, head):
+        if key is not None and mac != _mark_mac(key, counter, head):
             raise LogTampered("got a high-water mark that this signer did not write")
         return counter, head
 
     def _write_mark(self) -> None:
-        mac = _mark_mac(self._key, self.counter, self.head) if self._key is not None else NO_MAC
+        """While locked the mark stays: it always has a MAC, so only keys can move it."""
+        if self._key is None:
+            return
+        mac = _mark_mac(self._key, self.counter, self.head)
         mark = {"v": 1, "counter": self.counter, "head": self.head, "mac": mac}
         write_atomic(self._mark_path, dump(mark))
 

@@ -70,8 +70,6 @@ def _derived(request: SignRequest, context: GuardContext) -> dict[str, OwnOutput
             raise Refused("own.source_unknown", f"got origin in {claim.source!r}")
         if claim.address in found:
             raise Refused("own.twice", f"got two origins of {claim.address}")
-        if claim.branch not in (0, 1) or claim.index > INDEX_MAX:
-            raise Refused("own.path", f"got {claim.branch}/{claim.index} for {claim.address}")
         try:
             address = address_at(vault.vault, context.networks, claim.branch, claim.index)
         except (ChainError, SignerError) as error:

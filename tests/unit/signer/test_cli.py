@@ -226,6 +226,64 @@ def test_registration_shows_every_key(world: World, tmp_path: Path, passphrase: 
     assert "again" in told("status", "--home", world.root / "hot")["vaults"]
 
 
+def test_a_registration_that_is_declined_registers_nothing(
+    world: World, tmp_path: Path, passphrase: Path
+) -> None:
+    home = world.open("hot", unlock=False)
+    text = home.state.vaults["bitcoin-hot"].text.replace(b"bitcoin-hot", b"again")
+    home.close()
+    (tmp_path / "vault.toml").write_bytes(text)
+    base = ["--home", world.root / "hot", "--file", tmp_path / "vault.toml"]
+    opened = ["--passphrase-file", passphrase]
+
+    assert "person.declined" == refused("register", *base, *opened, "--role", "hot", typed="n\n")
+    assert "config.invalid" == refused(
+        "register", *base, *opened, "--role", "hot", "--role", "cold"
+    )
+    assert "again" not in told("status", "--home", world.root / "hot")["vaults"]
+
+
+def test_an_unknown_vault_is_said(world: World) -> None:
+    code = refused("address", "--home", world.root / "hot", "--vault", "none")
+
+    assert "home.unusable" == code
+
+
+@pytest.mark.parametrize("typed", [b"", b"\n", b"x" * 1025])
+def test_an_unusable_passphrase_is_said(world: World, tmp_path: Path, typed: bytes) -> None:
+    file = tmp_path / "bad"
+    file.write_bytes(typed)
+    command = ["xpub", "--home", world.root / "hot", "--network", BTC, "--account", 9]
+
+    code = refused(*command, "--passphrase-file", file)
+
+    assert code == ("storage.unusable" if len(typed) > 1 else "passphrase.unusable")
+
+
+def test_a_passphrase_comes_by_descriptor(world: World, tmp_path: Path) -> None:
+    command = ["xpub", "--home", world.root / "hot", "--network", BTC]
+    inlet, outlet = os.pipe()
+    os.write(outlet, PASSPHRASE + b"\n")
+    os.close(outlet)
+    assert told(*command, "--account", 9, "--passphrase-fd", inlet)["key"]
+
+    inlet, outlet = os.pipe()
+    os.write(outlet, b"x" * 1025)
+    os.close(outlet)
+    long = refused(*command, "--account", 8, "--passphrase-fd", inlet)
+    missing = refused(*command, "--account", 8, "--passphrase-fd", 9999)
+    both = refused(*command, "--account", 8, "--passphrase-fd", 0, "--passphrase-file", tmp_path)
+    assert ["passphrase.unusable"] * 3 == [long, missing, both]
+
+
+def test_a_new_passphrase_is_typed_twice(tmp_path: Path) -> None:
+    command = ["init", "--home", tmp_path / "x", "--id", "x", "--kdf-memory-mib", 64]
+
+    assert "passphrase.unusable" == refused(*command, typed="long enough\nsomething else\n")
+    again = run(*command, "--json", typed="long enough\nlong enough\n")
+    assert 0 == again.exit_code
+
+
 def test_two_processes_cannot_share_a_home(world: World) -> None:
     home = world.open("hot")
 

@@ -1,27 +1,33 @@
 """A home's files: tampering, rollback, registration, and what a person has to activate."""
 
+import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chains.hd import HARDENED
+from chains.hd import HARDENED, path_text
 from chains.utxo.descriptors import Template, multisig_descriptor, with_checksum
 from chains.utxo.params import BUILTIN
+from signer import log as log_module
 from signer.config import ConfigError
-from signer.errors import SignerError
+from signer.errors import Refused, SignerError
 from signer.guards.facts import Role
 from signer.home import Home, HomeError, NotActivated, create
-from signer.keystore import PassphraseKek
+from signer.keystore import PassphraseKek, SecretUse, encode_key, header_of, public_value
 from signer.log import Log, LogDamaged, LogKind, LogRolledBack, LogTampered
-from signer.protocol import dump
+from signer.protocol import dump, load
 from signer.registry import (
     KeyBoundElsewhere,
+    KeyUse,
     NoOwnKey,
     RegistryError,
     TwoOwnKeys,
+    address_at,
+    standard_path,
 )
 from tests.signer_world import (
     BTC,
@@ -155,6 +161,89 @@ def test_a_rewritten_log_is_noticed_when_the_keys_are_there(world: World) -> Non
         world.open("hot")
 
 
+def test_a_forged_record_is_noticed_when_the_keys_are_there(world: World) -> None:
+    """Appended past the mark, which stays as it was."""
+    path = world.root / "hot"
+    mark = (path / "mark").read_bytes()
+    home = world.open("hot", unlock=False)
+    home.log._key = bytes(32)
+    pinned = {"config_sha256": home.state.config_sha256, "policy_sha256": bytes(32)}
+    home.log.append(LogKind.CONFIGURED, NOW_S, pinned)
+    home.close()
+    (path / "mark").write_bytes(mark)
+
+    home = Home(path, any_config=True)
+    with pytest.raises(LogTampered, match="did not write"):
+        home.unlock(world.kek)
+    home.close()
+
+
+def test_a_mark_of_another_head_is_noticed_even_while_locked(world: World) -> None:
+    path = world.root / "hot"
+    mark = load((path / "mark").read_bytes(), "mark")
+    (path / "mark").write_bytes(dump({**mark, "head": bytes(32)}))
+
+    with pytest.raises(LogTampered, match="another record"):
+        Home(path)
+
+
+def test_a_refusal_while_locked_does_not_move_the_mark(world: World) -> None:
+    path = world.root / "hot"
+    before = (path / "mark").read_bytes()
+    home = world.open("hot", unlock=False)
+    with pytest.raises(Refused):
+        engine(home).sign(b"x")
+    home.close()
+    assert before == (path / "mark").read_bytes()
+
+    home = world.open("hot")
+    assert LogKind.REFUSED is home.log.read(_last_offset(path)).kind
+    assert before != (path / "mark").read_bytes()
+    home.close()
+
+
+def _last_offset(path: Path) -> int:
+    log = Log(path / "log", path / "mark")
+    offsets = [record.offset for record in log.replay()]
+    log.close()
+    return offsets[-1]
+
+
+def test_a_mark_without_a_mac_is_refused(world: World) -> None:
+    """Otherwise somebody without keys could cut the log short and write a mark that fits."""
+    path = world.root / "hot"
+    mark = load((path / "mark").read_bytes(), "mark")
+    (path / "mark").write_bytes(dump({**mark, "mac": bytes(32)}))
+
+    with pytest.raises(LogTampered, match="mark"):
+        world.open("hot")
+
+
+def test_a_chained_record_of_another_shape_is_noticed(world: World) -> None:
+    home = world.open("hot")
+    body = dump({"v": 2})
+    head = hashlib.sha256(b"hk/log/v1" + home.log.head + body).digest()
+    home.log._write(len(body).to_bytes(4, "big") + body + head + bytes(32))
+    home.close()
+
+    with pytest.raises(LogTampered, match="shape"):
+        Home(world.root / "hot")
+
+
+def test_a_record_too_large_is_not_written(hot: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = hot.path.joinpath("log").stat().st_size
+    monkeypatch.setattr(log_module, "RECORD_BYTES_MAX", 100)
+
+    with pytest.raises(LogDamaged):
+        hot.log.append(LogKind.REFUSED, NOW_S, {"x": bytes(100)})
+    assert size == hot.path.joinpath("log").stat().st_size
+
+
+def test_there_is_no_record_past_the_end(hot: Home) -> None:
+    with pytest.raises(LogTampered):
+        hot.log.read(hot.path.joinpath("log").stat().st_size)
+
+
 def test_a_forged_record_without_a_mac_changes_nothing(world: World) -> None:
     path = world.root / "hot"
     home = Home(path)
@@ -185,10 +274,24 @@ def test_a_forged_mark_is_noticed_when_the_keys_are_there(world: World) -> None:
         world.open("hot")
 
 
-def test_another_homes_keys_are_refused(world: World) -> None:
-    shutil.copy(world.root / "cold" / "keys" / "seed.hk1", world.root / "hot" / "keys")
+@pytest.mark.parametrize("use", ["seed", "identity"])
+def test_another_homes_keys_are_refused(world: World, use: str) -> None:
+    shutil.copy(world.root / "cold" / "keys" / f"{use}.hk1", world.root / "hot" / "keys")
 
-    with pytest.raises(HomeError):
+    with pytest.raises(HomeError, match="key file of cold"):
+        world.open("hot")
+
+
+def test_another_seed_under_this_homes_name_is_refused(world: World) -> None:
+    file = world.root / "hot" / "keys" / "seed.hk1"
+    seed = bytes(range(32))
+    header = replace(
+        header_of(file.read_bytes()),
+        public_hash=hashlib.sha256(public_value(SecretUse.SEED, seed)).digest(),
+    )
+    file.write_bytes(encode_key(header, seed, world.kek, drip("x")))
+
+    with pytest.raises(HomeError, match="another seed"):
         world.open("hot")
 
 
@@ -297,8 +400,40 @@ def test_paths_that_leak_or_are_of_another_coin_are_refused(
 
 
 def test_an_account_of_an_unknown_network_is_refused(hot: Home) -> None:
+    with pytest.raises(RegistryError, match="unknown network"):
+        hot.account("dogecoin", (87 + HARDENED, HARDENED, HARDENED), NOW_S)
+
+
+@pytest.mark.parametrize("number", [-1, HARDENED])
+def test_an_account_number_out_of_range_is_refused(number: int) -> None:
     with pytest.raises(RegistryError):
-        hot.account("dogecoin", MULTISIG_BTC, NOW_S)
+        standard_path(KeyUse.MULTISIG, 0, number)
+
+
+def test_standard_paths() -> None:
+    assert "m/48h/2h/1h/2h" == path_text(standard_path(KeyUse.MULTISIG, 2, 1))
+    assert "m/84h/0h/0h" == path_text(standard_path(KeyUse.SINGLE, 0, 0))
+    assert "m/44h/60h/3h" == path_text(standard_path(KeyUse.EVM, 60, 3))
+
+
+def test_an_evm_vault_has_no_change_branch(hot: Home) -> None:
+    with pytest.raises(RegistryError):
+        address_at(hot.vaults["ethereum-hot"].vault, hot.networks, 1, 0)
+
+
+def evm_file(hot: Home, network: str) -> bytes:
+    text = hot.state.vaults["ethereum-deposit"].text.decode()
+    return text.replace("ethereum-deposit", "x").replace(ETH, network).encode()
+
+
+def test_a_vault_of_a_network_that_is_not_configured_is_refused(hot: Home) -> None:
+    with pytest.raises(RegistryError, match="got network ethereum,"):
+        hot.register(evm_file(hot, "ethereum"), Role.DEPOSIT, NOW_S)
+
+
+def test_an_evm_vault_on_a_utxo_network_is_refused(hot: Home) -> None:
+    with pytest.raises(RegistryError, match="another kind"):
+        hot.register(evm_file(hot, BTC), Role.DEPOSIT, NOW_S)
 
 
 def vault_file(home: Home, **changes: str) -> bytes:
@@ -372,7 +507,8 @@ def test_our_key_in_a_vault_of_another_network_is_refused(hot: Home) -> None:
 def test_a_vault_file_that_does_not_fit_is_refused(hot: Home, changes: dict[str, str]) -> None:
     with pytest.raises(SignerError) as caught:
         hot.register(vault_file(hot, **changes), Role.HOT, NOW_S)
-    assert caught.value.code in ("registry.refused", "config.invalid")
+    expected = "config.invalid" if "name" in changes else "registry.refused"
+    assert expected == caught.value.code
 
 
 def test_a_safe_of_another_chain_is_refused(hot: Home) -> None:

@@ -134,6 +134,13 @@ def test_seeds_of_other_sizes_are_refused(size: int) -> None:
         master(bytes(size))
 
 
+def test_a_seed_without_a_master_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secp, "ORDER", 1)
+
+    with pytest.raises(DerivationError):
+        master(bytes(32))
+
+
 @pytest.mark.parametrize("index", [-1, 2**32])
 def test_indexes_out_of_range_are_refused(index: int) -> None:
     with pytest.raises(DerivationError):

@@ -160,12 +160,13 @@ def test_a_file_that_asks_for_excessive_work_is_refused_before_it(
 def test_another_shape_is_refused(
     file: bytes, kek: PassphraseKek, change: dict[str, object]
 ) -> None:
-    with pytest.raises(KeystoreError):
+    with pytest.raises(KeystoreError) as caught:
         decode_key(dump({**load(file, "file"), **change}), kek)
+    assert "keystore.unreadable" == caught.value.code
 
 
 def test_a_large_file_is_refused_before_parsing(kek: PassphraseKek) -> None:
-    with pytest.raises(KeystoreError):
+    with pytest.raises(KeystoreError, match="64 KiB"):
         decode_key(bytes(64 * 1024 + 1), kek)
 
 
