@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from wallet.store import counters
+from wallet.store import counters, migrate
 from wallet.store import database as store
 from wallet.store.database import Database
 from wallet.store.errors import BadDatabaseUrl, StoreBusy
@@ -146,7 +147,7 @@ def test_a_writer_that_waits_too_long_is_told(
 
 KILLED = """
 import os, signal, sys
-from wallet.store import counters
+from wallet.store import counters, migrate
 from wallet.store.database import Database
 with Database.open(sys.argv[1]).write() as tx:
     counters.next_number(tx, "x")
@@ -238,3 +239,10 @@ def test_units_are_summed_and_compared_exactly(database: Database) -> None:
         assert tx.execute(above).scalars().all() == ["A2"]
         ordered = select(thresholds.c.hot_min).order_by(thresholds.c.hot_min.desc())
         assert tx.execute(ordered).scalars().all() == sorted(values, reverse=True)
+
+
+def test_the_newest_revision_is_the_one_we_name(database: Database) -> None:
+    with database.read() as tx:
+        script = ScriptDirectory.from_config(migrate.config_for(tx))
+
+    assert [migrate.HEAD] == script.get_heads()

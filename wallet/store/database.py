@@ -64,8 +64,11 @@ class Database:
 
         Raises SchemaMismatch when a table or trigger is missing or was changed.
         """
-        with self.write() as tx:
-            migrate.upgrade(tx)
+        with self.read() as tx:
+            current = migrate.is_current(tx)
+        if not current:
+            with self.write() as tx:
+                migrate.upgrade(tx)
         with self.read() as tx:
             walls.check(tx)
 
