@@ -33,7 +33,10 @@ from wallet.worker import Job, Worker
 BLOCKS_PER_PASS = 500
 """Blocks one pass of a watcher scans before others get their turn."""
 
-SAFE_CHECK_S = 60
+TREASURY_MS = 1000
+"""How often hot balances are held against their bounds."""
+
+SAFE_CHECK_MS = 60_000
 """How often a cold Safe is compared with its registration: owners, threshold, version, modules."""
 
 _LOG = structlog.get_logger()
@@ -104,16 +107,16 @@ def build_worker(deployment: Deployment) -> Worker:
         service_key=load_service_key(deployment.settings.service_key_file),
     )
     jobs += [
-        Job(name="treasury", every_s=1, run=_quietly(movements.step)),
-        Job(name="webhooks", every_s=1, run=_quietly(outbox.step)),
+        Job(name="treasury", every_ms=TREASURY_MS, run=_quietly(movements.step)),
+        Job(name="webhooks", every_ms=1000, run=_quietly(outbox.step)),
         Job(
             name="deadlines",
-            every_s=5,
+            every_ms=5_000,
             run=_quietly(lambda: deployment.withdrawals.expire(deployment.database)),
         ),
         Job(
             name="forget",
-            every_s=60,
+            every_ms=60_000,
             run=lambda: forget_expired(deployment.database, deployment.clock),
         ),
     ]
@@ -144,13 +147,13 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
         deployment.payments.run(network.id)
 
     jobs = [
-        Job(name=f"watch:{network.id}", every_s=network.poll_s, run=_watching(chain, watcher)),
-        Job(name=f"pay:{network.id}", every_s=network.poll_s, run=pay),
+        Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, watcher)),
+        Job(name=f"pay:{network.id}", every_ms=network.poll_ms, run=pay),
     ]
     cold = deployment.vaults.get(network.cold)
     if isinstance(cold, SafeVault) and isinstance(chain, EvmChain):
         checked = partial(check_safe, chain, cold)
-        jobs.append(Job(name=f"safe:{network.id}", every_s=SAFE_CHECK_S, run=_quietly(checked)))
+        jobs.append(Job(name=f"safe:{network.id}", every_ms=SAFE_CHECK_MS, run=_quietly(checked)))
     return jobs
 
 

@@ -44,7 +44,7 @@ class NetworkSettings:
     family: str
     params: str
     node_url: str
-    poll_s: int = 1
+    poll_ms: int = 1000
     start_height: int = 0
     batch_payees_max: int = 100
     batch_wait_s: int = 0

@@ -16,7 +16,7 @@ class Job:
     """Something to do again and again. `run` does what is due now and returns."""
 
     name: str
-    every_s: int
+    every_ms: int
     run: Callable[[], None]
 
 
@@ -32,7 +32,7 @@ class Worker:
                 self._run_safely,
                 "interval",
                 args=[job],
-                seconds=job.every_s,
+                seconds=job.every_ms / 1000,
                 max_instances=1,
                 coalesce=True,
                 misfire_grace_time=None,

@@ -25,6 +25,7 @@ from wallet.demo.commands import CommandFailed
 from wallet.devnet.devnet import Devnet
 from wallet.devnet.processes import free_port
 from wallet.signing.coordinator import create_coordinator
+from wallet.treasury.staff_keys import create_staff_key
 from wallet.webhooks.secrets import create_service_key
 
 BTC, LTC, ETH = "bitcoin-regtest", "litecoin-regtest", "ethereum-31337"
@@ -37,9 +38,6 @@ _KDF_MEMORY_MIB = "64"
 """The floor: development keys are worth nothing, and six homes are made at once."""
 
 _SAFE_VERSION = "1.4.1"
-_UTXO_ACCOUNTS = {BTC: "0", LTC: "1"}
-"""Regtest chains share a coin type, so each vault takes an account of its own."""
-
 Progress = Callable[[str], None]
 
 
@@ -96,7 +94,11 @@ def provision(root: Path, policies: Path, devnet: Devnet, progress: Progress) ->
     create_coordinator(place.coordinator_key, random_bytes)
     create_service_key(root / "service.key", random_bytes)
     progress("writing vaults, deploying the Safe")
-    _write_vaults(place, devnet)
+    keys: dict[tuple[str, str], KeyOrigin] = {}
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for found in pool.map(lambda s: _account_keys(place, s), everyone):
+            keys |= found
+    _write_vaults(place, devnet, keys)
     progress("activating limits and policies, registering vaults")
     coordinator = public_key_of(bytes.fromhex(place.coordinator_key.read_text().strip())).hex()
     text = settings_text.signer_toml(coordinator, staff, devnet.contracts)
@@ -128,16 +130,8 @@ def _init(place: DemoDeployment, signer_id: str) -> str:
 def _staff_key(place: DemoDeployment, name: str) -> str:
     passphrase = place.staff_key(name).with_suffix(".passphrase")
     _write_secret(passphrase)
-    made = commands.run(
-        "wallet",
-        [
-            *("treasury", "staff-key", name),
-            *("--out", place.staff_key(name), "--passphrase-file", passphrase),
-        ],
-    )
-    if made.returncode:
-        raise CommandFailed(f"staff-key: {made.stderr.strip()[-300:]}")
-    return str(json.loads(place.staff_key(name).read_text())["public_key"])
+    text = passphrase.read_text().strip()
+    return create_staff_key(place.staff_key(name), name, text, random_bytes).public_key.hex()
 
 
 def _write_secret(path: Path) -> None:
@@ -145,32 +139,47 @@ def _write_secret(path: Path) -> None:
     path.write_text(secrets.token_urlsafe(24) + "\n")
 
 
-def _xpub(place: DemoDeployment, signer_id: str, network: str, use: str, account: str) -> KeyOrigin:
-    answer = commands.signer(
-        place.home(signer_id), "xpub", "--network", network, "--use", use, "--account", account
-    )
-    return KeyOrigin.parse(answer.json()["key"])
+_MULTISIG = ((BTC, "multisig", "0"), (LTC, "multisig", "1"))
+"""Regtest chains share a coin type, so each vault takes an account of its own."""
+
+_ACCOUNTS: Mapping[str, Sequence[tuple[str, str, str]]] = {
+    "hot-a": (*_MULTISIG, (ETH, "evm", "0")),
+    "hot-b": (*_MULTISIG, (ETH, "evm", "1")),
+    RECOVERY: _MULTISIG,
+    **dict.fromkeys(KEYHOLDERS, (*_MULTISIG, (ETH, "evm", "0"))),
+}
+"""The account keys that each signer gives: network, use, account number."""
+
+Keys = Mapping[tuple[str, str], KeyOrigin]
+"""Account keys by signer and network."""
 
 
-def _write_vaults(place: DemoDeployment, devnet: Devnet) -> None:
+def _account_keys(place: DemoDeployment, signer_id: str) -> dict[tuple[str, str], KeyOrigin]:
+    found = {}
+    for network, use, account in _ACCOUNTS[signer_id]:
+        options = ("--network", network, "--use", use, "--account", account)
+        answer = commands.signer(place.home(signer_id), "xpub", *options).json()
+        found[signer_id, network] = KeyOrigin.parse(answer["key"])
+    return found
+
+
+def _write_vaults(place: DemoDeployment, devnet: Devnet, keys: Keys) -> None:
     for network, coin in ((BTC, "bitcoin"), (LTC, "litecoin")):
-        account = _UTXO_ACCOUNTS[network]
         for kind, holders in (("hot", (*HOT_SIGNERS, RECOVERY)), ("cold", KEYHOLDERS)):
-            keys = [_xpub(place, s, network, "multisig", account) for s in holders]
-            descriptor = multisig_descriptor(Template.WSH_MULTI, 2, keys)
+            theirs = [keys[holder, network] for holder in holders]
+            descriptor = multisig_descriptor(Template.WSH_MULTI, 2, theirs)
             fields = {"network": network, "kind": "descriptor", "descriptor": descriptor}
             _write_vault(place, f"{coin}-{kind}", fields)
-    hot = _xpub(place, "hot-a", ETH, "evm", "0")
+    hot = keys["hot-a", ETH]
     address = checksum(address_of_key(first_public_key(hot)))
     fields = {"network": ETH, "kind": "address", "key": hot.text, "address": address}
     _write_vault(place, "ethereum-hot", fields)
-    deposit = _xpub(place, "hot-b", ETH, "evm", "1")
-    _write_vault(place, "ethereum-deposit", {"network": ETH, "kind": "keys", "key": deposit.text})
-    _write_safe(place, devnet)
+    deposit = {"network": ETH, "kind": "keys", "key": keys["hot-b", ETH].text}
+    _write_vault(place, "ethereum-deposit", deposit)
+    _write_safe(place, devnet, [keys[holder, ETH] for holder in KEYHOLDERS])
 
 
-def _write_safe(place: DemoDeployment, devnet: Devnet) -> None:
-    keys = [_xpub(place, s, ETH, "evm", "0") for s in KEYHOLDERS]
+def _write_safe(place: DemoDeployment, devnet: Devnet, keys: Sequence[KeyOrigin]) -> None:
     owners = [checksum(address_of_key(first_public_key(key))) for key in keys]
     fields: dict[str, str | int | Sequence[str]] = {
         "network": ETH,
