@@ -19,6 +19,8 @@ from wallet.demo.report import Report
 from wallet.demo.screen import Screen
 from wallet.demo.stage import Stage
 from wallet.devnet.devnet import Devnet
+from wallet.devnet.errors import DevnetRunning, DevnetStopped
+from wallet.devnet.state import read_state
 from wallet.errors import WalletError
 
 CHAPTERS: tuple[Callable[[Stage], None], ...] = (
@@ -65,6 +67,7 @@ class Kept:
 
 def play(folders: Folders, console: Console, *, keep: Callable[[Kept], None] | None) -> bool:
     """Play everything; True only if all of it held. `keep` gets the running service at the end."""
+    _refuse_running(folders.root / "chains")
     started = time.monotonic()
     report = Report()
     with Screen(console, lambda: int(time.monotonic() - started)) as screen:
@@ -74,6 +77,11 @@ def play(folders: Folders, console: Console, *, keep: Callable[[Kept], None] | N
             report.error = f"{getattr(error, 'code', type(error).__name__)}: {error}"
         except KeyboardInterrupt:
             report.error = "interrupted"
+        except BaseException as error:
+            # A defect of ours: the report must not be missing, nor the traceback.
+            report.error = f"unexpected {type(error).__name__}"
+            report.write(folders.report, ok=False, seconds=int(time.monotonic() - started))
+            raise
     ok = report.verdict(attacks.REFUSALS_MIN)
     report.write(folders.report, ok=ok, seconds=int(time.monotonic() - started))
     return ok
@@ -113,3 +121,15 @@ def _play(
             service.stop()
     finally:
         devnet.down()
+
+
+def _refuse_running(chains: Path) -> None:
+    """Another story in the same folder must not lose the ground under its feet."""
+    try:
+        state = read_state(chains)
+    except DevnetStopped:
+        return
+    raise DevnetRunning(
+        f"a demo already runs in {chains.parent} (process {state.keeper_pid}), "
+        "expected none: stop it or name another --dir"
+    )
