@@ -16,6 +16,7 @@ from wallet.demo.report import RefusalRow, Report, StepRow
 from wallet.demo.screen import Screen
 from wallet.devnet.devnet import Devnet
 from wallet.errors import WalletError
+from wallet.treasury.staff_desk import StaffDesk
 
 WAIT_S = 120
 """Nothing in the story takes longer; what does has failed."""
@@ -41,6 +42,7 @@ class Stage:
     place: DemoDeployment
     service: ServiceProcess
     client: Client
+    desk: StaffDesk
     screen: Screen
     report: Report
     users: dict[str, str] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from rich.console import Console
 from chains.errors import ChainError
 from policies.errors import PolicyError
 from signer.errors import SignerError
+from wallet.bootstrap import open_staff_desk
 from wallet.client import ClientError, connect
 from wallet.demo.chapters import arrivals, attacks, closing, payouts, treasury
 from wallet.demo.deployment import BTC, ETH, LTC, DemoDeployment, provision
@@ -109,6 +110,7 @@ def _play(
                     place=place,
                     service=service,
                     client=client,
+                    desk=open_staff_desk(place.config),
                     screen=screen,
                     report=report,
                 )

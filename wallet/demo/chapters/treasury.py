@@ -3,12 +3,16 @@
 import json
 from pathlib import Path
 
+from chains.units import to_units
+from policies import Mode
 from wallet.client.types import TreasuryRequest
 from wallet.demo import commands
 from wallet.demo.chapters import attacks
 from wallet.demo.chapters.payouts import approve
 from wallet.demo.deployment import BTC, ETH, LTC
 from wallet.demo.stage import Stage, StoryFailed
+from wallet.treasury.staff_keys import load_staff_key
+from wallet.treasury.thresholds import asset_named, make_threshold
 
 _NETWORKS = (BTC, LTC, ETH)
 _WIDE = "100000"
@@ -97,12 +101,13 @@ def sign(stage: Stage, keyholder: str, request: Path) -> Path:
 
 
 def set_bounds(stage: Stage, asset: str, low: str, target: str, high: str) -> None:
-    """A member of staff changes the hot bounds of an asset. Raises StoryFailed."""
-    options = ("--min", low, "--target", target, "--max", high)
-    staff = stage.place.staff_options("chen")
-    done = commands.wallet(stage.place.config, "treasury", "set-threshold", asset, *options, *staff)
-    if done.returncode:
-        raise StoryFailed(f"set-threshold {asset}: {done.stderr.strip()[-300:]}")
+    """A member of staff changes the hot bounds of an asset, as `treasury set-threshold` does."""
+    decimals = asset_named(stage.desk.assets, asset).decimals
+    low_units, target_units, high_units = (to_units(t, decimals) for t in (low, target, high))
+    bounds = make_threshold(Mode.ABSOLUTE, low_units, target_units, high_units)
+    key = stage.place.staff_key("chen")
+    passphrase = key.with_suffix(".passphrase").read_text().strip()
+    stage.desk.change_bounds(asset, bounds, load_staff_key(key, passphrase))
 
 
 def _request(stage: Stage, asset: str, purpose: str, status: str) -> TreasuryRequest | None:
