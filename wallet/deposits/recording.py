@@ -2,22 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select, update
 
 from chains.types import BlockRef, BlockScan, Inflow, OutPoint, Spend
 from signer.protocol import Purpose
+from wallet.addresses.issuing import Address, find_by_targets
 from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.states import DepositStatus
 from wallet.deposits.watch import inputs_of_gone_deposits
 from wallet.events import append_event
 from wallet.settings import AssetSettings
-from wallet.store.schema import addresses, blocks, deposits, payments, utxos
-
-_CHUNK = 400
-"""Rows per IN list: below every engine's limit on bound parameters."""
+from wallet.store.schema import blocks, deposits, payments, utxos
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +34,8 @@ def record_block(
 ) -> int:
     """Store a block, its outputs, spends and deposits. Returns the number of new deposits."""
     _insert_block(tx, network, scan.ref, now_s)
-    owners = _owners(tx, network, scan.inflows)
+    # What only looked like ours (the watch list may err that way) is not found here.
+    owners = find_by_targets(tx, network, (inflow.target for inflow in scan.inflows))
     inflows = [inflow for inflow in scan.inflows if inflow.target in owners]
     _record_outputs(tx, network, scan.ref, inflows, owners)
     _record_spends(tx, network, scan, now_s)
@@ -74,21 +72,6 @@ def _insert_block(tx: Connection, network: str, ref: BlockRef, now_s: int) -> No
     )
 
 
-def _owners(tx: Connection, network: str, inflows: Sequence[Inflow]) -> dict[bytes, Any]:
-    """Address rows by target; what only looked like ours is not among them."""
-    targets = list({inflow.target for inflow in inflows})
-    found: dict[bytes, Any] = {}
-    for start in range(0, len(targets), _CHUNK):
-        rows = tx.execute(
-            select(addresses).where(
-                addresses.c.network == network,
-                addresses.c.target.in_(targets[start : start + _CHUNK]),
-            )
-        )
-        found.update({bytes(row.target): row for row in rows})
-    return found
-
-
 def _own_purposes(tx: Connection, network: str, txids: set[str]) -> dict[str, Purpose]:
     rows = tx.execute(
         select(payments.c.txid, payments.c.purpose).where(
@@ -103,7 +86,7 @@ def _record_outputs(
     network: str,
     ref: BlockRef,
     inflows: Sequence[Inflow],
-    owners: Mapping[bytes, Any],
+    owners: Mapping[bytes, Address],
 ) -> None:
     for inflow in inflows:
         if not inflow.position.startswith("out:"):
@@ -172,7 +155,7 @@ def _record_deposit(
     network: str,
     ref: BlockRef,
     inflow: Inflow,
-    owner: Any,
+    owner: Address,
     rules: DepositRules,
     now_s: int,
 ) -> None:
