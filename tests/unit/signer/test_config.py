@@ -97,6 +97,21 @@ def test_a_mistake_is_named(old: str, new: str) -> None:
         load_config(CONFIG.replace(old, new, 1).encode(), POLICY.encode())
 
 
+def test_a_missing_key_is_named() -> None:
+    text = CONFIG.replace("request_lifetime_s_max = 86400", "")
+
+    with pytest.raises(ConfigError, match="got no request_lifetime_s_max"):
+        load_config(text.encode(), POLICY.encode())
+
+
+@pytest.mark.parametrize("rows", ["1", "[1]"])
+def test_rows_that_are_no_tables_are_refused(rows: str) -> None:
+    start = CONFIG.index("[[approvers]]")
+
+    with pytest.raises(ConfigError, match="expected tables"):
+        load_config(f"approvers = {rows}\n{CONFIG[:start]}".encode(), POLICY.encode())
+
+
 def test_two_approvers_of_one_key_are_refused() -> None:
     keys = re.findall(r'key = "([0-9a-f]{64})"', CONFIG)
 
