@@ -95,7 +95,8 @@ def child(world: World, tmp_path: Path, prelude: str = "") -> subprocess.Popen[b
     )
     command = [sys.executable, "-c", code, "serve-stdio", "--home", str(world.root / "hot")]
     command += ["--passphrase-file", str(file)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=ROOT)
 
 
 def test_the_process_answers_on_its_pipe(world: World, tmp_path: Path) -> None:
@@ -156,9 +157,10 @@ def test_a_policy_that_wants_a_person_is_not_served(world: World, tmp_path: Path
     home.close()
 
     process = child(world, tmp_path)
-    output, _ = process.communicate(timeout=120)
+    output, said = process.communicate(timeout=120)
 
     assert (1, b"") == (process.returncode, output)
+    assert said.startswith(b"person.required")
 
 
 def test_the_process_leaves_no_core_and_cannot_be_traced(world: World, tmp_path: Path) -> None:
