@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 
 import structlog
@@ -32,7 +32,7 @@ class Worker:
                 self._run_safely,
                 "interval",
                 args=[job],
-                seconds=job.every_ms / 1000,
+                seconds=timedelta(milliseconds=job.every_ms).total_seconds(),
                 max_instances=1,
                 coalesce=True,
                 misfire_grace_time=None,

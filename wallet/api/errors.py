@@ -27,6 +27,12 @@ class RequestTooLarge(WalletError):
     code = "request.too_large"
 
 
+class RequestTooDeep(Invalid):
+    """The body nests deeper than the API reads."""
+
+    code = "request.too_deep"
+
+
 STATUS: dict[type[Exception], int] = {
     Unauthorized: 401,
     Forbidden: 403,

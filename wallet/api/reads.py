@@ -58,9 +58,19 @@ def select_withdrawals() -> Select[Any]:
 
 
 def select_treasury_requests() -> Select[Any]:
-    """Treasury requests with the transaction that carries them, if there is one."""
-    joined = treasury_requests.outerjoin(payments, treasury_requests.c.payment_id == payments.c.id)
-    return select(treasury_requests, payments.c.txid).select_from(joined)
+    """Treasury requests with the transaction that carries them, if there is one.
+
+    What a Safe signed has no transaction of its own: another payment executes it.
+    """
+    execution = payments.alias("execution")
+    joined = treasury_requests.outerjoin(
+        payments, treasury_requests.c.payment_id == payments.c.id
+    ).outerjoin(
+        execution,
+        (execution.c.parent_id == payments.c.id) & (execution.c.status != "abandoned"),
+    )
+    txid = func.coalesce(payments.c.txid, execution.c.txid).label("txid")
+    return select(treasury_requests, txid).select_from(joined)
 
 
 def one_account(tx: Connection, account_id: str) -> AccountView:

@@ -1,5 +1,6 @@
 """What happens around every route: read within limits, authenticate, then parse; and once-only."""
 
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -12,13 +13,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
 from wallet.api.auth import Presented, authenticate
-from wallet.api.errors import RequestTooLarge
+from wallet.api.errors import RequestTooDeep, RequestTooLarge
 from wallet.api.idempotency import Answer, OnceKey, claim, keep, request_hash
 from wallet.api.permissions import PERMISSIONS
 from wallet.api.services import Services
 
 BODY_BYTES_MAX = 64 * 1024
 """No request body is larger; counted while reading, before anything is parsed."""
+
+BODY_DEPTH_MAX = 32
+"""No request body nests deeper; checked before a parser that recurses sees it."""
+
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 IDEMPOTENCY_KEY = r"^[A-Za-z0-9._:-]{8,128}$"
 
@@ -47,6 +53,7 @@ class SignedRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             body = await _read(request)
+            _check_depth(body)
             services: Services = request.app.state.services
             uri = _uri(request)
             key_id = ""
@@ -72,6 +79,20 @@ class SignedRoute(APIRoute):
             return await inner(Request(request.scope, _replay(body)))
 
         return handle
+
+
+def _check_depth(body: bytes) -> None:
+    """Raise RequestTooDeep for JSON that nests beyond BODY_DEPTH_MAX."""
+    depth = 0
+    for byte in _TEXTS.sub(b"", body):
+        if byte in b"[{":
+            depth += 1
+            if depth > BODY_DEPTH_MAX:
+                raise RequestTooDeep(
+                    f"got a body nested over {BODY_DEPTH_MAX} deep, expected a flat one"
+                )
+        elif byte in b"]}":
+            depth -= 1
 
 
 def _call(request: Request) -> Call:
