@@ -1,6 +1,6 @@
 """Run the service's recurring work on a schedule; every job is one step that may fail and recur."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -25,7 +25,7 @@ class Worker:
 
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._scheduler = BackgroundScheduler(timezone="UTC")
-        self._failing: set[str] = set()
+        self._failing: dict[str, str] = {}
         self.stopping = Event()
         for job in jobs:
             self._scheduler.add_job(
@@ -52,9 +52,9 @@ class Worker:
             self._scheduler.shutdown(wait=True)
 
     @property
-    def failing(self) -> frozenset[str]:
-        """Jobs whose last run raised; the health page shows them."""
-        return frozenset(self._failing)
+    def failing(self) -> Mapping[str, str]:
+        """Jobs whose last run raised, and the error's code."""
+        return dict(self._failing)
 
     def _run_safely(self, job: Job) -> None:
         """The outermost loop of a job: whatever went wrong is told, and the job comes again."""
@@ -63,8 +63,11 @@ class Worker:
         try:
             job.run()
         except Exception as error:  # noqa: BLE001 - the one place where a job may fail
-            self._failing.add(job.name)
             code = getattr(error, "code", type(error).__name__)
-            _LOG.warning("job.failed", job=job.name, code=code, message=str(error)[:500])
+            # Told once: a node that is away for an hour is one line, not thousands.
+            if self._failing.get(job.name) != code:
+                _LOG.warning("job.failed", job=job.name, code=code, message=str(error)[:500])
+            self._failing[job.name] = code
         else:
-            self._failing.discard(job.name)
+            if self._failing.pop(job.name, None) is not None:
+                _LOG.warning("job.recovered", job=job.name)

@@ -146,7 +146,7 @@ def _mark_replaced(
         )
     )
     for row in rows.all():
-        change = Change(status=DepositStatus.REPLACED, sub_status=f"by:{spend.txid[:56]}")
+        change = Change(status=DepositStatus.REPLACED, sub_status=spend.txid)
         apply_change(tx, row, change, now_s)
 
 
