@@ -1,6 +1,7 @@
 """Hot above its ceiling is swept to cold by itself; hot that runs short is refilled by people."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from chains.units import to_units
@@ -59,10 +60,12 @@ def refilled(stage: Stage) -> None:
 
 
 def _refill(stage: Stage, asked: TreasuryRequest, *, with_attacks: bool) -> None:
-    approve(stage, asked.id, "anna")
     if with_attacks:
+        approve(stage, asked.id, "anna")
         attacks.export_too_early(stage, asked.id)
-    approve(stage, asked.id, "boris")
+        approve(stage, asked.id, "boris")
+    else:
+        approve(stage, asked.id, "anna", "boris")
     stage.wait(
         f"refill of {asked.asset} built",
         lambda: _request(stage, asked.asset, "refill", "exported"),
@@ -75,7 +78,7 @@ def _refill(stage: Stage, asked: TreasuryRequest, *, with_attacks: bool) -> None
     exported.json()
     if with_attacks:
         attacks.at_the_signer(stage, request)
-    answers = [sign(stage, keyholder, request) for keyholder in ("keyholder-1", "keyholder-3")]
+    answers = sign(stage, request, "keyholder-1", "keyholder-3")
     if with_attacks:
         attacks.replay(stage, request)
     taken = commands.wallet(stage.place.config, "treasury", "import", *answers, "--json").json()
@@ -89,15 +92,22 @@ def _refill(stage: Stage, asked: TreasuryRequest, *, with_attacks: bool) -> None
     _tell(stage, "refill from cold", done)
 
 
-def sign(stage: Stage, keyholder: str, request: Path) -> Path:
-    """A keyholder reads the request at the offline signer and says yes. Raises StoryFailed."""
-    answer = request.with_name(f"{request.stem}-{keyholder}.sa1")
-    home = stage.place.home(keyholder)
-    done = commands.signer(home, "sign", "--request", request, "--out", answer, answer="y\n").json()
-    if done["result"] != "signed":
-        raise StoryFailed(f"{keyholder} refused: {done['code']}")
-    stage.tell("keyholder", "", "", f"{keyholder} signed offline")
-    return answer
+def sign(stage: Stage, request: Path, *keyholders: str) -> list[Path]:
+    """Keyholders read the request, each at an offline signer, and say yes. Raises StoryFailed."""
+
+    def one(keyholder: str) -> tuple[Path, str]:
+        answer = request.with_name(f"{request.stem}-{keyholder}.sa1")
+        files = ("--request", request, "--out", answer)
+        done = commands.signer(stage.place.home(keyholder), "sign", *files, answer="y\n").json()
+        return answer, str(done["code"]) if done["result"] != "signed" else ""
+
+    with ThreadPoolExecutor() as pool:
+        signed = list(pool.map(one, keyholders))
+    for keyholder, (_, code) in zip(keyholders, signed, strict=True):
+        if code:
+            raise StoryFailed(f"{keyholder} refused: {code}")
+        stage.tell("keyholder", "", "", f"{keyholder} signed offline")
+    return [answer for answer, _ in signed]
 
 
 def set_bounds(stage: Stage, asset: str, low: str, target: str, high: str) -> None:
