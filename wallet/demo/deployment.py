@@ -6,7 +6,6 @@ keys, as the people who set a real deployment up would carry them from machine t
 
 import json
 import secrets
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -80,29 +79,42 @@ class DemoDeployment:
         return ("--key", key, "--passphrase-file", key.with_suffix(".passphrase"))
 
 
-def provision(root: Path, policies: Path, devnet: Devnet, progress: Progress) -> DemoDeployment:
-    """A fresh deployment in `root`; what was there is removed. Raises CommandFailed."""
-    shutil.rmtree(root, ignore_errors=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysMade:
+    """Public halves of all keys, made before any chain is needed."""
+
+    place: DemoDeployment
+    identities: Mapping[str, str]
+    staff: Mapping[str, str]
+    accounts: Mapping[tuple[str, str], KeyOrigin]
+
+
+def make_keys(root: Path) -> KeysMade:
+    """Six signers and three members of staff in a fresh `root`. Raises CommandFailed."""
     place = DemoDeployment(root=root)
     for folder in ("signers", "vaults", "staff", "data"):
         root.joinpath(folder).mkdir(mode=0o700, parents=True)
     everyone = (*HOT_SIGNERS, RECOVERY, *KEYHOLDERS)
-    progress("making keys in six signers")
+    accounts: dict[tuple[str, str], KeyOrigin] = {}
     with ThreadPoolExecutor(max_workers=2) as pool:
         identities = dict(zip(everyone, pool.map(lambda s: _init(place, s), everyone), strict=True))
         staff = dict(zip(STAFF, pool.map(lambda s: _staff_key(place, s), STAFF), strict=True))
+        for found in pool.map(lambda s: _account_keys(place, s), everyone):
+            accounts |= found
     create_coordinator(place.coordinator_key, random_bytes)
     create_service_key(root / "service.key", random_bytes)
+    return KeysMade(place=place, identities=identities, staff=staff, accounts=accounts)
+
+
+def provision(made: KeysMade, policies: Path, devnet: Devnet, progress: Progress) -> DemoDeployment:
+    """Vaults, policies and settings over these keys and chains. Raises CommandFailed."""
+    place = made.place
     progress("writing vaults, deploying the Safe")
-    keys: dict[tuple[str, str], KeyOrigin] = {}
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for found in pool.map(lambda s: _account_keys(place, s), everyone):
-            keys |= found
-    _write_vaults(place, devnet, keys)
+    _write_vaults(place, devnet, made.accounts)
     progress("activating limits and policies, registering vaults")
     coordinator = public_key_of(bytes.fromhex(place.coordinator_key.read_text().strip())).hex()
-    text = settings_text.signer_toml(coordinator, staff, devnet.contracts)
-    root.joinpath("signer.toml").write_text(text)
+    text = settings_text.signer_toml(coordinator, made.staff, devnet.contracts)
+    place.root.joinpath("signer.toml").write_text(text)
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(lambda s: _activate(place, policies, s), (*HOT_SIGNERS, *KEYHOLDERS)))
     place.config.write_text(
@@ -111,8 +123,8 @@ def provision(root: Path, policies: Path, devnet: Devnet, progress: Progress) ->
             policy=policies / "service.toml",
             nodes={node.network: node for node in devnet.status()},
             contracts=devnet.contracts,
-            identities=identities,
-            staff=staff,
+            identities=made.identities,
+            staff=made.staff,
             port=free_port(),
         )
     )

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from signer.errors import SignerError
 from wallet.bootstrap import open_staff_desk
 from wallet.client import ClientError, connect
 from wallet.demo.chapters import arrivals, attacks, closing, payouts, treasury
-from wallet.demo.deployment import BTC, ETH, LTC, DemoDeployment, provision
+from wallet.demo.deployment import BTC, ETH, LTC, DemoDeployment, make_keys, provision
 from wallet.demo.process import ServiceProcess
 from wallet.demo.report import Report
 from wallet.demo.screen import Screen
@@ -93,13 +94,19 @@ def _play(
 ) -> None:
     shutil.rmtree(folders.root, ignore_errors=True)
     folders.root.mkdir(parents=True)
-    screen.chapter("starting real BTC, LTC and ETH nodes")
-    devnet = Devnet.up(
-        folders.root / "chains", screen.progress, cache_dir=folders.cache, networks=[BTC, LTC, ETH]
-    )
+    screen.chapter("starting real BTC, LTC and ETH nodes, making keys in six signers")
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # Nodes end with the thread that starts them, so they start here and the keys elsewhere.
+        keys = pool.submit(make_keys, folders.root / "deployment")
+        devnet = Devnet.up(
+            folders.root / "chains",
+            screen.progress,
+            cache_dir=folders.cache,
+            networks=[BTC, LTC, ETH],
+        )
     try:
-        screen.chapter("setting up signers, vaults and staff")
-        place = provision(folders.root / "deployment", folders.policies, devnet, screen.progress)
+        screen.chapter("setting up vaults, policies and staff")
+        place = provision(keys.result(), folders.policies, devnet, screen.progress)
         service = ServiceProcess(place)
         screen.chapter("starting the service")
         service.start()
