@@ -28,8 +28,8 @@ CEILINGS = (
 )
 """Asset, minimum, target and maximum: every hot wallet is above these."""
 
-REFILLS = (("BTC", "1.5", "2"), ("LTC", "15", "20"), ("DUSD", "1200", "1400"))
-"""Asset, minimum and target: every hot wallet is below these afterwards."""
+REFILLS = (("BTC", "1.5", "2"), ("DUSD", "1200", "1400"))
+"""Asset, minimum and target: a script vault and a Safe, whose hot wallets are now below these."""
 
 
 def swept(stage: Stage) -> None:
