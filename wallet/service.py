@@ -33,7 +33,7 @@ from wallet.worker import Job, Worker
 BLOCKS_PER_PASS = 500
 """Blocks one pass of a watcher scans before others get their turn."""
 
-TREASURY_MS = 400
+TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
 
 SAFE_CHECK_MS = 60_000
