@@ -9,6 +9,9 @@ PYTHON ?= python3
 CONFIG ?= config/wallet.toml
 BIN := .venv/bin
 
+# Without compiled modules every one of our short commands would compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench serve devnet lock clean online dev
 
