@@ -1,6 +1,50 @@
-"""`python -m signer` and the `glaytos-signer` command."""
+"""`glaytos-signer`: what a keyholder types. Secrets come by prompt, file or descriptor only."""
 
-from signer.cli import main
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+
+import typer
+
+from signer.process import harden
+
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "home": ("selfcheck", "init", "configure", "status"),
+    "vaults": ("xpub", "register", "address"),
+    "signing": ("inspect", "sign", "recall", "serve-stdio"),
+}
+"""Modules of `signer.cli` and their commands; only the module of the called one is loaded."""
+
+_HELP = """Offline signer. It keeps its own memory and limits, checks approvals itself, shows what
+the bytes really do, and says no by default.
+
+A keyholder's life: `init` makes a home with keys; `configure` activates limits and policy; `xpub`
+gives account keys for a vault; `register` takes the finished vault; `address` shows a receive
+address to compare; `inspect` explains a request; `sign` signs it."""
+
+
+def build_app(called: str = "") -> typer.Typer:
+    """The command line with only the command `called` loaded, or all of them if it is none."""
+    root = typer.Typer(
+        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP
+    )
+    root.callback()(_root)
+    chosen = [module for module, commands in COMMANDS.items() if called in commands]
+    for module in chosen or COMMANDS:
+        root.add_typer(import_module(f"signer.cli.{module}").app)
+    return root
+
+
+def main() -> None:
+    """Harden the process, then run the command."""
+    for warning in harden():
+        typer.echo(f"warning: {warning}", err=True)
+    build_app(sys.argv[1] if len(sys.argv) > 1 else "")(prog_name="glaytos-signer")
+
+
+def _root() -> None:
+    """Offline signer."""
+
 
 if __name__ == "__main__":
     main()

@@ -39,7 +39,10 @@ from wallet.store.database import Database
 from wallet.withdrawals.states import WithdrawalStatus as W
 
 PASSPHRASE = b"an unattended passphrase"
-COMMAND = "import signer.cli as cli; cli._now = lambda: {now_s}; cli.main()"
+COMMAND = (
+    "import signer.__main__ as command, signer.cli.terminal as terminal; "
+    "terminal.now_s = lambda: {now_s}; command.main()"
+)
 
 
 @dataclass

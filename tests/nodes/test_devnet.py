@@ -150,14 +150,24 @@ def test_nothing_is_left_behind(devnet: Devnet, tmp_path: Path, number: signal.S
     del devnet  # Only so that programs are installed by now, or this is skipped.
     only = ["--network", BITCOIN, "--network", ETHEREUM]
     command = [sys.executable, "-m", "wallet", "devnet", "up", "--dir", str(tmp_path), *only]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as keeper:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=_as_in_a_terminal,  # noqa: PLW1509
+    ) as keeper:
         until(lambda: tmp_path.joinpath("devnet.json").is_file())
         nodes = read_state(tmp_path).networks.values()
         assert all(is_running(node.pid, node.started) for node in nodes)
         keeper.send_signal(number)
-        keeper.communicate()
+        keeper.communicate(timeout=60)
     until(lambda: not any(start_mark(node.pid) == node.started for node in nodes))
     with pytest.raises(DevnetStopped):
         Devnet.attach(tmp_path)
     if number is not signal.SIGKILL:
         assert list(tmp_path.iterdir()) == []
+
+
+def _as_in_a_terminal() -> None:
+    """What runs in the background ignores Ctrl-C, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from signer.cli import app
+from signer.__main__ import build_app
 from signer.home import Home
 from signer.protocol import ANSWER, Sealed, SignAnswer
 from tests.signer_world import (
@@ -32,7 +32,7 @@ RUNNER = CliRunner()
 
 @pytest.fixture(autouse=True)
 def fixed_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("signer.cli._now", lambda: NOW_S)
+    monkeypatch.setattr("signer.cli.terminal.now_s", lambda: NOW_S)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def passphrase(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object, typed: str = "") -> Result:
-    return RUNNER.invoke(app, [str(argument) for argument in arguments], input=typed)
+    return RUNNER.invoke(build_app(), [str(argument) for argument in arguments], input=typed)
 
 
 def told(*arguments: object) -> dict[str, Any]:

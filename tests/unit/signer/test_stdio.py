@@ -90,8 +90,9 @@ def child(world: World, tmp_path: Path, prelude: str = "") -> subprocess.Popen[b
     file = tmp_path / "passphrase"
     file.write_bytes(PASSPHRASE)
     code = (
-        f"import os, signer.cli as cli, signer.log as log, signer.stdio as stdio\n"
-        f"cli._now = lambda: {NOW_S}\n{prelude}\ncli.main()\n"
+        f"import os, signer.engine as engine, signer.log as log, signer.stdio as stdio\n"
+        f"import signer.__main__ as command, signer.cli.terminal as terminal\n"
+        f"terminal.now_s = lambda: {NOW_S}\n{prelude}\ncommand.main()\n"
     )
     command = [sys.executable, "-c", code, "serve-stdio", "--home", str(world.root / "hot")]
     command += ["--passphrase-file", str(file)]
@@ -120,7 +121,8 @@ KILLS = {
     "before the record": "log.Log._write = lambda *a: os.kill(os.getpid(), 9)",
     "between record and mark": "log.Log._write_mark = lambda *a: os.kill(os.getpid(), 9)",
     "between mark and answer": (
-        "real = cli.Engine.sign\ncli.Engine.sign = lambda *a: (real(*a), os.kill(os.getpid(), 9))"
+        "real = engine.Engine.sign\n"
+        "engine.Engine.sign = lambda *a: (real(*a), os.kill(os.getpid(), 9))"
     ),
 }
 

@@ -1,0 +1,132 @@
+"""`inspect`, `sign`, `recall`, `serve-stdio`: requests and their answers."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from signer import selfcheck, stdio
+from signer.cli import terminal
+from signer.cli.terminal import (
+    AsJson,
+    HomePath,
+    PassFd,
+    PassFile,
+    opened_home,
+    say,
+    say_json,
+    told_errors,
+)
+from signer.engine import Engine, Review
+from signer.errors import Refused
+from signer.home import Home, HomeError
+from signer.keystore import Kek
+from signer.prompting import confirmed, kek_from
+from signer.protocol import (
+    ANSWER,
+    MESSAGE_BYTES_MAX,
+    REQUEST,
+    Sealed,
+    SignAnswer,
+    SignRequest,
+)
+from signer.storage import read_limited, write_atomic
+
+app = typer.Typer()
+
+AnswerFile = Annotated[Path, typer.Option("--out", help="Where the sealed answer (SA1) goes.")]
+RequestFile = Annotated[Path, typer.Option("--request", help="A sealed request file (SR1).")]
+
+
+@app.command()
+def inspect(home: HomePath, request: RequestFile, as_json: AsJson = False) -> None:
+    """Explain a request from its decoded bytes, with every check but without any key."""
+    with told_errors(as_json), opened_home(home) as opened:
+        review = _engine(opened, lambda _: False, _no_kek).review(_read_request(request))
+        if as_json:
+            say_json({"ok": True, "digest": review.request_digest.hex(), "lines": review.lines})
+        else:
+            for line in review.lines:
+                typer.echo(line)
+
+
+@app.command()
+def sign(
+    home: HomePath,
+    request: RequestFile,
+    out: AnswerFile,
+    passphrase_file: PassFile = None,
+    passphrase_fd: PassFd = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask; only if the policy says unattended.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check a request, show it, ask, and sign. The default answer is no."""
+
+    def shown(review: Review) -> bool:
+        return yes or confirmed(review.lines, "Sign exactly this?")
+
+    with told_errors(as_json), opened_home(home) as opened:
+        selfcheck.require()
+        if yes and not opened.activated().policy.unattended:
+            raise Refused("person.required", "the policy wants a person: leave out --yes")
+        engine = _engine(opened, shown, lambda: kek_from(passphrase_file, passphrase_fd))
+        answer = engine.sign(_read_request(request))
+        write_atomic(out, answer)
+        _say_answer(answer, out, as_json)
+
+
+@app.command()
+def recall(home: HomePath, request: RequestFile, out: AnswerFile, as_json: AsJson = False) -> None:
+    """Give again the recorded answer to exactly this request, after a crash or a lost file."""
+    with told_errors(as_json), opened_home(home) as opened:
+        sealed = Sealed.decode(_read_request(request), REQUEST)
+        request_id = SignRequest.decode(sealed.body).request_id
+        engine = _engine(opened, lambda _: False, _no_kek)
+        answer = engine.recall(request_id, sealed.digest)
+        write_atomic(out, answer)
+        _say_answer(answer, out, as_json)
+
+
+@app.command("serve-stdio")
+def serve_stdio(
+    home: HomePath, passphrase_file: PassFile = None, passphrase_fd: PassFd = None
+) -> None:
+    """Answer framed requests on standard input; only for a policy that says unattended."""
+    with told_errors(False), opened_home(home) as opened:
+        selfcheck.require()
+        if not opened.activated().policy.unattended:
+            raise Refused("person.required", "the policy wants a person at this signer")
+        opened.unlock(kek_from(passphrase_file, passphrase_fd))
+        engine = _engine(opened, lambda _: True, _no_kek)
+        stdio.serve(engine, opened, sys.stdin.buffer, sys.stdout.buffer)
+
+
+def _engine(home: Home, confirm: Callable[[Review], bool], unlock: Callable[[], Kek]) -> Engine:
+    return Engine(home, terminal.now_s, confirm, unlock)
+
+
+def _no_kek() -> Kek:
+    raise HomeError("got a command that needs no key, expected it not to unlock")
+
+
+def _read_request(path: Path) -> bytes:
+    return read_limited(path, MESSAGE_BYTES_MAX)
+
+
+def _say_answer(answer: bytes, out: Path, as_json: bool) -> None:
+    body = SignAnswer.decode(Sealed.decode(answer, ANSWER).body)
+    say(
+        {
+            "result": str(body.result),
+            "code": body.code,
+            "request_id": body.request_id,
+            "signatures": len(body.signatures),
+            "counter": body.counter,
+            "out": str(out),
+        },
+        as_json,
+    )
