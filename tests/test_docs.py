@@ -53,7 +53,8 @@ def test_lock_files_agree(small: str, large: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "extras"), [("base", []), ("online", ["online"]), ("dev", ["online", "dev"])]
+    ("name", "extras"),
+    [("base", []), ("online", ["online"]), ("dev", ["online", "dev", "hsm", "scan"])],
 )
 def test_lock_files_hold_every_requirement(name: str, extras: list[str]) -> None:
     project = tomllib.loads(text_of("pyproject.toml"))["project"]

@@ -12,6 +12,6 @@ compile "$locks/build.in" --output-file "$locks/build.lock"
 project() {
     compile pyproject.toml "$locks/build.in" --constraints "$locks/build.lock" "$@"
 }
-project --extra online --extra dev --output-file "$locks/dev.lock"
+project --extra online --extra dev --extra hsm --extra scan --output-file "$locks/dev.lock"
 project --extra online --constraints "$locks/dev.lock" --output-file "$locks/online.lock"
 project --constraints "$locks/online.lock" --output-file "$locks/base.lock"
