@@ -42,7 +42,7 @@ from signer.keystore.kek import (
     Unlock,
 )
 from signer.keystore.pkcs11 import Pkcs11Factor, Token
-from signer.keystore.rewrap import rewrap, settle
+from signer.keystore.rewrapping import rewrap, settle
 from signer.keystore.shared import Person, SharedFactor
 from signer.keystore.slip39 import Slip39Factor
 from signer.keystore.transit import TransitFactor, TransitKey, ciphertext_of

@@ -44,7 +44,7 @@ class Pkcs11Factor:
     def make(self, random: RandomBytes) -> tuple[Mapping[str, Any], bytes]:
         """Labels, mechanism and the wrapped bytes. Raises TokenUnusable, TokenKeyExportable."""
         material = random(MATERIAL_BYTES)
-        with _session(self._place) as session:
+        with _session(self._place, writable=True) as session:
             mechanism = _mechanism_of(session)
             key = _found(session, self._place.key) or _generated(session, self._place, mechanism)
             _require_captive(key)
@@ -83,7 +83,7 @@ class Pkcs11Factor:
 
 
 @contextmanager
-def _session(place: Token) -> Iterator[Any]:
+def _session(place: Token, *, writable: bool = False) -> Iterator[Any]:
     """A session that is logged in; every failure of the token as TokenUnusable."""
     try:
         import pkcs11  # noqa: PLC0415 - optional, and it loads a vendor's library
@@ -91,7 +91,7 @@ def _session(place: Token) -> Iterator[Any]:
         raise TokenUnusable("got no PKCS#11 support, expected glaytos-wallet[hsm]") from error
     try:
         token = pkcs11.lib(place.module).get_token(token_label=place.token)
-        with token.open(rw=True, user_pin=place.pin) as session:
+        with token.open(rw=writable, user_pin=place.pin) as session:
             yield session
     except (pkcs11.PinIncorrect, pkcs11.PinLocked, pkcs11.PinLenRange) as error:
         raise WrongPassphrase(f"got a wrong PIN of token {place.token!r}") from error

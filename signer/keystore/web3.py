@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from Crypto.Cipher import AES
+from Crypto.Protocol.KDF import scrypt
 
 from chains.evm.accounts import address_of_key
 from chains.evm.hashing import keccak256
@@ -32,6 +33,8 @@ SCRYPT_WORK_MAX = 2**24
 
 PBKDF2_ITERATIONS_MAX = 10_000_000
 """geth writes 262,144."""
+
+_scrypt: Any = scrypt  # its stub says text; it takes bytes, which is what a password is
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,9 @@ def _derived(kdf: str, parameters: Mapping[str, Any], password: bytes) -> bytes:
         case "scrypt":
             n, r, p = (_number(parameters, name) for name in ("n", "r", "p"))
             _check_scrypt(n, r, p)
-            memory = 128 * r * (n + p + 4)
-            return hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, maxmem=memory, dklen=32)
+            # OpenSSL, and so hashlib, refuses the r = 1 that published keystores have.
+            derived: bytes = _scrypt(password, salt, 32, n, r, p)
+            return derived
         case "pbkdf2":
             rounds = _number(parameters, "c")
             if _text(parameters, "prf") != "hmac-sha256":
