@@ -9,7 +9,7 @@ import typer
 from signer.errors import SignerError
 from signer.keystore import KdfCost, Kek, PassphraseKek
 from signer.storage import read_limited
-from signer.unlocking import kek_of
+from signer.unlocking import PIN, kek_of
 
 PASSPHRASE_BYTES_MAX = 1024
 """Longer input is a mistake: probably another file."""
@@ -76,7 +76,7 @@ def secret_from(file: Path | None, fd: int | None, what: str) -> bytes:
 def _new_secret(file: Path | None, fd: int | None, what: str) -> bytes:
     """A secret that will protect something new: long enough, and typed twice if it is typed."""
     secret = secret_from(file, fd, what)
-    if what.startswith("PIN"):
+    if what.startswith(PIN):
         return secret
     if len(secret.decode(errors="replace")) < PASSPHRASE_CHARS_MIN:
         raise PassphraseError(f"got a short passphrase, expected {PASSPHRASE_CHARS_MIN} characters")

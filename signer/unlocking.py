@@ -60,14 +60,21 @@ from signer.storage import read_limited, write_atomic
 UNLOCK_BYTES_MAX = 16 * 1024
 """An unlock file is a page at the most."""
 
-SHARE_BYTES_MAX = 1024
-"""A share is 33 words."""
+SHARES_TYPED_MAX = 16
+"""As many as a set of shares can have."""
 
 CONTENT_BYTES_MAX = 1024 * 1024
 """A key file, or an answer of the transit engine."""
 
 Ask = Callable[[Path | None, int | None, str], bytes]
 """Reads a secret from a file or a descriptor, or asks for it by name at the keyboard."""
+
+
+Build = Callable[[Ask, KdfCost | None], Factor]
+"""Asks for what a factor needs and makes it; with a cost it is one for new files."""
+
+PIN = "PIN of token"
+"""What a PIN is asked for as: the token rules over its length, and counts wrong ones."""
 
 
 class UnlockFileError(SignerError):
@@ -116,6 +123,13 @@ class _Table:
             raise UnlockFileError(f"got {self._name}.{name}, expected a list of paths")
         return [self._folder.joinpath(value) for value in values]
 
+    def source(self, prefix: str = "") -> tuple[Path | None, int | None]:
+        """Where a secret is read: a file, a descriptor, or neither for the keyboard."""
+        file, fd = self.path(f"{prefix}file"), self.take(f"{prefix}fd", int)
+        if file is not None and fd is not None:
+            raise UnlockFileError(f"got two sources of {self._name}, expected a file or an fd")
+        return file, fd
+
     def tables(self, name: str) -> list["_Table"]:
         """A list of tables."""
         values = self.take(name, list, [])
@@ -139,72 +153,87 @@ def kek_of(file: Path, ask: Ask, cost: KdfCost | None = None) -> FactorKek:
     unknown = sorted(set(tables) - set(_READERS))
     if unknown or not tables:
         raise UnlockFileError(f"got factors {unknown[:5]}, expected some of {sorted(_READERS)}")
-    factors = []
+    building = []
     for kind, values in tables.items():
         table = _Table(values, kind, file.parent)
-        factors.append(_READERS[kind](table, ask, cost))
+        building.append(_READERS[kind](table))
         table.done()
-    return FactorKek(factors)
+    # The whole file is read before anybody is asked for anything.
+    return FactorKek([build(ask, cost) for build in building])
 
 
-def _passphrase(table: _Table, ask: Ask, cost: KdfCost | None) -> Factor:
-    return PassphraseFactor(_secret(table, ask, "passphrase"), cost)
+def _passphrase(table: _Table) -> Build:
+    source = table.source()
+    return lambda ask, cost: PassphraseFactor(ask(*source, "passphrase"), cost)
 
 
-def _key_file(table: _Table, _ask: Ask, _cost: KdfCost | None) -> Factor:
-    return KeyFileFactor(read_limited(table.needed_path("file"), CONTENT_BYTES_MAX))
+def _key_file(table: _Table) -> Build:
+    path = table.needed_path("file")
+    return lambda _ask, _cost: KeyFileFactor(read_limited(path, CONTENT_BYTES_MAX))
 
 
-def _shared(table: _Table, ask: Ask, cost: KdfCost | None) -> Factor:
+def _shared(table: _Table) -> Build:
     threshold = table.take("threshold", int, 0)
-    people = []
+    sources = []
     for each in table.tables("people"):
-        name = each.text("name")
-        people.append(Person(name, _secret(each, ask, f"passphrase of {name}")))
+        sources.append((each.text("name"), each.source()))
         each.done()
-    return SharedFactor(people, threshold, cost)
+
+    def build(ask: Ask, cost: KdfCost | None) -> Factor:
+        people = [Person(name, ask(*at, f"passphrase of {name}")) for name, at in sources]
+        return SharedFactor(people, threshold, cost)
+
+    return build
 
 
-def _slip39(table: _Table, ask: Ask, cost: KdfCost | None) -> Factor:
+def _slip39(table: _Table) -> Build:
     files, typed = table.paths("files"), table.take("typed", int, 0)
     threshold, count = table.take("threshold", int, 0), table.take("count", int, 0)
     folder = table.path("out")
-    if cost is not None:
-        give = None if folder is None else _giver(folder)
-        return Slip39Factor(threshold=threshold, count=count, give=give)
-    shares = [ask(path, None, "share") for path in files]
-    shares += [ask(None, None, f"share {at + 1} of {typed}") for at in range(min(typed, 16))]
-    return Slip39Factor([share.decode(errors="replace") for share in shares])
+    if not 0 <= typed <= SHARES_TYPED_MAX:
+        raise UnlockFileError(f"got slip39.typed {typed}, expected at most {SHARES_TYPED_MAX}")
+
+    def build(ask: Ask, cost: KdfCost | None) -> Factor:
+        if cost is not None:
+            give = None if folder is None else _giver(folder)
+            return Slip39Factor(threshold=threshold, count=count, give=give)
+        shares = [ask(path, None, "share") for path in files]
+        shares += [ask(None, None, f"share {at + 1} of {typed}") for at in range(typed)]
+        return Slip39Factor([share.decode(errors="replace") for share in shares])
+
+    return build
 
 
-def _pkcs11(table: _Table, ask: Ask, _cost: KdfCost | None) -> Factor:
+def _pkcs11(table: _Table) -> Build:
     module, token, key = (table.text(name) for name in ("module", "token", "key"))
-    pin = ask(table.path("pin_file"), table.take("pin_fd", int), f"PIN of token {token}")
-    return Pkcs11Factor(
-        Token(module=module, token=token, key=key, pin=pin.decode(errors="replace"))
-    )
+    source = table.source("pin_")
+
+    def build(ask: Ask, _cost: KdfCost | None) -> Factor:
+        pin = ask(*source, f"{PIN} {token}").decode(errors="replace")
+        return Pkcs11Factor(Token(module=module, token=token, key=key, pin=pin))
+
+    return build
 
 
-def _transit(table: _Table, _ask: Ask, cost: KdfCost | None) -> Factor:
-    answer = read_limited(table.needed_path("answer"), CONTENT_BYTES_MAX)
-    wrapped, name = table.path("wrapped"), table.take("key", str, "")
+def _transit(table: _Table) -> Build:
+    answer, wrapped = table.needed_path("answer"), table.path("wrapped")
+    settings = {name: table.take(name, str, "") for name in ("key", "context", "associated_data")}
     mount = table.take("mount", str, "transit")
-    context = table.take("context", str, "")
-    associated_data = table.take("associated_data", str, "")
-    if cost is None or wrapped is None:
-        return TransitFactor(answer)
-    new = TransitKey(
-        name=name,
-        ciphertext=ciphertext_of(read_limited(wrapped, CONTENT_BYTES_MAX)),
-        mount=mount,
-        context=context,
-        associated_data=associated_data,
-    )
-    return TransitFactor(answer, new)
 
+    def build(_ask: Ask, cost: KdfCost | None) -> Factor:
+        given = read_limited(answer, CONTENT_BYTES_MAX)
+        if cost is None or wrapped is None:
+            return TransitFactor(given)
+        new = TransitKey(
+            name=settings["key"],
+            ciphertext=ciphertext_of(read_limited(wrapped, CONTENT_BYTES_MAX)),
+            mount=mount,
+            context=settings["context"],
+            associated_data=settings["associated_data"],
+        )
+        return TransitFactor(given, new)
 
-def _secret(table: _Table, ask: Ask, what: str) -> bytes:
-    return ask(table.path("file"), table.take("fd", int), what)
+    return build
 
 
 def _giver(folder: Path) -> Callable[[Sequence[str]], None]:
@@ -221,7 +250,7 @@ def _giver(folder: Path) -> Callable[[Sequence[str]], None]:
     return give
 
 
-_READERS: Mapping[str, Callable[[_Table, Ask, KdfCost | None], Factor]] = {
+_READERS: Mapping[str, Callable[[_Table], Build]] = {
     "passphrase": _passphrase,
     "key-file": _key_file,
     "shared": _shared,
