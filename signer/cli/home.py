@@ -13,6 +13,7 @@ from signer.cli.terminal import (
     HomePath,
     PassFd,
     PassFile,
+    UnlockFile,
     Yes,
     ask,
     opened_home,
@@ -47,6 +48,7 @@ def init(
     signer_id: Annotated[str, typer.Option("--id", help="This signer's name, e.g. hot-a.")],
     passphrase_file: PassFile = None,
     passphrase_fd: PassFd = None,
+    unlock: UnlockFile = None,
     entropy_file: Annotated[
         Path | None,
         typer.Option(help="A second source of randomness: dice rolls or noise from elsewhere."),
@@ -60,7 +62,7 @@ def init(
     with told_errors(as_json):
         selfcheck.require()
         second = read_limited(entropy_file, 1024 * 1024) if entropy_file is not None else None
-        kek = new_kek_from(passphrase_file, passphrase_fd, kdf_memory_mib)
+        kek = new_kek_from(passphrase_file, passphrase_fd, kdf_memory_mib, unlock)
         create(home, signer_id, kek, os.urandom, terminal.now_s(), second)
         with opened_home(home) as opened:
             state = opened.state
@@ -81,6 +83,7 @@ def configure(
     policy: Annotated[Path, typer.Option(help="policy.toml: what may be paid and who approves.")],
     passphrase_file: PassFile = None,
     passphrase_fd: PassFd = None,
+    unlock: UnlockFile = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -95,7 +98,7 @@ def configure(
             f"signs without a person: {'YES' if new.policy.unattended else 'no'}",
         ]
         ask(yes, lines, "Activate? Compare the hashes with a second person.")
-        opened.unlock(kek_from(passphrase_file, passphrase_fd))
+        opened.unlock(kek_from(passphrase_file, passphrase_fd, unlock))
         opened.configure(config_text, policy_text, terminal.now_s())
         say({"policy_hash": new.policy.hash, "config_sha256": new.config_sha256.hex()}, as_json)
 
@@ -113,6 +116,7 @@ def status(home: HomePath, as_json: AsJson = False) -> None:
                 "vaults": sorted(opened.vaults),
                 "counter": opened.log.counter,
                 "log_head": opened.log.head.hex(),
+                "hk0_remaining": opened.hk0_remaining,
             },
             as_json,
         )

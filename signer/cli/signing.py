@@ -14,6 +14,7 @@ from signer.cli.terminal import (
     HomePath,
     PassFd,
     PassFile,
+    UnlockFile,
     opened_home,
     say,
     say_json,
@@ -59,6 +60,7 @@ def sign(
     out: AnswerFile,
     passphrase_file: PassFile = None,
     passphrase_fd: PassFd = None,
+    unlock: UnlockFile = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Do not ask; only if the policy says unattended.")
     ] = False,
@@ -73,7 +75,7 @@ def sign(
         selfcheck.require()
         if yes and not opened.activated().policy.unattended:
             raise Refused("person.required", "the policy wants a person: leave out --yes")
-        engine = _engine(opened, shown, lambda: kek_from(passphrase_file, passphrase_fd))
+        engine = _engine(opened, shown, lambda: kek_from(passphrase_file, passphrase_fd, unlock))
         answer = engine.sign(_read_request(request))
         write_atomic(out, answer)
         _say_answer(answer, out, as_json)
@@ -93,14 +95,17 @@ def recall(home: HomePath, request: RequestFile, out: AnswerFile, as_json: AsJso
 
 @app.command("serve-stdio")
 def serve_stdio(
-    home: HomePath, passphrase_file: PassFile = None, passphrase_fd: PassFd = None
+    home: HomePath,
+    passphrase_file: PassFile = None,
+    passphrase_fd: PassFd = None,
+    unlock: UnlockFile = None,
 ) -> None:
     """Answer framed requests on standard input; only for a policy that says unattended."""
     with told_errors(False), opened_home(home) as opened:
         selfcheck.require()
         if not opened.activated().policy.unattended:
             raise Refused("person.required", "the policy wants a person at this signer")
-        opened.unlock(kek_from(passphrase_file, passphrase_fd))
+        opened.unlock(kek_from(passphrase_file, passphrase_fd, unlock))
         engine = _engine(opened, lambda _: True, _no_kek)
         stdio.serve(engine, opened, sys.stdin.buffer, sys.stdout.buffer)
 

@@ -23,6 +23,12 @@ PassFile = Annotated[
 PassFd = Annotated[
     int | None, typer.Option("--passphrase-fd", help="Read the passphrase from this descriptor.")
 ]
+UnlockFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--unlock", help="Open by the factors that this unlock file (TOML, no secrets) names."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as one JSON object.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripted set-up.")]
 
