@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from signer.cli.terminal import (
     PassFd,
     PassFile,
     opened_home,
-    say,
+    say as tell,
     say_json,
     told_errors,
 )
@@ -23,6 +24,7 @@ from signer.engine import Engine, Review
 from signer.errors import Refused
 from signer.home import Home, HomeError
 from signer.keystore import Kek
+from signer.languages import Language, Message, accepted, say
 from signer.prompting import confirmed, kek_from
 from signer.protocol import (
     ANSWER,
@@ -38,13 +40,19 @@ app = typer.Typer()
 
 AnswerFile = Annotated[Path, typer.Option("--out", help="Where the sealed answer (SA1) goes.")]
 RequestFile = Annotated[Path, typer.Option("--request", help="A sealed request file (SR1).")]
+LanguageTag = Annotated[
+    Language | None, typer.Option("--language", help="What you read; else as signer.toml says.")
+]
 
 
 @app.command()
-def inspect(home: HomePath, request: RequestFile, as_json: AsJson = False) -> None:
+def inspect(
+    home: HomePath, request: RequestFile, language: LanguageTag = None, as_json: AsJson = False
+) -> None:
     """Explain a request from its decoded bytes, with every check but without any key."""
     with told_errors(as_json), opened_home(home) as opened:
-        review = _engine(opened, lambda _: False, _no_kek).review(_read_request(request))
+        engine = _engine(opened, lambda _: False, _no_kek, language)
+        review = engine.review(_read_request(request))
         if as_json:
             say_json({"ok": True, "digest": review.request_digest.hex(), "lines": review.lines})
         else:
@@ -62,18 +70,21 @@ def sign(
     yes: Annotated[
         bool, typer.Option("--yes", help="Do not ask; only if the policy says unattended.")
     ] = False,
+    language: LanguageTag = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a request, show it, ask, and sign. The default answer is no."""
-
-    def shown(review: Review) -> bool:
-        return yes or confirmed(review.lines, "Sign exactly this?")
-
     with told_errors(as_json), opened_home(home) as opened:
         selfcheck.require()
         if yes and not opened.activated().policy.unattended:
             raise Refused("person.required", "the policy wants a person: leave out --yes")
-        engine = _engine(opened, shown, lambda: kek_from(passphrase_file, passphrase_fd))
+        words = language or opened.activated().language
+
+        def shown(review: Review) -> bool:
+            return yes or _agreed(review, words)
+
+        unlock = partial(kek_from, passphrase_file, passphrase_fd)
+        engine = _engine(opened, shown, unlock, words)
         answer = engine.sign(_read_request(request))
         write_atomic(out, answer)
         _say_answer(answer, out, as_json)
@@ -105,8 +116,25 @@ def serve_stdio(
         stdio.serve(engine, opened, sys.stdin.buffer, sys.stdout.buffer)
 
 
-def _engine(home: Home, confirm: Callable[[Review], bool], unlock: Callable[[], Kek]) -> Engine:
-    return Engine(home, terminal.now_s, confirm, unlock)
+def _engine(
+    home: Home,
+    confirm: Callable[[Review], bool],
+    unlock: Callable[[], Kek],
+    language: Language | None = None,
+) -> Engine:
+    return Engine(home, terminal.now_s, confirm, unlock, language)
+
+
+def _agreed(review: Review, language: Language) -> bool:
+    """Whether a person said yes to the whole, and once more to a payee that looks like another."""
+    asked = [(review.lines, Message.SIGN)]
+    if review.alarms:
+        asked.append((review.lines[: 2 * len(review.alarms)], Message.SIGN_LOOK_ALIKE))
+    answers = say(language, Message.ANSWERS)
+    return all(
+        confirmed(lines, say(language, question), accepted(language), answers)
+        for lines, question in asked
+    )
 
 
 def _no_kek() -> Kek:
@@ -119,7 +147,7 @@ def _read_request(path: Path) -> bytes:
 
 def _say_answer(answer: bytes, out: Path, as_json: bool) -> None:
     body = SignAnswer.decode(Sealed.decode(answer, ANSWER).body)
-    say(
+    tell(
         {
             "result": str(body.result),
             "code": body.code,
