@@ -1,5 +1,6 @@
 """`propose`, `replay`: what new limits would change, and what they would have refused."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,7 +50,7 @@ def replay(
     policy: Annotated[Path, typer.Option(help="A proposed policy.toml; it is not activated.")],
     as_json: AsJson = False,
 ) -> None:
-    """Judge every request that was signed by another policy: which would it have refused?"""
+    """Judge every request that was signed, by another policy: what that would have refused."""
     with told_errors(as_json):
         proposed = load_policy(parse_toml(read_limited(policy, CONFIG_BYTES_MAX), "policy.toml"))
         audit(home)

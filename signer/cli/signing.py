@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from signer import selfcheck, stdio
+from signer import languages, selfcheck, stdio
 from signer.cli import terminal
 from signer.cli.terminal import (
     AsJson,
@@ -16,7 +16,7 @@ from signer.cli.terminal import (
     PassFd,
     PassFile,
     opened_home,
-    say as tell,
+    say,
     say_json,
     told_errors,
 )
@@ -24,7 +24,7 @@ from signer.engine import Engine, Review
 from signer.errors import Refused
 from signer.home import Home, HomeError
 from signer.keystore import Kek
-from signer.languages import Language, Message, accepted, say
+from signer.languages import Language, Message
 from signer.prompting import confirmed, kek_from
 from signer.protocol import (
     ANSWER,
@@ -130,9 +130,9 @@ def _agreed(review: Review, language: Language) -> bool:
     asked = [(review.lines, Message.SIGN)]
     if review.alarms:
         asked.append((review.lines[: 2 * len(review.alarms)], Message.SIGN_LOOK_ALIKE))
-    answers = say(language, Message.ANSWERS)
+    yes, answers = languages.accepted(language), languages.say(language, Message.ANSWERS)
     return all(
-        confirmed(lines, say(language, question), accepted(language), answers)
+        confirmed(lines, languages.say(language, question), yes, answers)
         for lines, question in asked
     )
 
@@ -147,7 +147,7 @@ def _read_request(path: Path) -> bytes:
 
 def _say_answer(answer: bytes, out: Path, as_json: bool) -> None:
     body = SignAnswer.decode(Sealed.decode(answer, ANSWER).body)
-    tell(
+    say(
         {
             "result": str(body.result),
             "code": body.code,

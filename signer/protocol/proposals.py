@@ -99,7 +99,8 @@ class Proposal:
     def lines(self) -> list[str]:
         """The proposal in words, one change a line, what loosens marked."""
         head = f"signer {clean(self.signer_id)}, activation {self.number}"
-        lines = [head if self.previous_config else f"{head}: the first, nothing to compare with"]
+        why = "the first" if self.number == 1 else "the activated files are lost"
+        lines = [head if self.previous_config else f"{head}: {why}, nothing to compare with"]
         for change in self.changes():
             mark = {Effect.LOOSER: "LOOSER  ", Effect.TIGHTER: "tighter "}.get(change.effect, "")
             text = f"{change.place}: {change.before} -> {change.after}"
