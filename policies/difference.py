@@ -154,8 +154,9 @@ def _book_effect(was: BookEntry | None, will: BookEntry | None) -> Effect:
     """An allowed or no longer denied address is looser; an older one has waited long enough."""
     if was is not None and will is not None:
         if was.listing is will.listing:
-            aged = will.added_s < was.added_s and will.listing is Listing.ALLOW
-            return Effect.LOOSER if aged else Effect.OTHER
+            if will.listing is Listing.DENY or will.added_s == was.added_s:
+                return Effect.OTHER
+            return Effect.LOOSER if will.added_s < was.added_s else Effect.TIGHTER
         return Effect.LOOSER if will.listing is Listing.ALLOW else Effect.TIGHTER
     entry = will or was
     allowed = entry is not None and entry.listing is Listing.ALLOW
