@@ -122,7 +122,7 @@ def test_no_field_of_a_rule_can_change_unseen() -> None:
         if each.name in ("network", "asset", "purpose", "source"):
             continue
         value = getattr(rule, each.name)
-        other: object = Destinations.ANY
+        other: Any = Destinations.ANY
         if isinstance(value, int):
             other = value + 1
         elif isinstance(value, tuple | frozenset):
