@@ -7,9 +7,6 @@ from signer.errors import SignerError
 from signer.protocol import APPROVAL, Approval, Sealed
 from signer.roster import GOVERNANCE, Roster
 
-APPROVALS_MAX = 64
-"""More files than people are a mistake."""
-
 
 class ActivationRefused(SignerError):
     """Root of the reasons why new limits are not put in force."""
@@ -56,7 +53,7 @@ def check_quorum(
     """
     roster = active.roster if active is not None else Roster(())
     people: set[str] = set()
-    for approval in approvals[: APPROVALS_MAX + 1]:
+    for approval in approvals:
         approver = roster.made_by(approval)
         if approval.intent_digest != digest:
             raise OtherProposal(f"got an approval by {approver.id} of another proposal")
