@@ -76,7 +76,7 @@ class UtxoBuilder:
         outputs = self._with_change_address(tx, order, plan, now_s)
         payload = build_psbt(coins=plan.coins, outputs=outputs, vaults=self._all_vaults(order))
         sealed = seal_request(
-            context, order, source=order.source, kind=Kind.PSBT, payload=payload, now_s=now_s
+            tx, context, order, source=order.source, kind=Kind.PSBT, payload=payload, now_s=now_s
         )
         new = NewPayment(
             id=context.new_id(),
