@@ -15,6 +15,9 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 }
 """Modules of `signer.cli` and their commands; only the module of the called one is loaded."""
 
+GROUPS: tuple[str, ...] = ("qr",)
+"""Modules of `signer.cli` that are groups of commands under their own name, with dashes."""
+
 _HELP = """Offline signer. It keeps its own memory and limits, checks approvals itself, shows what
 the bytes really do, and says no by default.
 
@@ -29,9 +32,15 @@ def build_app(called: str = "") -> typer.Typer:
         no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP
     )
     root.callback()(_root)
-    chosen = [module for module, commands in COMMANDS.items() if called in commands]
-    for module in chosen or COMMANDS:
+    modules = [module for module, commands in COMMANDS.items() if called in commands]
+    groups = [group for group in GROUPS if group.replace("_", "-") == called]
+    if not modules and not groups:
+        modules, groups = list(COMMANDS), list(GROUPS)
+    for module in modules:
         root.add_typer(import_module(f"signer.cli.{module}").app)
+    for group in groups:
+        name = group.replace("_", "-")
+        root.add_typer(import_module(f"signer.cli.{group}").app, name=name)
     return root
 
 
