@@ -189,7 +189,7 @@ def _animate(source: FrameSource, wait_ms: Callable[[int], None]) -> None:
             number = number % SEQUENCE_MAX + 1
             picture = qr.terminal_text(source.frame(number), version)
             line = f"frame {number} of a message in {source.count}; Ctrl-C ends"
-            typer.echo(f"{_CLEAR}{picture}\n{line}")
+            typer.echo(f"{_CLEAR}{picture}\n{line}", color=True)
             wait_ms(qr.FRAME_MS)
     except KeyboardInterrupt:
         typer.echo("ended")

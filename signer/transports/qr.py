@@ -1,15 +1,17 @@
 """Frames as QR codes: in a terminal, as PNG files, as one animated GIF."""
 
 import io
+import sys
+import zlib
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import Any
 
 from signer.transports.errors import LibraryMissing, TooManyParts
 from signer.transports.limits import IMAGE_FRAMES_MAX
 from signer.transports.message import FrameSource
-
-if TYPE_CHECKING:
-    import segno
 
 FRAME_MS = 250
 """How long a frame is shown; what small devices are tuned for."""
@@ -19,8 +21,6 @@ _SCALE = 6
 
 _BORDER = 4
 """Light modules around the code (ISO/IEC 18004)."""
-
-_DARK, _LIGHT = b"\x00", b"\xff"
 
 _BLOCKS = {(1, 1): "\u2588", (1, 0): "\u2580", (0, 1): "\u2584", (0, 0): " "}
 """Upper and lower module in one character."""
@@ -37,22 +37,27 @@ def recorded(source: FrameSource) -> list[str]:
 
 def version_of(frames: list[str]) -> int:
     """The QR version that holds every frame: codes that change their size are hard to film."""
-    return max(int(_code(max(frames, key=len), 1).version), 1)
+    return int(_code(max(frames, key=len), None).version)
 
 
 def terminal_text(frame: str, version: int) -> str:
     """A code in half blocks, dark on light whatever the terminal's colours are."""
-    rows = list(_code(frame, version).matrix_iter(border=_BORDER))
+    rows = modules(frame, version)
     pairs = zip_longest(rows[::2], rows[1::2], fillvalue=bytes(len(rows)))
     lines = ("".join(_BLOCKS[dots] for dots in zip(*pair, strict=True)) for pair in pairs)
     return "\n".join(f"{_BLACK_ON_WHITE}{line}{_PLAIN}" for line in lines)
 
 
 def png(frame: str, version: int) -> bytes:
-    """A code as a PNG file."""
-    out = io.BytesIO()
-    _code(frame, version).save(out, kind="png", scale=_SCALE, border=_BORDER)
-    return out.getvalue()
+    """A code as a PNG file (ISO/IEC 15948) in shades of grey, of which it uses two."""
+    side, dots = _pixels(frame, version)
+    header = side.to_bytes(4, "big") * 2 + bytes((8, 0, 0, 0, 0))
+    lines = b"".join(b"\0" + dots[at : at + side] for at in range(0, len(dots), side))
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+        for name, data in chunks
+    )
 
 
 def gif(frames: list[str], version: int) -> bytes:
@@ -65,9 +70,8 @@ def gif(frames: list[str], version: int) -> bytes:
         ) from error
     pictures = []
     for frame in frames:
-        rows = list(_code(frame, version).matrix_iter(scale=_SCALE, border=_BORDER))
-        dots = b"".join(_DARK if dot else _LIGHT for row in rows for dot in row)
-        pictures.append(Image.frombytes("L", (len(rows), len(rows)), dots))
+        side, dots = _pixels(frame, version)
+        pictures.append(Image.frombytes("L", (side, side), dots))
     out = io.BytesIO()
     pictures[0].save(
         out, "GIF", save_all=True, append_images=pictures[1:], duration=FRAME_MS, loop=0
@@ -75,11 +79,44 @@ def gif(frames: list[str], version: int) -> bytes:
     return out.getvalue()
 
 
-def _code(frame: str, version: int) -> "segno.QRCode":
-    """The code in alphanumeric mode, at least of this version, at level L: screens are clean."""
-    import segno  # noqa: PLC0415 - only where something is shown
+def modules(frame: str, version: int) -> list[bytes]:
+    """The code's rows with its border, 1 for each dark module; larger only if it must be."""
+    code = _code(frame, None)
+    if code.version < version:
+        code = _code(frame, version)
+    side = bytes(_BORDER)
+    rows = [side + bytes(row) + side for row in code.matrix]
+    blank = [bytes(len(rows[0]))] * _BORDER
+    return [*blank, *rows, *blank]
 
-    code = segno.make_qr(frame, error="L", mode="alphanumeric", boost_error=False)
-    if int(code.version) >= version:
-        return code
-    return segno.make_qr(frame, error="L", version=version, mode="alphanumeric", boost_error=False)
+
+def _pixels(frame: str, version: int) -> tuple[int, bytes]:
+    """Side in pixels, and black or white for each of them."""
+    wide = (
+        b"".join((b"\x00" if dot else b"\xff") * _SCALE for dot in row)
+        for row in modules(frame, version)
+    )
+    lines = [line for line in wide for _ in range(_SCALE)]
+    return len(lines), b"".join(lines)
+
+
+def _code(frame: str, version: int | None) -> Any:
+    """The code in alphanumeric mode at level L: screens are clean."""
+    return _encoder().encode(
+        frame, error="L", version=version, mode="alphanumeric", micro=False, boost_error=False
+    )
+
+
+@cache
+def _encoder() -> Any:
+    """segno's encoder without its package, whose writers load an HTTP client by way of XML."""
+    spec = find_spec("segno")
+    if spec is None:
+        raise LibraryMissing("got no segno, expected glaytos-wallet to be installed whole")
+    before = sys.modules.get("segno")
+    sys.modules["segno"] = module_from_spec(spec) if before is None else before
+    try:
+        return import_module("segno.encoder")
+    finally:
+        if before is None:
+            del sys.modules["segno"]
