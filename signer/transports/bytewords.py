@@ -34,8 +34,6 @@ def encode(data: bytes) -> str:
 
 def decode(text: str) -> bytes:
     """The bytes of lower-case letters. Raises BytewordsMalformed, BytewordsChecksum."""
-    if len(text) % 2:
-        raise BytewordsMalformed(f"got {len(text)} letters, expected pairs")
     try:
         whole = bytes(_BYTES[text[at : at + 2]] for at in range(0, len(text), 2))
     except KeyError as error:

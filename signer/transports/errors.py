@@ -213,10 +213,10 @@ class ImageRefused(TransportError):
     code = "scan.image"
 
 
-class TooManyImages(TransportError):
-    """More frames of images than are looked at."""
+class TooManyFrames(TransportError):
+    """More pictures or lines than are looked at."""
 
-    code = "scan.images"
+    code = "scan.frames"
 
 
 class CameraUnusable(TransportError):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from signer.transports.errors import NotPsbt
+from signer.transports.errors import MessageSize, NotPsbt
 
 _PSBT_MAGIC = b"psbt\xff"
 
@@ -30,6 +30,8 @@ class Message:
     content: bytes
 
     def __post_init__(self) -> None:
+        if not self.content:
+            raise MessageSize("got a message without content")
         if self.kind is Kind.PSBT:
             require_psbt(self.content)
 

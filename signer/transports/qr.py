@@ -10,7 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from signer.transports.errors import LibraryMissing, TooManyParts
-from signer.transports.limits import IMAGE_FRAMES_MAX
+from signer.transports.limits import FRAMES_MAX
 from signer.transports.message import FrameSource
 
 FRAME_MS = 250
@@ -30,8 +30,8 @@ _BLACK_ON_WHITE, _PLAIN = "\x1b[30;107m", "\x1b[0m"
 
 def recorded(source: FrameSource) -> list[str]:
     """The frames of one round. Raises TooManyParts."""
-    if source.loop > IMAGE_FRAMES_MAX:
-        raise TooManyParts(f"got {source.loop} frames, expected at most {IMAGE_FRAMES_MAX}")
+    if source.loop > FRAMES_MAX:
+        raise TooManyParts(f"got {source.loop} frames, expected at most {FRAMES_MAX}")
     return [source.frame(number) for number in range(1, source.loop + 1)]
 
 
@@ -109,7 +109,7 @@ def _code(frame: str, version: int | None) -> Any:
 
 @cache
 def _encoder() -> Any:
-    """segno's encoder without its package, whose writers load an HTTP client by way of XML."""
+    """The encoder of segno without its package, whose writers load an HTTP client by way of XML."""
     spec = find_spec("segno")
     if spec is None:
         raise LibraryMissing("got no segno, expected glaytos-wallet to be installed whole")

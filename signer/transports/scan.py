@@ -11,12 +11,12 @@ from signer.transports.errors import (
     CameraUnusable,
     ImageRefused,
     LibraryMissing,
-    TooManyImages,
+    TooManyFrames,
     UnknownFrame,
 )
 from signer.transports.limits import (
+    FRAMES_MAX,
     IMAGE_BYTES_MAX,
-    IMAGE_FRAMES_MAX,
     IMAGE_PIXELS_MAX,
     TEXT_BYTES_MAX,
 )
@@ -32,18 +32,20 @@ def texts_in_file(path: Path) -> Iterator[str]:
         lines = data.decode("ascii").splitlines()
     except UnicodeDecodeError as error:
         raise UnknownFrame(f"got {path.name} that is not plain text") from error
+    if len(lines) > FRAMES_MAX:
+        raise TooManyFrames(f"got {len(lines)} lines, expected at most {FRAMES_MAX}")
     yield from filter(None, (line.strip() for line in lines))
 
 
 def texts_in_images(paths: list[Path]) -> Iterator[str]:
     """The texts of all QR codes in image files, every frame of animated ones.
 
-    Raises LibraryMissing, ImageRefused, TooManyImages, StorageError.
+    Raises LibraryMissing, ImageRefused, TooManyFrames, StorageError.
     """
     reader = _library("zxingcpp", "glaytos-wallet[scan]")
     for count, picture in enumerate(_pictures(paths), start=1):
-        if count > IMAGE_FRAMES_MAX:
-            raise TooManyImages(f"got more than {IMAGE_FRAMES_MAX} pictures")
+        if count > FRAMES_MAX:
+            raise TooManyFrames(f"got more than {FRAMES_MAX} pictures")
         yield from _texts(reader, picture)
 
 
@@ -76,7 +78,7 @@ def _pictures(paths: list[Path]) -> Iterator[Any]:
             width, height = opened.size
             if width * height > IMAGE_PIXELS_MAX:
                 raise ImageRefused(f"got {path.name} of {width} x {height} pixels")
-            for at in range(IMAGE_FRAMES_MAX + 1):
+            for at in range(FRAMES_MAX + 1):
                 try:
                     opened.seek(at)
                     grey = opened.convert("L")

@@ -21,6 +21,7 @@ from signer.transports.errors import (
     EthRawBytes,
     EthRequestInvalid,
     EthSignatureInvalid,
+    MessageSize,
     UrTypeUnknown,
 )
 from signer.transports.limits import MESSAGE_BYTES_MAX
@@ -194,6 +195,8 @@ class EthSignature:
 
 def pack(ur_type: UrType, content: bytes) -> bytes:
     """The CBOR that carries the content. Raises a TransportError for content of another type."""
+    if not content:
+        raise MessageSize("got a message without content")
     match ur_type:
         case UrType.BYTES:
             return dump(content)

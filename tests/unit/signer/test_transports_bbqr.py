@@ -153,8 +153,12 @@ def test_frames_of_two_messages_are_refused_together() -> None:
 
 
 def test_too_much_text_is_refused_before_it_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bbqr, "MESSAGE_BYTES_MAX", 3)
-    assert "transport.message_size" == refused("B$HB0200AAAAAA", "B$HB0201AA")
+    monkeypatch.setattr(bbqr, "MESSAGE_BYTES_MAX", 4)
+    decoder = BbqrDecoder()
+    decoder.add("B$HB0300AAAAAA")
+    with pytest.raises(TransportError) as error:
+        decoder.add("B$HB0301AAAAAA")
+    assert "transport.message_size" == error.value.code
     assert "transport.message_size" == refused("B$2B0100NBUQNBUQ")
 
 

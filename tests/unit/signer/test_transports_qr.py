@@ -247,12 +247,15 @@ def test_files_and_pictures_are_limited(tmp_path: Path, monkeypatch: pytest.Monk
     with file.open("wb") as handle:
         handle.truncate(IMAGE_BYTES_MAX + 1)
     assert "storage.unusable" == refused("read", "--image", file, "--out", tmp_path / "out")
-    monkeypatch.setattr(scan, "IMAGE_FRAMES_MAX", 2)
+    monkeypatch.setattr(scan, "FRAMES_MAX", 2)
     gif = tmp_path / "three.gif"
     pictures = [Image.new("L", (50, 50), shade) for shade in (0, 99, 200)]
     pictures[0].save(gif, "GIF", save_all=True, append_images=pictures[1:])
-    assert "scan.images" == refused("read", "--image", gif, "--out", tmp_path / "out")
-    monkeypatch.setattr(qr, "IMAGE_FRAMES_MAX", 2)
+    assert "scan.frames" == refused("read", "--image", gif, "--out", tmp_path / "out")
+    text = tmp_path / "frames.txt"
+    text.write_text("\n" * 3)
+    assert "scan.frames" == refused("read", "--text", text, "--out", tmp_path / "out")
+    monkeypatch.setattr(qr, "FRAMES_MAX", 2)
     with pytest.raises(TransportError) as error:
         qr.recorded(UrSource(UrType.BYTES, bytes(200), 20))
     assert "transport.parts" == error.value.code
@@ -276,6 +279,13 @@ def test_a_missing_painter_is_named(
     monkeypatch.setitem(sys.modules, "PIL", None)
     assert "scan.library_missing" == refused("show", "--file", small, "--gif", tmp_path / "a.gif")
     assert 3 == done("show", "--file", small, "--png", tmp_path / "frames")["parts"]
+
+
+def test_a_missing_encoder_is_named(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qr, "find_spec", lambda name: None)
+    qr._encoder.cache_clear()
+    folder = small.with_name("frames")
+    assert "scan.library_missing" == refused("show", "--file", small, "--png", folder)
 
 
 class FakeCamera:
@@ -334,7 +344,7 @@ def test_killed_between_file_and_name_leaves_nothing_that_counts(
 
 
 def test_groups_are_found_by_name_and_in_the_help() -> None:
-    assert ("qr",) == GROUPS[:1]
+    assert "qr" in GROUPS
     assert "qr" in RUNNER.invoke(build_app(), ["--help"]).stdout
     help_ = run("--help").stdout
     assert "show" in help_

@@ -130,10 +130,20 @@ def test_a_request_of_another_shape_is_refused(changes: dict[int, Any]) -> None:
 
 def test_keys_out_of_order_and_bytes_behind_the_end_are_refused() -> None:
     backwards = dict(reversed(FIELDS.items()))
-    for data in (cbor2.dumps(backwards), cbor2.dumps(FIELDS) + b"\0", b""):
+    not_utf8 = cbor2.dumps(FIELDS).replace(b"somebody", b"some\xffody")
+    for data in (cbor2.dumps(backwards), cbor2.dumps(FIELDS) + b"\0", not_utf8, b""):
         with pytest.raises(TransportError) as error:
             EthSignRequest.decode(data)
         assert "eth_request.malformed" == error.value.code
+
+
+def test_an_item_left_over_in_a_path_is_not_read_as_the_next_field() -> None:
+    head = bytes.fromhex("a5 024102 0304 0401 05d90130a1 01")
+    rest = bytes.fromhex("182cf5 06 54") + bytes(20)
+    assert EthSignRequest.decode(head + b"\x82" + rest)
+    with pytest.raises(TransportError) as error:
+        EthSignRequest.decode(head + b"\x83" + rest)
+    assert "eth_request.malformed" == error.value.code
 
 
 @pytest.mark.parametrize(
@@ -151,6 +161,9 @@ def test_content_is_checked_before_it_is_shown() -> None:
     with pytest.raises(TransportError) as error:
         pack(UrType.CRYPTO_PSBT, b"SR1")
     assert "transport.not_psbt" == error.value.code
+    with pytest.raises(TransportError) as error:
+        pack(UrType.BYTES, b"")
+    assert "transport.message_size" == error.value.code
     data = REQUEST.encode()
     assert data == pack(UrType.ETH_SIGN_REQUEST, data)
 
