@@ -139,6 +139,23 @@ def test_a_terminal_shows_frames_until_interrupted(
     assert 1 == len({len(screen.splitlines()) for screen in shown.split("\x1b[2J")[2:-1]})
 
 
+def test_standard_output_decides_between_pictures_and_text(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(milliseconds: int) -> None:
+        raise KeyboardInterrupt
+
+    assert run("show", "--file", small).stdout.startswith("UR:BYTES/1-3/")
+    screen = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(qr_commands, "sys", screen)
+    monkeypatch.setattr(qr_commands, "_wait_ms", interrupted)
+    assert "frame 1 of a message in 3" in run("show", "--file", small).stdout
+
+
+def test_waiting_is_in_whole_milliseconds() -> None:
+    qr_commands._wait_ms(1)
+
+
 def test_a_code_in_the_terminal_can_be_read() -> None:
     frame = UrSource(UrType.BYTES, b"hello", 20).frame(1)
     lines = [line[9:-4] for line in qr.terminal_text(frame, 1).splitlines()]
