@@ -60,6 +60,7 @@ class KeyUse(StrEnum):
 
     MULTISIG = "multisig"
     SINGLE = "single"
+    TAPROOT = "taproot"
     EVM = "evm"
 
 
@@ -84,7 +85,7 @@ def key_numbers(network: str, networks: Mapping[str, NetworkRules]) -> tuple[int
 
 
 def standard_path(use: KeyUse, coin_type: int, account: int) -> tuple[int, ...]:
-    """BIP-48 P2WSH, BIP-84, or BIP-44 account path. Raises RegistryError."""
+    """BIP-48 P2WSH, BIP-84, BIP-86, or BIP-44 account path. Raises RegistryError."""
     if not 0 <= account < HARDENED:
         raise RegistryError(f"got account {account}, expected 0 to 2^31 - 1")
     hardened = (coin_type + HARDENED, account + HARDENED)
@@ -93,6 +94,8 @@ def standard_path(use: KeyUse, coin_type: int, account: int) -> tuple[int, ...]:
             return (48 + HARDENED, *hardened, 2 + HARDENED)
         case KeyUse.SINGLE:
             return (84 + HARDENED, *hardened)
+        case KeyUse.TAPROOT:
+            return (86 + HARDENED, *hardened)
         case KeyUse.EVM:
             return (44 + HARDENED, *hardened)
         case _:

@@ -141,6 +141,10 @@ class SignatureForm(StrEnum):
 
     DER_ALL = "der_all"
     """DER and the byte 0x01 (SIGHASH_ALL)."""
+    SCHNORR = "schnorr"
+    """BIP-340 by the taproot output key, 64 bytes: type DEFAULT."""
+    SCHNORR_ALL = "schnorr_all"
+    """The same and the byte 0x01, where the input asks for ALL in so many words."""
     RSV = "rsv"
     """r || s || v, 65 bytes; v is 27 or 28."""
 
@@ -151,7 +155,8 @@ class SigningJob:
 
     `public_key` is the compressed key that the guard derived from the registered vault; the engine
     signs only if the private key at `path` gives exactly it. `answer_key` is what the answer names:
-    the compressed key for a PSBT, the 20 address bytes on an EVM chain.
+    the compressed key for a PSBT, the 20 address bytes on an EVM chain. On taproot they are the
+    x-only internal key and output key.
     """
 
     index: int
