@@ -10,7 +10,7 @@ from signer.process import harden
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "home": ("selfcheck", "init", "configure", "status"),
-    "vaults": ("xpub", "register", "address"),
+    "vaults": ("xpub", "register", "address", "vault"),
     "signing": ("inspect", "sign", "recall", "serve-stdio"),
 }
 """Modules of `signer.cli` and their commands; only the module of the called one is loaded."""

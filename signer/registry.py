@@ -17,7 +17,7 @@ from chains.evm.safe import SafeVault
 from chains.hd import HARDENED, KeyOrigin, path_text
 from chains.utxo.descriptors import DescriptorVault
 from chains.utxo.params import BUILTIN as UTXO_NETWORKS
-from chains.vaults import Vault, load_vault
+from chains.vaults import Vault, custodians_of, load_vault
 from signer.config import check_name, parse_toml
 from signer.errors import SignerError
 from signer.guards.facts import NetworkRules, OwnKey, RegisteredVault, Role
@@ -28,6 +28,14 @@ class RegistryError(SignerError):
     """A vault or account that must not be registered."""
 
     code = "registry.refused"
+
+
+class UnfitVault(RegistryError):
+    """A vault file that its codec refuses; `code` is the codec's own."""
+
+    def __init__(self, name: str, cause: ChainError) -> None:
+        super().__init__(f"vault {name}: {cause}")
+        self.code = cause.code
 
 
 class KeyBoundElsewhere(RegistryError):
@@ -126,8 +134,9 @@ def registered(
     utxo = {rules.id: rules.utxo for rules in networks.values() if rules.utxo is not None}
     try:
         vault = load_vault(values, utxo)
+        custodians = custodians_of(values, vault)
     except ChainError as error:
-        raise RegistryError(f"vault {name}: {error}") from error
+        raise UnfitVault(name, error) from error
     rules = networks.get(vault.network)
     if rules is None:
         raise RegistryError(f"got network {vault.network}, expected one of {sorted(networks)}")
@@ -136,7 +145,9 @@ def registered(
     if isinstance(vault, DescriptorVault) != (rules.utxo is not None):
         raise RegistryError(f"got a vault of another kind than {vault.network} has")
     own = _own_key(vault, accounts, fingerprint)
-    return RegisteredVault(name=name, network=vault.network, role=role, vault=vault, own=own)
+    return RegisteredVault(
+        name=name, network=vault.network, role=role, vault=vault, own=own, custodians=custodians
+    )
 
 
 def origins_of(vault: Vault) -> tuple[KeyOrigin, ...]:

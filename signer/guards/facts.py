@@ -35,6 +35,7 @@ class RegisteredVault:
 
     `vault` is what `chains.vaults.load_vault` gave. `own` is our key in it, None where the vault is
     known only as a destination (a cold vault registered in a hot signer, and the reverse).
+    `custodians` name who keeps each key, in the order of the vault; empty if the file does not.
     """
 
     name: str
@@ -42,6 +43,7 @@ class RegisteredVault:
     role: Role
     vault: Any
     own: OwnKey | None
+    custodians: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
