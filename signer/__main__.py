@@ -15,6 +15,9 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 }
 """Modules of `signer.cli` and their commands; only the module of the called one is loaded."""
 
+GROUPS: tuple[str, ...] = ("bsms",)
+"""Modules of `signer.cli` whose commands stand under their own name, as in `bsms key`."""
+
 _HELP = """Offline signer. It keeps its own memory and limits, checks approvals itself, shows what
 the bytes really do, and says no by default.
 
@@ -30,8 +33,10 @@ def build_app(called: str = "") -> typer.Typer:
     )
     root.callback()(_root)
     chosen = [module for module, commands in COMMANDS.items() if called in commands]
-    for module in chosen or COMMANDS:
+    for module in () if called in GROUPS else chosen or COMMANDS:
         root.add_typer(import_module(f"signer.cli.{module}").app)
+    for group in () if chosen else [called] if called in GROUPS else GROUPS:
+        root.add_typer(import_module(f"signer.cli.{group}").app, name=group)
     return root
 
 

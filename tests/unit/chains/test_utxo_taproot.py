@@ -152,7 +152,8 @@ def test_a_built_psbt_carries_internal_keys_and_origins() -> None:
         psbt.outputs[1].derivations,
         psbt.outputs[1].internal_key,
     )
-    assert not any(one.has_leaves for one in (*psbt.inputs, *psbt.outputs))
+    assert not any(one.has_leaves for one in psbt.inputs)
+    assert not any(one.has_leaves for one in psbt.outputs)
 
 
 def test_no_previous_transaction_is_needed_where_every_input_is_taproot() -> None:

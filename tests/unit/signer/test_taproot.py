@@ -111,7 +111,9 @@ def request_of(payload: bytes) -> SignRequest:
 def edited(raw: bytes, at: int, changes: Mapping[bytes, bytes | None]) -> bytes:
     """A PSBT with fields of one map set or, where None, taken away; 1 is the first input."""
     psbt = Psbt.parse(raw)
-    maps = [dict(one.pairs) for one in (psbt, *psbt.inputs, *psbt.outputs)]
+    maps = [dict(psbt.pairs)]
+    maps += [dict(one.pairs) for one in psbt.inputs]
+    maps += [dict(one.pairs) for one in psbt.outputs]
     merged = {**maps[at], **changes}
     maps[at] = {key: value for key, value in merged.items() if value is not None}
     return MAGIC + b"".join(write_map(one) for one in maps)
