@@ -100,6 +100,86 @@ def test_other_policies_are_refused(changes: dict[str, object], code: str) -> No
     assert code == _code(policy_file(**changes))
 
 
+_BIP388_KEYS = {
+    "pkh(@0/**)": [
+        (
+            "[6738736c/44'/0'/0']xpub6Br37sWxruYfT8ASpCjVHKGwgdnYFEn98DwiN76i2oyY6fgH1LAPmmDcF46xjxJr22gw4"
+            "jmVjTE2E3URMnRPEPYyo1zoPSUba563ESMXCeb"
+        ),
+    ],
+    "sh(wpkh(@0/**))": [
+        (
+            "[6738736c/49'/0'/1']xpub6Bex1CHWGXNNwGVKHLqNC7kcV348FxkCxpZXyCWp1k27kin8sRPayjZUKDjyQeZzGUdye"
+            "Aj2emoW5zStFFUAHRgd5w8iVVbLgZ7PmjAKAm9"
+        ),
+    ],
+    "wpkh(@0/**)": [
+        (
+            "[6738736c/84'/0'/2']xpub6CRQzb8u9dmMcq5XAwwRn9gcoYCjndJkhKgD11WKzbVGd932UmrExWFxCAvRnDN3ez6Zu"
+            "jLmMvmLBaSWdfWVn75L83Qxu1qSX4fJNrJg2Gt"
+        ),
+    ],
+    "tr(@0/**)": [
+        (
+            "[6738736c/86'/0'/0']xpub6CryUDWPS28eR2cDyojB8G354izmx294BdjeSvH469Ty3o2E6Tq5VjBJCn8rWBgesvTJn"
+            "yXNAJ3QpLFGuNwqFXNt3gn612raffLWfdHNkYL"
+        ),
+    ],
+    "wsh(sortedmulti(2,@0/**,@1/**))": [
+        (
+            "[6738736c/48'/0'/0'/2']xpub6FC1fXFP1GXLX5TKtcjHGT4q89SDRehkQLtbKJ2PzWcvbBHtyDsJPLtpLtkGqYNYZd"
+            "VVAjRQ5kug9CsapegmmeRutpP7PW4u4wVF9JfkDhw"
+        ),
+        (
+            "[b2b1f0cf/48'/0'/0'/2']xpub6EWhjpPa6FqrcaPBuGBZRJVjzGJ1ZsMygRF26RwN932Vfkn1gyCiTbECVitBjRCkex"
+            "EvetLdiqzTcYimmzYxyR1BZ79KNevgt61PDcukmC7"
+        ),
+    ],
+}
+"""The valid policies of BIP-388 that our vaults have."""
+
+
+@pytest.mark.parametrize("template", list(_BIP388_KEYS))
+def test_published_policies_are_vaults_and_back(template: str) -> None:
+    keys = _BIP388_KEYS[template]
+    found = load_vault(policy_file(network="bitcoin", template=template, keys=keys))
+
+    assert isinstance(found, DescriptorVault)
+    plain = template
+    for index, key in enumerate(keys):
+        plain = plain.replace(f"@{index}/**", key.replace("'", "h") + "/<0;1>/*")
+    assert plain == found.text.partition("#")[0]
+    assert (template, tuple(key.replace("'", "h") for key in keys)) == policy_of(found)
+
+
+_BIP388_XPUB = (
+    "xpub6AHA9hZDN11k2ijHMeS5QqHx2KP9aMBRhTDqANMnwVtdyw2TDYRmF8PjpvwUFcL1Et8Hj59S3gTSMcUQ5gAqTz3Wd8E"
+    "sMTmF3DChhqPQBnU"
+)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "pkh(@0)",
+        "pkh(@0/0/**)",
+        "sh(multi(1,@1/**,@0/**))",
+        "sh(multi(1,@0/**,@2/**))",
+        "sh(multi(1,@0/**,@0/**))",
+        "sh(multi(1,@0/<0;1>/*,@0/<1;2>/*))",
+        f"sh(multi(1,@0/**,{_BIP388_XPUB}/<0;1>/*))",
+        f"sh(sortedmulti(1,@0/**,{_BIP388_XPUB}/<0;1>/*))",
+        "pkh(@0/<0;1;2>/*)",
+        "tr(musig(@0/**,@1/**))",
+        "wsh(or_d(pk(@0/**),and_v(v:pk(@1/**),older(65535))))",
+        "tr(@0/**,pk(@1/**))",
+    ],
+)
+def test_published_invalid_policies_and_those_beyond_our_vaults_are_refused(template: str) -> None:
+    for count in range(4):
+        _code(policy_file(template=template, keys=KEYS[:count]))
+
+
 def test_slip132_keys_become_plain_ones() -> None:
     """A Vpub (wsh) in the key vector is the tpub that it stands for."""
     plain = KEYS[0].partition("]")
