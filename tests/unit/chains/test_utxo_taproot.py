@@ -19,7 +19,7 @@ from chains.utxo.psbt import MAGIC, Psbt, PsbtInput, Sighasher
 from chains.utxo.psbt_fields import read_map, write_map
 from chains.utxo.psbt_roles import add_signatures, build, finalize
 from chains.utxo.transactions import Reader, Transaction, TxOutput
-from tests.utxo_world import coin, sign_all, vault
+from tests.utxo_world import TestKey, coin, sign_all, vault
 
 PAYEE = b"\x00\x14" + b"\x09" * 20
 TAPROOT = vault(Template.TR)
@@ -246,6 +246,21 @@ def test_wrong_signatures_are_never_added() -> None:
     ]
     for one in wrong:
         assert "psbt.bad_signature" == _code(lambda one=one: add_signatures(RAW, [one]))  # type: ignore[misc]
+
+
+def test_a_good_signature_by_a_strangers_key_is_never_added() -> None:
+    stranger, digest = (
+        vault(Template.TR, (2,)).script_at(0, 0),
+        Sighasher(Psbt.parse(RAW)).digest(0),
+    )
+    one = replace(
+        sign_all(RAW, (1,))[0],
+        public_key=stranger.script_pubkey[2:],
+        signature=TestKey.of(2).sign(stranger.keys[0], digest),
+    )
+
+    assert taproot.verify(one.public_key, digest, one.signature)
+    assert "psbt.bad_signature" == _code(lambda: add_signatures(RAW, [one]))
 
 
 def test_a_missing_and_a_smuggled_signature_do_not_finish() -> None:

@@ -1,5 +1,6 @@
 """BIP-129: its published sessions, every refusal, and a vault set up by the command line."""
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -255,6 +256,15 @@ def test_published_bip322_signatures_are_believed(message: bytes, signature: str
     assert not is_signed(public_key, message + b".", signature)
     assert not is_signed(b"\x02" + bytes(31) + b"\x01", message, signature)
     assert simple_digest(public_key, message) != simple_digest(public_key, message + b".")
+
+
+def test_a_simple_signature_names_the_key_that_made_it() -> None:
+    public_key = BIP322_KEY.get_public_key().sec()
+    raw = base64.b64decode(BIP322_CASES[0][1])
+    other = raw[:-33] + b"\x02" + raw[-32:-1] + b"\x00"
+
+    assert raw.endswith(public_key)
+    assert not is_signed(public_key, b"", base64.b64encode(other).decode())
 
 
 def test_old_signatures_are_by_one_key_over_one_message() -> None:
