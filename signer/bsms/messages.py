@@ -4,7 +4,6 @@ Only key records are ever signed: no message can be a transaction, and none come
 """
 
 import base64
-import binascii
 
 from chains.errors import CodecError
 from chains.utxo import scripts, taproot, transactions
@@ -40,7 +39,7 @@ def is_signed(public_key: bytes, message: bytes, text: str) -> bool:
         return False
     try:
         raw = base64.b64decode(text.removeprefix("smp"), validate=True)
-    except binascii.Error:
+    except ValueError:
         return False
     if len(raw) == 65:
         known = raw[0] in _HEADERS

@@ -210,6 +210,7 @@ def test_other_key_records_are_refused(record: str, code: str) -> None:
         ({"signature": ""}, "bsms.signature"),
         ({"signature": "x" * 500}, "bsms.signature"),
         ({"signature": "%%%"}, "bsms.signature"),
+        ({"signature": "\x80" + FIRST.signature[1:]}, "bsms.signature"),
         ({"signature": "AA=="}, "bsms.signature"),
         ({"token": Token.parse("00" * 8)}, "bsms.token"),
         ({"key": "[00000000]02" + "ff" * 32}, "bsms.malformed"),
@@ -337,6 +338,35 @@ def test_key_records_are_counted_and_different() -> None:
     assert "descriptor.invalid" == code_of(lambda: made(records, 2, 3))
     forged = replace(records[0], label="x")
     assert "bsms.signature" == code_of(lambda: made([forged, records[1]], 2))
+
+
+LINES = st.one_of(
+    st.text(max_size=40),
+    st.sampled_from([*FIRST.record.split("\n"), *NO_ENCRYPTION.record.split("\n"), "/**", "00"]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(lines=st.lists(LINES, max_size=6), at=st.integers(0, 400), char=st.characters())
+def test_whatever_comes_is_read_or_refused_with_a_code(
+    lines: list[str], at: int, char: str
+) -> None:
+    texts = ["\n".join(["BSMS 1.0", *lines])]
+    texts += [text[:at] + char + text[at + 1 :] for text in (FIRST.record, NO_ENCRYPTION.record)]
+    for text in texts:
+        for act in (_believe, _take):
+            try:
+                act(text)
+            except (SignerError, ChainError):
+                continue
+
+
+def _believe(text: str) -> None:
+    KeyRecord.parse(text).check(Token.parse("00"))
+
+
+def _take(text: str) -> None:
+    DescriptorRecord.parse(text).vault("cold", BITCOIN)
 
 
 # Two homes set up a vault.

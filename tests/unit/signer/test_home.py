@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from embit import base58
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -486,6 +487,24 @@ def test_our_key_under_another_origin_is_refused(hot: Home) -> None:
     moved = body.replace(hot.state.fingerprint, "00000000", 1)
     with pytest.raises(NoOwnKey):
         hot.register(vault_file(hot, descriptor=with_checksum(moved)), Role.HOT, NOW_S)
+
+
+def test_our_key_in_its_slip132_form_is_ours(hot: Home) -> None:
+    """Vpub is what other wallets write for the tpub of a P2WSH account."""
+    text = hot.state.vaults["bitcoin-hot"].text.decode()
+    body = text.split('descriptor = "')[1].split("#")[0]
+    mine = hot.vaults["bitcoin-hot"].own
+    assert mine is not None
+    raw = bytes.fromhex("02575483") + base58.decode_check(mine.xpub)[4:]
+    vpub = str(base58.encode_check(raw))
+
+    vault, first, _ = hot.register(
+        vault_file(hot, descriptor=with_checksum(body.replace(mine.xpub, vpub))), Role.HOT, NOW_S
+    )
+
+    assert vpub.startswith("Vpub")
+    assert mine == vault.own
+    assert first == address_at(hot.vaults["bitcoin-hot"].vault, hot.networks, 0, 0)
 
 
 def test_our_key_in_a_vault_of_another_network_is_refused(hot: Home) -> None:

@@ -7,7 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from chains.errors import ChainError
 from chains.hd import HARDENED
 from chains.utxo import taproot
 from chains.utxo.coins import Payout
@@ -263,6 +266,27 @@ def test_change_with_another_internal_key_is_refused(vault_home: Home) -> None:
     payload = edited(a_payload(vault_home), 3, {b"\x05": b"\x01" * 32})
 
     assert "change.script" == code_of(vault_home, payload)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(at=st.integers(0, 10**6), value=st.integers(0, 255), version=st.sampled_from([0, 2]))
+def test_any_changed_byte_is_refused_with_a_code_or_pays_nobody_else(
+    vault_home: Home, at: int, value: int, version: int
+) -> None:
+    good = a_payload(vault_home, version=version)
+    raw = bytearray(good)
+    raw[at % len(raw)] = value
+    try:
+        facts = checked(vault_home, bytes(raw))
+    except (Refused, ChainError):
+        return
+
+    expected = checked(vault_home, good)
+    # A satoshi may move between change and fee; the caps bound that.
+    assert expected.payees == facts.payees
+    assert [one.address for one in expected.change] == [one.address for one in facts.change]
 
 
 def test_a_key_that_is_not_the_vaults_signs_nothing(
