@@ -10,13 +10,13 @@ from signer.process import harden
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "home": ("selfcheck", "init", "configure", "status"),
-    "vaults": ("xpub", "register", "address"),
+    "vaults": ("xpub", "register", "address", "vault"),
     "limits": ("propose", "replay"),
     "signing": ("inspect", "sign", "recall", "serve-stdio"),
 }
 """Modules of `signer.cli` and their commands; only the module of the called one is loaded."""
 
-GROUPS: tuple[str, ...] = ("keys", "log", "qr")
+GROUPS: tuple[str, ...] = ("bsms", "keys", "log", "qr")
 """Modules of `signer.cli` whose commands stand under the module's name."""
 
 _HELP = """Offline signer. It keeps its own memory and limits, checks approvals itself, shows what

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chains.errors import ChainError
+from chains.utxo import taproot
 from policies import engine as policy_engine
 from policies.decision import Decision, Outcome
 from policies.facts import FeeFacts, OrderFacts, PayeeFacts, PaymentFacts
@@ -359,17 +360,25 @@ def _orders(
 def _signed(job: SigningJob, keys: Keys) -> tuple[bytes, bytes]:
     """A checked signature and its R value."""
     secret = keys.chain.secret(job.path)
+    public = secp.public_key
     if job.form is SignatureForm.DER_ALL:
         der = secp.sign_low_r(secret, job.digest)
         verified = secp.verify_der(job.public_key, job.digest, der)
         signature, r_value = der + b"\x01", secp.r_of_der(der)
-    else:
+    elif job.form is SignatureForm.RSV:
         signature = secp.sign_rsv(secret, job.digest)
         verified = secp.verify_rs(job.public_key, job.digest, signature[:64])
         r_value = signature[:32]
+    else:
+        bare = secp.sign_schnorr(
+            secret, job.digest, keys.auxiliary(job.digest), taproot.tweak(job.public_key)
+        )
+        verified = taproot.verify(job.answer_key, job.digest, bare)
+        signature = bare + (b"\x01" if job.form is SignatureForm.SCHNORR_ALL else b"")
+        r_value, public = bare[:32], secp.xonly
     if not verified:
         # Looked at only now, because a signature by another key does not verify either.
-        if secp.public_key(secret) != job.public_key:
+        if public(secret) != job.public_key:
             raise Refused("key.mismatch", f"the key at {job.path} is not the vault's")
         raise Refused("signature.invalid", "our own signature does not verify")
     return signature, r_value

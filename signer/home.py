@@ -75,6 +75,14 @@ class Keys:
         """Ed25519 signature of a body by this signer's identity."""
         return self.identity.sign(digest(domain, body))
 
+    def auxiliary(self, message: bytes) -> bytes:
+        """BIP-340's auxiliary data for one message: unknown outside, and the same every time.
+
+        Drawn at random it would blind power measurements better; derived, a second signer with the
+        same keys gives the same signature, so that a nonce with a leak in it is noticed.
+        """
+        return hmac.digest(self.state_key, b"hk/bip340-aux/v1" + message, "sha256")
+
 
 class Home:
     """An open home. Close it to let another process in.

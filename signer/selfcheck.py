@@ -8,6 +8,7 @@ from Crypto.Cipher import AES, DES3
 
 from chains.evm.hashing import keccak256
 from chains.evm.safe import DOMAIN_TYPEHASH, SAFE_TX_TYPEHASH
+from chains.utxo import taproot
 from chains.utxo.scripts import hash160
 from signer import derive, secp
 from signer.entropy import hkdf
@@ -94,6 +95,19 @@ def _low_r() -> bool:
     return True
 
 
+def _bip340() -> bool:
+    """Test vector 0 of BIP-340, and that it is no signature by the tweaked key."""
+    secret, zeros = (3).to_bytes(32, "big"), bytes(32)
+    signature, public = secp.sign_schnorr(secret, zeros, zeros), secp.xonly(secret)
+    return (
+        signature.hex().startswith(
+            "e907831f80848d1069a5371b402410364bdf1c5f8307b0084c55f1ce2dca8215"
+        )
+        and taproot.verify(public, zeros, signature)
+        and not taproot.verify(taproot.output_key(public), zeros, signature)
+    )
+
+
 def _aes_gcm() -> bool:
     """Test case 14 of the GCM specification, and that a flipped byte is noticed."""
     cipher = AES.new(bytes(32), AES.MODE_GCM, nonce=bytes(12), mac_len=16)
@@ -151,6 +165,7 @@ _CHECKS: Sequence[tuple[str, Callable[[], bool]]] = (
     ("bip32", _bip32),
     ("rfc6979", _rfc6979),
     ("low_r", _low_r),
+    ("bip340", _bip340),
     ("aes_256_gcm", _aes_gcm),
     ("triple_des", _triple_des),
     ("hkdf", _hkdf),

@@ -14,6 +14,7 @@ from signer.cli.terminal import (
     HomePath,
     PassFd,
     PassFile,
+    UnlockFile,
     opened_home,
     say,
     told_errors,
@@ -33,14 +34,15 @@ def verify(
     ] = False,
     passphrase_file: PassFile = None,
     passphrase_fd: PassFd = None,
+    unlock: UnlockFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Check the hash chain and the high-water mark; works on a copy and beside a running signer."""
     with told_errors(as_json):
         found = audit(home)
-        if with_key or passphrase_file is not None or passphrase_fd is not None:
+        if with_key or any(one is not None for one in (passphrase_file, passphrase_fd, unlock)):
             with opened_home(home, any_config=True) as opened:
-                keys = opened.unlock(kek_from(passphrase_file, passphrase_fd))
+                keys = opened.unlock(kek_from(passphrase_file, passphrase_fd, unlock))
                 found = audit(home, keys.state_key)
         say(
             {

@@ -35,6 +35,7 @@ class RegisteredVault:
 
     `vault` is what `chains.vaults.load_vault` gave. `own` is our key in it, None where the vault is
     known only as a destination (a cold vault registered in a hot signer, and the reverse).
+    `custodians` name who keeps each key, in the order of the vault; empty if the file does not.
     """
 
     name: str
@@ -42,6 +43,7 @@ class RegisteredVault:
     role: Role
     vault: Any
     own: OwnKey | None
+    custodians: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,10 @@ class SignatureForm(StrEnum):
 
     DER_ALL = "der_all"
     """DER and the byte 0x01 (SIGHASH_ALL)."""
+    SCHNORR = "schnorr"
+    """BIP-340 by the taproot output key, 64 bytes: type DEFAULT."""
+    SCHNORR_ALL = "schnorr_all"
+    """The same and the byte 0x01, where the input asks for ALL in so many words."""
     RSV = "rsv"
     """r || s || v, 65 bytes; v is 27 or 28."""
 
@@ -151,7 +157,8 @@ class SigningJob:
 
     `public_key` is the compressed key that the guard derived from the registered vault; the engine
     signs only if the private key at `path` gives exactly it. `answer_key` is what the answer names:
-    the compressed key for a PSBT, the 20 address bytes on an EVM chain.
+    the compressed key for a PSBT, the 20 address bytes on an EVM chain. On taproot they are the
+    x-only internal key and output key.
     """
 
     index: int

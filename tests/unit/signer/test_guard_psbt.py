@@ -336,10 +336,10 @@ def test_a_finished_input_is_refused(hot: Home, plain: bytes) -> None:
     assert "input.kind" == code_of(hot, request_of(edited(plain, into={b"\x07": b"\x51"})))
 
 
-def test_a_taproot_input_is_refused(hot: Home, plain: bytes) -> None:
+def test_a_taproot_key_in_another_vault_is_refused(hot: Home, plain: bytes) -> None:
     payload = edited(plain, into={b"\x17": bytes(32)})
 
-    assert "input.kind" == code_of(hot, request_of(payload))
+    assert "input.script" == code_of(hot, request_of(payload))
 
 
 def test_an_amount_without_its_transaction_is_refused(hot: Home, plain: bytes) -> None:
