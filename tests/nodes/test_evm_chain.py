@@ -18,7 +18,8 @@ from chains.evm.chain import EvmChain
 from chains.evm.erc20 import transfer_calldata
 from chains.evm.node import EvmNode, RpcRefused
 from chains.evm.params import BUILTIN, params_from
-from chains.evm.safe import SafeTx, SafeVault, pack_signatures
+from chains.evm.safe import SafeTx, SafeVault
+from chains.evm.safe_signatures import pack_signatures
 from chains.evm.safe_state import check_safe, read_safe
 from chains.evm.scan import EvidenceMode
 from chains.evm.transactions import SignedTx, UnsignedTx

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from chains.errors import ChainError, CodecError
 from chains.evm.addresses import from_text
-from chains.evm.safe import SafeTx, SafeVault, pack_signatures
+from chains.evm.safe import SafeTx, SafeVault
+from chains.evm.safe_signatures import pack_signatures
 from chains.evm.transactions import UnsignedTx, recover
 from chains.utxo import psbt_roles
 from chains.utxo.descriptors import DescriptorVault
