@@ -65,7 +65,8 @@ def review_lines(
     for change in facts.change:
         lines.append(f"change {amount(change.units, rules, facts.asset)}")
         lines.append(f"  to {grouped(change.address)} [{change.branch}/{change.index}]")
-    lines.append(f"in all {amount(facts.units, rules, facts.asset)}")
+    if facts.payees:
+        lines.append(f"in all {amount(facts.units, rules, facts.asset)}")
     lines.append(_fee_line(facts, rules))
     if facts.nonce is not None:
         lines.append(f"nonce {facts.nonce[1]} of {grouped(facts.nonce[0])}")

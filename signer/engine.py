@@ -10,9 +10,11 @@ from policies.decision import Decision, Outcome
 from policies.facts import FeeFacts, OrderFacts, PayeeFacts, PaymentFacts
 from policies.facts import Owner as PolicyOwner
 from signer import secp
+from signer.acts import decide_act
 from signer.config import SignerConfig
 from signer.display import review_lines
 from signer.errors import ProtocolError, Refused
+from signer.guards.delegation import check_authorization
 from signer.guards.envelope import check_intents, check_source, check_times
 from signer.guards.evm import check_evm_tx
 from signer.guards.facts import GuardContext, SignatureForm, SigningJob, SpendFacts
@@ -37,6 +39,7 @@ GUARDS: Mapping[Kind, Callable[[SignRequest, GuardContext], SpendFacts]] = {
     Kind.PSBT: check_psbt,
     Kind.EVM_TX: check_evm_tx,
     Kind.SAFE_TX: check_safe_tx,
+    Kind.EVM_AUTH: check_authorization,
 }
 """One guard for each kind of payload."""
 
@@ -145,6 +148,10 @@ class Engine:
         _check_fee_promised(request, facts)
         until_s = now_s + config.clock_skew_s
         approvers = config.roster.verified(request.intents, request.approvals, until_s)
+        if facts.replaces and not all(approvers.values()):
+            raise Refused(
+                "nonce.replacement_unapproved", "got a Safe nonce again, approved by nobody"
+            )
         decision = self._decide(config, request, facts, approvers, now_s)
         rules = config.networks[request.network]
         lines = review_lines(facts, rules, request.intents, approvers, decision)
@@ -164,6 +171,11 @@ class Engine:
         approvers: Mapping[bytes, frozenset[str]],
         now_s: int,
     ) -> Decision:
+        if facts.act is not None:
+            decision = decide_act(config, request.intents[0], facts, approvers)
+            if decision.outcome is not Outcome.ALLOW:
+                raise Refused(f"policy.{decision.code}", decision.text)
+            return decision
         flow = (facts.network, facts.asset, facts.source, str(facts.purpose))
         network, asset, source, purpose = flow
         windows = policy_engine.windows_s(config.policy, network, asset, purpose, source)
@@ -183,6 +195,7 @@ class Engine:
             now_s=now_s,
             fee=fee,
             spent_units=spent,
+            hot_units=_hot_units(request),
         )
         decision = policy_engine.decide(config.policy, payment)
         if decision.outcome is not Outcome.ALLOW:
@@ -288,6 +301,13 @@ def _check_fee_promised(request: SignRequest, facts: SpendFacts) -> None:
     promised = sum(intent.fee_units_max for intent in request.intents)
     if facts.fee_units > promised:
         raise Refused("fee.intent", f"got a fee of {facts.fee_units}, approved at most {promised}")
+
+
+def _hot_units(request: SignRequest) -> int | None:
+    """The most that hot is said to hold; nothing where one intent does not say it."""
+    told = [intent.hot_units for intent in request.intents]
+    known = [units for units in told if units is not None]
+    return max(known) if known and len(known) == len(told) else None
 
 
 def _orders(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from signer.errors import Refused
-from signer.guards.facts import SpendFacts
+from signer.guards.facts import SignedPayment, SpendFacts
 from signer.log import LogKind, LogTampered, Record
 from signer.protocol import SignRequest
 from signer.registry import Account
@@ -52,6 +52,7 @@ class State:
     _intent_ids: set[str] = field(default_factory=set)
     _outpoints: dict[tuple[str, str], int] = field(default_factory=dict)
     _nonces: dict[tuple[str, str], int] = field(default_factory=dict)
+    _payments: dict[tuple[str, str, int], SignedPayment] = field(default_factory=dict)
     _change: dict[str, int] = field(default_factory=dict)
     _spent: dict[_Flow, deque[tuple[int, int]]] = field(default_factory=dict)
     _r_values: dict[bytes, bytes] = field(default_factory=dict)
@@ -104,6 +105,9 @@ class State:
         for address, nonce in data["nonces"]:
             place = (network, address)
             self._nonces[place] = max(nonce, self._nonces.get(place, 0))
+            # Records from before replacement was allowed hold no digest: nothing replaces them.
+            payment = SignedPayment(data.get("payees_digest", b""), data["fee_units"])
+            self._payments[(network, address, nonce)] = payment
         for index in data["change"]:
             self._change[source] = max(index, self._change.get(source, 0))
         for r_value, digest in data["r_values"]:
@@ -129,6 +133,10 @@ class State:
     def last_nonce(self, network: str, address: str) -> int | None:
         """Highest nonce signed for an account or a Safe, or None."""
         return self._nonces.get((network, address))
+
+    def signed_payment(self, network: str, address: str, nonce: int) -> SignedPayment | None:
+        """What was last signed with a nonce of an account, or None."""
+        return self._payments.get((network, address, nonce))
 
     def change_index_max(self, vault: str) -> int | None:
         """Highest change index signed for in a vault, or None."""
@@ -162,6 +170,7 @@ def signed_data(
         "purpose": str(facts.purpose),
         "units": facts.units,
         "fee_units": facts.fee_units,
+        "payees_digest": facts.payees_digest,
         "intents": [[intent.intent_id, intent.digest] for intent in request.intents],
         "outpoints": [[outpoint, units] for outpoint, units in sorted(facts.outpoints.items())],
         "nonces": [list(facts.nonce)] if facts.nonce else [],

@@ -49,6 +49,8 @@ def combine(context: PaymentContext, payment: Payment, answers: Sequence[SignAns
                 return _evm(payment, answers)
             case Kind.SAFE_TX:
                 return _safe(context, payment, answers)
+            case Kind.EVM_AUTH:
+                raise BadSignatures("got an authorisation, which is no transaction by itself")
     except ChainError as error:
         raise BadSignatures(f"got answers that do not combine: {error}") from error
 

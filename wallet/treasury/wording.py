@@ -15,6 +15,7 @@ VERBS = {
     "top_up": "Top up",
     "sweep": "Sweep to cold storage",
     "refill": "Refill the hot wallet from cold storage",
+    "governance": "Change a Safe itself",
 }
 """Purposes in words."""
 
@@ -40,6 +41,10 @@ def intent_lines(assets: Sequence[AssetSettings], intent: Intent) -> list[tuple[
     for payee in intent.payees:
         lines.append(("pay", amount_text(assets, intent.asset, payee.units)))
         lines.append(("to", _plain(payee.address)))
+    if intent.call:
+        lines.append(("call", f"0x{intent.call.hex()}"))
+    if intent.hot_units is not None:
+        lines.append(("hot holds", amount_text(assets, intent.asset, intent.hot_units)))
     if len(intent.payees) > 1:
         lines.append(("in all", amount_text(assets, intent.asset, intent.total_units)))
     fee = f"{to_text(intent.fee_units_max, native.decimals)} {native.code}"

@@ -55,6 +55,7 @@ def seal_request(
         sender=order.sender if kind is Kind.EVM_TX else None,
         own=order.own,
         signers=tuple(signer.id for signer in context.signers_of(source)),
+        safe_nonce=order.safe_nonce,
     )
     return SealedRequest(
         request=request,
