@@ -1,6 +1,7 @@
 """EIP-7702: a deposit address may run the pinned sweeper, and nothing else is ever authorised."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from eth_account import Account
@@ -45,9 +46,7 @@ def an_act(call: bytes, **changes: object) -> Intent:
     return an_intent(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def authorizing(
-    payload: bytes = GOOD.encode(), intent: Intent | None = None, **changes: object
-) -> SignRequest:
+def authorizing(payload: bytes, intent: Intent | None = None, **changes: object) -> SignRequest:
     fields: dict[str, object] = {
         "source": "ethereum-deposit",
         "kind": Kind.EVM_AUTH,
@@ -67,7 +66,7 @@ def code_of(request: SignRequest, context: GuardContext | None = None) -> str:
 
 
 def test_a_deposit_address_authorises_the_pinned_sweeper() -> None:
-    facts = check_authorization(authorizing(), a_signer())
+    facts = check_authorization(authorizing(GOOD.encode()), a_signer())
 
     job = facts.jobs[0]
     assert DelegationFact(delegate=checksum(SWEEPER)) == facts.act
@@ -123,7 +122,7 @@ def test_authorisations_of_anything_else(payload: bytes, code: str) -> None:
 
 
 def test_without_a_configured_sweeper_nothing_is_authorised() -> None:
-    assert "delegation.no_sweeper" == code_of(authorizing(), a_signer(RULES))
+    assert "delegation.no_sweeper" == code_of(authorizing(GOOD.encode()), a_signer(RULES))
 
 
 @pytest.mark.parametrize(
@@ -142,12 +141,13 @@ def test_without_a_configured_sweeper_nothing_is_authorised() -> None:
     ],
 )
 def test_intents_that_approve_something_else(intent: Intent, code: str) -> None:
-    assert code == code_of(authorizing(intent=intent))
+    assert code == code_of(authorizing(GOOD.encode(), intent))
 
 
 def test_the_hot_account_never_delegates() -> None:
     request = authorizing(
-        intent=an_act(GOOD.encode(), source="ethereum-hot"),
+        GOOD.encode(),
+        an_act(GOOD.encode(), source="ethereum-hot"),
         source="ethereum-hot",
         sender=HOT_SENDER,
     )
@@ -163,20 +163,20 @@ def test_the_hot_account_never_delegates() -> None:
         ({"kind": Kind.EVM_TX}, "request.kind"),
     ],
 )
-def test_senders_and_kinds_that_do_not_fit(changes: dict[str, object], code: str) -> None:
-    assert code == code_of(authorizing(**changes))
+def test_senders_and_kinds_that_do_not_fit(changes: dict[str, Any], code: str) -> None:
+    assert code == code_of(replace(authorizing(GOOD.encode()), **changes))
 
 
 def test_a_foreign_deposit_vault_is_refused() -> None:
     context = a_context(HOT, COLD, replace(DEPOSIT, own=None), rules=WITH_SWEEPER)
 
-    assert "request.not_our_key" == code_of(authorizing(), context)
+    assert "request.not_our_key" == code_of(authorizing(GOOD.encode()), context)
 
 
 def test_a_vault_of_deposits_in_another_role_is_refused() -> None:
     context = a_context(HOT, COLD, replace(DEPOSIT, role=Role.COLD), rules=WITH_SWEEPER)
 
-    assert "delegation.role" == code_of(authorizing(), context)
+    assert "delegation.role" == code_of(authorizing(GOOD.encode()), context)
 
 
 @pytest.mark.parametrize(("nonce", "code"), [(5, "nonce.used"), (9, "nonce.gap")])
