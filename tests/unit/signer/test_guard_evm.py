@@ -504,3 +504,7 @@ def test_a_legacy_payment_passes_where_the_rules_allow_it() -> None:
 )
 def test_legacy_payments_that_are_refused(payload: bytes, rules: NetworkRules, code: str) -> None:
     assert code == code_of(a_request(payload), a_context(rules=rules))
+
+
+def test_without_an_intent_nothing_is_signed() -> None:
+    assert "intent.count" == code_of(replace(withdrawal(a_tx()), intents=()))

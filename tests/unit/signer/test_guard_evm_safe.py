@@ -209,3 +209,7 @@ def test_two_ways_to_the_hash_must_agree(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(safe_guard, "typed_data_of", lambda _tx: typed_data_of(a_safe_tx(nonce=4)))
 
     assert "safe.hash_mismatch" == code_of(request_of(a_safe_tx()))
+
+
+def test_without_an_intent_nothing_is_signed() -> None:
+    assert "intent.count" == code_of(replace(request_of(a_safe_tx()), intents=()))
