@@ -14,6 +14,7 @@ def check(rule: PaymentRule, facts: PaymentFacts) -> tuple[Reason, ...]:
         *_totals(rule, facts),
         *_windows(rule, facts),
         *_counts(rule, facts),
+        *_hot(rule, facts),
     ]
     if found:
         return tuple(found)
@@ -70,3 +71,15 @@ def _counts(rule: PaymentRule, facts: PaymentFacts) -> list[Reason]:
             text = f"got {spent} + {facts.units} units in {window.signatures} payments"
             found.append(deny(RULE, "count", f"{text}, expected at most {window.units_max}"))
     return found
+
+
+def _hot(rule: PaymentRule, facts: PaymentFacts) -> list[Reason]:
+    """A refill fills hot up to its maximum and no further."""
+    if rule.hot_max is None:
+        return []
+    if facts.hot_units is None:
+        return [deny(RULE, "hot_unknown", "got no report of what hot holds, expected one")]
+    if facts.hot_units + facts.units > rule.hot_max:
+        text = f"got {facts.units} units for hot, which holds {facts.hot_units}, expected at most"
+        return [deny(RULE, "hot_max", f"{text} {rule.hot_max} together")]
+    return []

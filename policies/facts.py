@@ -74,6 +74,7 @@ class PaymentFacts:
     and purpose in the last `w` seconds, without this payment; `engine.windows_s` names each `w`.
     `spent_signatures[n]` is the same for the last `n - 1` payments; `engine.windows_signatures`
     names each `n`.
+    `hot_units` is what hot holds of the asset as a refill reports it.
     """
 
     purpose: str
@@ -85,6 +86,7 @@ class PaymentFacts:
     fee: FeeFacts | None = None
     spent_units: Mapping[int, int] = field(default_factory=dict)
     spent_signatures: Mapping[int, int] = field(default_factory=dict)
+    hot_units: int | None = None
 
     @property
     def units(self) -> int:

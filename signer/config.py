@@ -132,7 +132,11 @@ def _network(table: "_Table") -> NetworkRules:
         outputs_max=table.integer("outputs_max", 500),
         change_gap_max=table.integer("change_gap_max", 200),
         tokens={token.code: token for token in table.rows("tokens", _token)},
+        sweeper=_sweeper(table, chain_id),
+        legacy=table.flag("legacy", False),
     )
+    if utxo is not None and rules.legacy:
+        raise ConfigError(f"{table.where}.legacy: got one on a UTXO network, expected none")
     if utxo is not None and rules.tokens:
         raise ConfigError(f"{table.where}.tokens: got tokens on a UTXO network, expected none")
     if rules.asset in rules.tokens:
@@ -165,6 +169,19 @@ def _token(table: "_Table") -> TokenRule:
     except ChainError as error:
         raise ConfigError(f"{table.where}.contract: {error}") from error
     return token
+
+
+def _sweeper(table: "_Table", chain_id: int | None) -> str:
+    if not table.has("sweeper"):
+        return ""
+    text = table.text("sweeper")
+    if chain_id is None:
+        raise ConfigError(f"{table.where}.sweeper: got one on a UTXO network, expected none")
+    try:
+        evm_addresses.from_text(text)
+    except ChainError as error:
+        raise ConfigError(f"{table.where}.sweeper: {error}") from error
+    return text
 
 
 def _approver(table: "_Table") -> Approver:
@@ -226,6 +243,12 @@ class _Table:
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**256:
             raise ConfigError(f"{self.where}.{name}: got {value!r}, expected a whole number")
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self._take(name, default)
+        if not isinstance(value, bool):
+            raise ConfigError(f"{self.where}.{name}: got {value!r}, expected true or false")
         return value
 
     def table(self, name: str) -> Mapping[str, Any]:

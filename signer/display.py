@@ -66,7 +66,8 @@ def review_lines(
         place = f"{change.branch}/{change.index}"
         lines.append(said(Message.CHANGE, amount=amount(change.units, rules, facts.asset)))
         lines.append("  " + said(Message.TO, address=grouped(change.address), owner=place))
-    lines.append(said(Message.IN_ALL, amount=amount(facts.units, rules, facts.asset)))
+    if facts.payees:
+        lines.append(said(Message.IN_ALL, amount=amount(facts.units, rules, facts.asset)))
     fee = said(Message.FEE, amount=amount(facts.fee_units, rules, rules.asset))
     lines.append(fee + _fee_rates(facts, rules))
     if facts.nonce is not None:

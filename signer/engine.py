@@ -11,9 +11,11 @@ from policies.decision import Decision, Outcome
 from policies.facts import FeeFacts, OrderFacts, PayeeFacts, PaymentFacts
 from policies.facts import Owner as PolicyOwner
 from signer import secp
+from signer.acts import decide_act
 from signer.config import SignerConfig
 from signer.display import review_lines
 from signer.errors import ProtocolError, Refused
+from signer.guards.delegation import check_authorization
 from signer.guards.envelope import check_intents, check_source, check_times
 from signer.guards.evm import check_evm_tx
 from signer.guards.facts import GuardContext, SignatureForm, SigningJob, SpendFacts
@@ -42,6 +44,7 @@ GUARDS: Mapping[Kind, Callable[[SignRequest, GuardContext], SpendFacts]] = {
     Kind.PSBT: check_psbt,
     Kind.EVM_TX: check_evm_tx,
     Kind.SAFE_TX: check_safe_tx,
+    Kind.EVM_AUTH: check_authorization,
 }
 """One guard for each kind of payload."""
 
@@ -63,7 +66,7 @@ class Review:
     request: SignRequest
     request_digest: bytes
     facts: SpendFacts
-    payment: PaymentFacts
+    payment: PaymentFacts | None
     decision: Decision
     alarms: tuple[LookAlike, ...]
     lines: tuple[str, ...]
@@ -175,6 +178,10 @@ class Engine:
         if alarms and config.policy.unattended:
             # Nobody is there to read a warning.
             raise Refused("payee.look_alike", "; ".join(str(alarm) for alarm in alarms))
+        if facts.replaces and not all(approvers.values()):
+            raise Refused(
+                "nonce.replacement_unapproved", "got a Safe nonce again, approved by nobody"
+            )
         rules = config.networks[request.network]
         words = self._language or config.language
         lines = review_lines(facts, rules, request.intents, approvers, decision, alarms, words)
@@ -195,7 +202,13 @@ class Engine:
         facts: SpendFacts,
         approvers: Mapping[bytes, frozenset[str]],
         now_s: int,
-    ) -> tuple[PaymentFacts, Decision]:
+    ) -> tuple[PaymentFacts | None, Decision]:
+        """What the policy said, and the payment it judged; an act is no payment."""
+        if facts.act is not None:
+            decision = decide_act(config, request.intents[0], facts, approvers)
+            if decision.outcome is not Outcome.ALLOW:
+                raise Refused(f"policy.{decision.code}", decision.text)
+            return None, decision
         flow, state = _flow(facts), self._home.state
         network, asset, source, purpose = flow
         rule = (config.policy, network, asset, purpose, source)
@@ -216,6 +229,7 @@ class Engine:
             fee=fee,
             spent_units={w: state.spent_units(flow, w, now_s) for w in windows},
             spent_signatures={n: state.spent_in_row(flow, n) for n in counts},
+            hot_units=_hot_units(request),
         )
         decision = policy_engine.decide(config.policy, payment)
         if decision.outcome is not Outcome.ALLOW:
@@ -334,6 +348,13 @@ def _check_fee_promised(request: SignRequest, facts: SpendFacts) -> None:
     promised = sum(intent.fee_units_max for intent in request.intents)
     if facts.fee_units > promised:
         raise Refused("fee.intent", f"got a fee of {facts.fee_units}, approved at most {promised}")
+
+
+def _hot_units(request: SignRequest) -> int | None:
+    """The most that hot is said to hold; nothing where one intent does not say it."""
+    told = [intent.hot_units for intent in request.intents]
+    known = [units for units in told if units is not None]
+    return max(known) if known and len(known) == len(told) else None
 
 
 def _orders(

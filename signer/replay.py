@@ -43,6 +43,7 @@ def payment_data(payment: PaymentFacts) -> dict[str, Any]:
     return {
         "orders": orders,
         "fee": [] if fee is None else [fee.units, fee.rate_units, basis],
+        "hot_units": [] if payment.hot_units is None else [payment.hot_units],
     }
 
 
@@ -113,6 +114,7 @@ def _payment(record: Record, policy: Policy, spending: Spending) -> PaymentFacts
         spent_signatures={
             count: spending.in_row(flow, count) for count in policy_engine.windows_signatures(*rule)
         },
+        hot_units=next(iter(data["payment"].get("hot_units", ())), None),
     )
 
 

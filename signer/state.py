@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from policies.facts import PaymentFacts
 from signer.errors import Refused
-from signer.guards.facts import SpendFacts
+from signer.guards.facts import SignedPayment, SpendFacts
 from signer.log import LogKind, LogTampered, Record
 from signer.lookalike import outline
 from signer.protocol import SignerState, SignRequest
@@ -52,6 +52,7 @@ class State:
     _intent_ids: set[str] = field(default_factory=set)
     _outpoints: dict[tuple[str, str], int] = field(default_factory=dict)
     _nonces: dict[tuple[str, str], int] = field(default_factory=dict)
+    _payments: dict[tuple[str, str, int], SignedPayment] = field(default_factory=dict)
     _change: dict[str, int] = field(default_factory=dict)
     _spending: Spending = field(default_factory=Spending)
     _r_values: dict[bytes, bytes] = field(default_factory=dict)
@@ -107,6 +108,9 @@ class State:
         for address, nonce in data["nonces"]:
             place = (network, address)
             self._nonces[place] = max(nonce, self._nonces.get(place, 0))
+            # Records from before replacement was allowed hold no digest: nothing replaces them.
+            payment = SignedPayment(data.get("payees_digest", b""), data["fee_units"])
+            self._payments[(network, address, nonce)] = payment
         for index in data["change"]:
             self._change[source] = max(index, self._change.get(source, 0))
         for r_value, digest in data["r_values"]:
@@ -140,6 +144,10 @@ class State:
         """Highest nonce signed for an account or a Safe, or None."""
         return self._nonces.get((network, address))
 
+    def signed_payment(self, network: str, address: str, nonce: int) -> SignedPayment | None:
+        """What was last signed with a nonce of an account, or None."""
+        return self._payments.get((network, address, nonce))
+
     def change_index_max(self, vault: str) -> int | None:
         """Highest change index signed for in a vault, or None."""
         return self._change.get(vault)
@@ -166,13 +174,13 @@ def signed_data(
     request: SignRequest,
     digest: bytes,
     facts: SpendFacts,
-    payment: PaymentFacts,
+    payment: PaymentFacts | None,
     r_values: list[list[bytes]],
     answer: bytes,
 ) -> dict[str, Any]:
     """The data of a SIGNED record: all that `State` needs, and the answer itself for `recall`.
 
-    `payment` is what the policy judged, so that another policy can judge it again.
+    `payment` is what the policy judged, so that another policy can judge it again; acts have none.
     """
     prev_state = [[s.signer_id, s.counter, s.log_head] for s in request.prev_state]
     return {
@@ -184,12 +192,13 @@ def signed_data(
         "purpose": str(facts.purpose),
         "units": facts.units,
         "fee_units": facts.fee_units,
+        "payees_digest": facts.payees_digest,
         "intents": [[intent.intent_id, intent.digest] for intent in request.intents],
         "outpoints": [[outpoint, units] for outpoint, units in sorted(facts.outpoints.items())],
         "nonces": [list(facts.nonce)] if facts.nonce else [],
         "change": [change.index for change in facts.change],
         "r_values": r_values,
-        "payment": payment_data(payment),
+        **({} if payment is None else {"payment": payment_data(payment)}),
         "prev_state": prev_state,
         "answer": answer,
     }

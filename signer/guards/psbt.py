@@ -62,7 +62,7 @@ def check_psbt(request: SignRequest, context: GuardContext) -> SpendFacts:
     rules = context.networks[request.network]
     vault, params, own = _parts(entry, rules)
     purpose = request.intents[0].purpose
-    if entry.role not in PAYING_ROLES[purpose]:
+    if entry.role not in PAYING_ROLES.get(purpose, frozenset()):
         raise Refused("purpose.wrong_source", f"a {entry.role} vault may not {purpose}")
     psbt = _decoded(request.payload)
     _check_shape(psbt, rules)

@@ -46,10 +46,12 @@ class WindowSum:
 class SignRequest:
     """A request to sign exact bytes for the stated intents.
 
-    `payload` is a PSBT, an unsigned EIP-1559 transaction (0x02 || rlp), or a SafeTx as
-    `chains.evm.safe.SafeTx.encode` writes it (ABI).
+    `payload` is a PSBT, an unsigned transaction (EIP-1559: 0x02 || rlp, or EIP-155), a SafeTx as
+    `chains.evm.safe.SafeTx.encode` writes it (ABI), or an EIP-7702 authorisation (0x05 || rlp).
     `sender` (EVM) is the key's origin. `own` lists re-derivable addresses among payees.
     `prev_state` is what each signer last said of its log, so that one put back notices itself.
+    `safe_nonce` goes with a transaction that executes a Safe's: its owners' signatures cover the
+    Safe's nonce, and calldata does not hold it. It makes the request version 2.
     """
 
     request_id: str
@@ -65,28 +67,31 @@ class SignRequest:
     own: tuple[OwnOutput, ...] = ()
     signers: tuple[str, ...] = ()
     prev_state: tuple[SignerState, ...] = ()
+    safe_nonce: int | None = None
 
     def encode(self) -> bytes:
         """The canonical body that the coordinator signs."""
-        later = [[state.signer_id, state.counter, state.log_head] for state in self.prev_state]
-        return dump(
-            {
-                **({"prev_state": later} if later else {}),
-                "v": 1,
-                "request_id": self.request_id,
-                "created_s": self.created_s,
-                "expires_s": self.expires_s,
-                "network": self.network,
-                "source": self.source,
-                "kind": str(self.kind),
-                "payload": self.payload,
-                "intents": [intent.encode() for intent in self.intents],
-                "approvals": [[approval.body, approval.sig] for approval in self.approvals],
-                "sender": [own_list(self.sender)] if self.sender else [],
-                "own": [own_list(own) for own in self.own],
-                "signers": list(self.signers),
-            }
-        )
+        fields = {
+            "v": 1,
+            "request_id": self.request_id,
+            "created_s": self.created_s,
+            "expires_s": self.expires_s,
+            "network": self.network,
+            "source": self.source,
+            "kind": str(self.kind),
+            "payload": self.payload,
+            "intents": [intent.encode() for intent in self.intents],
+            "approvals": [[approval.body, approval.sig] for approval in self.approvals],
+            "sender": [own_list(self.sender)] if self.sender else [],
+            "own": [own_list(own) for own in self.own],
+            "signers": list(self.signers),
+        }
+        if self.prev_state:
+            states = self.prev_state
+            fields["prev_state"] = [[one.signer_id, one.counter, one.log_head] for one in states]
+        if self.safe_nonce is not None:
+            fields |= {"v": 2, "safe_nonce": self.safe_nonce}
+        return dump(fields)
 
     @classmethod
     def decode(cls, body: bytes) -> "SignRequest":
@@ -97,6 +102,7 @@ class SignRequest:
             Approval(body=as_blob(item[0]), sig=as_blob(item[1]))
             for item in fields.pairs("approvals", PAYEES_MAX)
         )
+        version = fields.version(2)
         request = cls(
             request_id=fields.text("request_id"),
             created_s=fields.units("created_s"),
@@ -113,8 +119,9 @@ class SignRequest:
             own=tuple(own_output(item) for item in fields.items("own", INTENTS_MAX + PAYEES_MAX)),
             signers=tuple(as_text(item) for item in fields.items("signers", SIGNERS_MAX)),
             prev_state=_prev_state(fields),
+            safe_nonce=fields.units("safe_nonce") if version == 2 else None,
         )
-        fields.done(version=1)
+        fields.done()
         for approval in request.approvals:
             approval.check()
         return request

@@ -204,6 +204,13 @@ class Fields:
             raise ProtocolError(f"got {name} that is not a list of pairs")
         return items
 
+    def version(self, newest: int) -> int:
+        """The version, from 1 to the newest that is known."""
+        found = self.units("v")
+        if not 1 <= found <= newest:
+            raise ProtocolError(f"got another version of {self._what}, expected up to {newest}")
+        return found
+
     def done(self, version: int | None = None) -> None:
         """Refuse fields left over, and another version where one is expected."""
         if version is not None and self._take("v") != version:

@@ -161,6 +161,7 @@ class SafeExecutor:
             approvals=parent.request.approvals,
             own=parent.request.own,
             sender=OwnOutput(address=address, source=hot, branch=0, index=0),
+            safe_nonce=SafeTx.decode(parent.request.payload).nonce,
         )
 
     def _vault(self, source: str) -> SafeVault:

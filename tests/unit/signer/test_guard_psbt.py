@@ -47,6 +47,9 @@ class KnownMemory:
     def last_nonce(self, network: str, address: str) -> int | None:
         return None
 
+    def signed_payment(self, network: str, address: str, nonce: int) -> None:
+        return None
+
     def change_index_max(self, vault: str) -> int | None:
         return self.change
 

@@ -64,6 +64,7 @@ def seal_request(
         own=order.own,
         signers=signers,
         prev_state=journal.signer_states(tx, signers),
+        safe_nonce=order.safe_nonce,
     )
     return SealedRequest(
         request=request,
