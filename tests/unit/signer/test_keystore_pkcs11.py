@@ -288,5 +288,11 @@ def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyP
         sealed_by(Token(module="x", token="glaytos", key="kek", pin=PIN))
 
 
+@pytest.mark.parametrize("labels", [("", "k"), ("t" * 33, "k"), ("t", ""), ("t", "k" * 129)])
+def test_labels_that_cannot_be_stored_are_refused(labels: tuple[str, str]) -> None:
+    with pytest.raises(TokenUnusable):
+        Token(module="x", token=labels[0], key=labels[1], pin=PIN)
+
+
 def test_the_pin_does_not_show_in_repr() -> None:
     assert PIN not in repr(Token(module="x", token="t", key="k", pin=PIN))
