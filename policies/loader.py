@@ -12,6 +12,7 @@ from policies.errors import PolicyInvalid
 from policies.facts import Owner, Purpose
 from policies.policy import (
     BookEntry,
+    CountWindow,
     Destinations,
     FeeRule,
     Listing,
@@ -39,6 +40,9 @@ DEFAULT_OWNERS: Mapping[Purpose, frozenset[Owner]] = {
     Purpose.GATHER: frozenset({Owner.HOT}),
 }
 """Whom a purpose may pay when the policy does not say."""
+
+SIGNATURES_MAX = 1000
+"""Payments that a window by counter may look back over; who counts must remember that many."""
 
 _DIGITS = re.compile(r"[0-9]{1,78}")
 _UNITS_END = 2**256
@@ -87,7 +91,7 @@ def _hash(plain: Mapping[str, object]) -> str:
 
 
 def _plain_payment(rule: PaymentRule) -> list[object]:
-    return [
+    plain: list[object] = [
         rule.network,
         rule.asset,
         rule.purpose,
@@ -101,6 +105,10 @@ def _plain_payment(rule: PaymentRule) -> list[object]:
         rule.destinations,
         rule.age_s_min,
     ]
+    # Only where it is used, so that the hash of every other policy stays what it was.
+    if rule.counts:
+        plain.append([[window.signatures, window.units_max] for window in rule.counts])
+    return plain
 
 
 def _payments(table: "_Table") -> list[PaymentRule]:
@@ -111,10 +119,12 @@ def _payments(table: "_Table") -> list[PaymentRule]:
     order_max, tx_max = table.integer("order_units_max"), table.integer("tx_units_max")
     payees_max = table.integer("payees_max", 500)
     windows = tuple(sorted(table.rows("windows", _window), key=lambda w: w.seconds))
+    counts = tuple(sorted(table.rows("per_signatures", _count), key=lambda c: c.signatures))
     tiers = tuple(sorted(table.rows("tiers", _tier), key=lambda t: t.from_units))
     destinations = table.choice("destinations", Destinations, Destinations.ANY)
     age_s_min = table.integer("age_s_min", 0)
     _unique(f"{table.where}.windows", [window.seconds for window in windows])
+    _unique(f"{table.where}.per_signatures", [window.signatures for window in counts])
     _check_tiers(table.where, tiers)
     return [
         PaymentRule(
@@ -130,6 +140,7 @@ def _payments(table: "_Table") -> list[PaymentRule]:
             owners=_owners(table.where, purpose, owners),
             destinations=destinations,
             age_s_min=age_s_min,
+            counts=counts,
         )
         for purpose in purposes
     ]
@@ -183,6 +194,17 @@ def _window(table: "_Table") -> Window:
     window = Window(seconds=table.integer("seconds"), units_max=table.integer("units_max"))
     if window.seconds == 0:
         raise PolicyInvalid(f"{table.where}.seconds: got 0, expected more")
+    return window
+
+
+def _count(table: "_Table") -> CountWindow:
+    window = CountWindow(
+        signatures=table.integer("signatures"), units_max=table.integer("units_max")
+    )
+    if not 1 <= window.signatures <= SIGNATURES_MAX:
+        raise PolicyInvalid(
+            f"{table.where}.signatures: got {window.signatures}, expected 1 to {SIGNATURES_MAX}"
+        )
     return window
 
 

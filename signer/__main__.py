@@ -11,11 +11,12 @@ from signer.process import harden
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "home": ("selfcheck", "init", "configure", "status"),
     "vaults": ("xpub", "register", "address"),
+    "limits": ("propose", "replay"),
     "signing": ("inspect", "sign", "recall", "serve-stdio"),
 }
 """Modules of `signer.cli` and their commands; only the module of the called one is loaded."""
 
-GROUPS: tuple[str, ...] = ("keys",)
+GROUPS: tuple[str, ...] = ("keys", "log", "qr")
 """Modules of `signer.cli` whose commands stand under the module's name."""
 
 _HELP = """Offline signer. It keeps its own memory and limits, checks approvals itself, shows what
@@ -23,7 +24,8 @@ the bytes really do, and says no by default.
 
 A keyholder's life: `init` makes a home with keys; `configure` activates limits and policy; `xpub`
 gives account keys for a vault; `register` takes the finished vault; `address` shows a receive
-address to compare; `inspect` explains a request; `sign` signs it."""
+address to compare; `inspect` explains a request; `sign` signs it. `propose` shows what new limits
+would change, `replay` what they would have refused, and `log verify` checks the memory."""
 
 
 def build_app(called: str = "") -> typer.Typer:

@@ -8,12 +8,12 @@ import hashlib
 import hmac
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from chains.hd import path_text
-from signer import registry
+from signer import activation, registry
 from signer.config import CONFIG_BYTES_MAX, ConfigError, SignerConfig, check_name, load_config
 from signer.derive import KeyChain
 from signer.entropy import RandomBytes, new_secret
@@ -35,9 +35,10 @@ from signer.keystore import (
     settle,
 )
 from signer.log import Log, LogKind
-from signer.protocol import IdentityKey, digest
+from signer.protocol import Approval, IdentityKey, Proposal, digest
 from signer.registry import Account
-from signer.state import MONTH_S, State
+from signer.spending import MONTH_S
+from signer.state import State
 from signer.storage import StorageError, read_limited, sync_directory, write_atomic
 
 SEED_BYTES = 32
@@ -186,14 +187,49 @@ class Home:
         write_atomic(self._keys_folder.joinpath(f"{file}.hk1"), data)
         return KeyFile(file, data)
 
-    def configure(self, config_text: bytes, policy_text: bytes, time_s: int) -> SignerConfig:
+    def proposal(self, config_text: bytes, policy_text: bytes) -> Proposal:
+        """What people would approve to activate these files. Raises ConfigError, PreviousMissing.
+
+        Without the activated files nobody can say what would change, nor who may approve it.
+        """
+        check_windows(load_config(config_text, policy_text))
+        previous = (b"", b"")
+        if self.config is not None:
+            previous = (
+                self._pinned(self.state.config_sha256),
+                self._pinned(self.state.policy_sha256),
+            )
+        elif self.state.governance_quorum:
+            raise activation.PreviousMissing(
+                "got changed or lost configuration files, expected the activated ones put back"
+            )
+        return Proposal(
+            signer_id=self.state.signer_id,
+            number=self.state.activations + 1,
+            previous_config=previous[0],
+            previous_policy=previous[1],
+            config=config_text,
+            policy=policy_text,
+        )
+
+    def configure(
+        self,
+        config_text: bytes,
+        policy_text: bytes,
+        time_s: int,
+        approvals: Sequence[Approval] = (),
+    ) -> SignerConfig:
         """Activate a configuration. Needs the keys; raises before anything changed.
 
-        Files are named by their hash, so until the record pins the new ones the old ones count.
+        After the first time it takes the quorum that the activated configuration asks for. Files
+        are named by their hash, so until the record pins the new ones the old ones count.
         """
         keys = self.unlocked()
+        proposal = self.proposal(config_text, policy_text)
+        activation.check_quorum(
+            proposal.digest, approvals, self.config, self.state.governance_quorum
+        )
         config = load_config(config_text, policy_text)
-        check_windows(config)
         vaults = self._load_vaults(config)
         self._check_proofs(vaults, keys)
         write_atomic(self._config_file(config.config_sha256), config_text)
@@ -202,6 +238,8 @@ class Home:
             "config_sha256": config.config_sha256,
             "policy_sha256": config.policy_sha256,
             "policy_hash": config.policy.hash,
+            "governance_quorum": config.governance_quorum,
+            "approvals": [[approval.body, approval.sig] for approval in approvals],
         }
         self.state.apply(self.log.append(LogKind.CONFIGURED, self._time(time_s), pinned))
         self.config = config

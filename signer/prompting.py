@@ -1,7 +1,7 @@
 """Asking a person: passphrases without echo, and yes or no with no as the default."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import typer
@@ -16,6 +16,10 @@ PASSPHRASE_BYTES_MAX = 1024
 
 PASSPHRASE_CHARS_MIN = 8
 """A new passphrase below this is refused; Argon2 cannot rescue it."""
+
+
+YES = ("y", "yes")
+"""What means yes where no language is chosen."""
 
 
 class PassphraseError(SignerError):
@@ -43,16 +47,21 @@ def new_kek_from(
     return kek_of(unlock, _new_secret, cost)
 
 
-def confirmed(lines: Sequence[str], question: str) -> bool:
-    """Show lines on standard error and ask; anything but a clear yes is no."""
+def confirmed(
+    lines: Sequence[str],
+    question: str,
+    accepted: Collection[str] = YES,
+    answers: str = "[y/N]",
+) -> bool:
+    """Show lines on standard error and ask; anything but one of the accepted answers is no."""
     for line in lines:
         typer.echo(line, err=True)
-    typer.echo(f"{question} [y/N]: ", err=True, nl=False)
+    typer.echo(f"{question} {answers}: ", err=True, nl=False)
     try:
         answer = input()
     except EOFError:
         return False
-    return answer.strip().lower() in ("y", "yes")
+    return answer.strip().lower() in accepted
 
 
 def secret_from(file: Path | None, fd: int | None, what: str) -> bytes:

@@ -21,7 +21,6 @@ from signer.cli.terminal import (
     told_errors,
 )
 from signer.config import ConfigError
-from signer.display import clean
 from signer.keystore import (
     FILE_BYTES_MAX,
     HOME_USES,
@@ -33,6 +32,7 @@ from signer.keystore import (
 )
 from signer.keystore.transit import ANSWER_BYTES_MAX
 from signer.prompting import kek_from, new_kek_from, secret_from
+from signer.protocol import clean
 from signer.storage import read_limited, write_atomic
 
 app = typer.Typer(

@@ -11,10 +11,10 @@ import typer
 
 from chains.errors import ChainError
 from policies.errors import PolicyError
-from signer.display import clean
 from signer.errors import ProtocolError, Refused, SignerError
 from signer.home import Home
 from signer.prompting import confirmed
+from signer.protocol import clean
 
 HomePath = Annotated[Path, typer.Option("--home", help="The signer's home folder.")]
 PassFile = Annotated[

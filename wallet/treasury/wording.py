@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from chains.units import to_text
-from signer.protocol import Intent
+from signer.protocol import Intent, check_words
 from wallet.settings import AssetSettings
 from wallet.treasury.approvals import Tally
 from wallet.treasury.thresholds import asset_named
@@ -50,6 +50,7 @@ def intent_lines(assets: Sequence[AssetSettings], intent: Intent) -> list[tuple[
         ("asked for at", time_text(intent.created_s)),
         ("ends at", time_text(intent.expires_s)),
         ("digest", intent.digest.hex()),
+        ("check words", check_words(intent.digest)),
     ]
 
 
