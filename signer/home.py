@@ -157,7 +157,7 @@ class Home:
         if keys.chain.fingerprint != self.state.fingerprint:
             raise HomeError("got another seed than this home was made with")
         self._check_proofs(self.vaults, keys)
-        if self.hk0_remaining:
+        if any(key_file(self._keys_folder, use).legacy for use in HOME_USES):
             rewrap(self.path, kek, kek, self._random)
         self.keys = keys
         return keys

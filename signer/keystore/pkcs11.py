@@ -31,6 +31,11 @@ class Token:
     key: str
     pin: str = field(repr=False)
 
+    def __post_init__(self) -> None:
+        # A token's label has 32 bytes in PKCS#11; what is longer could not be stored.
+        if not (0 < len(self.token) <= 32 and 0 < len(self.key) <= 128):
+            raise TokenUnusable("got labels of wrong length, expected token 1-32 and key 1-128")
+
 
 class Pkcs11Factor:
     """A token that is plugged in and whose PIN is known; makes its key if it has none."""

@@ -44,8 +44,8 @@ class SharedFactor:
         self._threshold = threshold
         self._cost = cost
         names = [person.name for person in self._people]
-        if len(set(names)) != len(names) or not all(names):
-            raise FactorsUnsound(f"got people {names}, expected different names")
+        if len(set(names)) != len(names) or not all(0 < len(name) <= 64 for name in names):
+            raise FactorsUnsound("got people's names that are equal, empty or above 64 characters")
 
     def make(self, random: RandomBytes) -> tuple[Mapping[str, Any], bytes]:
         """Salts and sealed copies. Raises FactorsUnsound outside 2 <= k <= n <= 5."""

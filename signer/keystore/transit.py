@@ -22,6 +22,9 @@ from signer.protocol.wire import Fields
 ANSWER_BYTES_MAX = 16 * 1024
 """An answer is a few hundred bytes."""
 
+PARAMETER_CHARS_MAX = 512
+"""A key file holds no longer text."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _WRAPPED = re.compile(r"vault:v[1-9][0-9]{0,5}:[A-Za-z0-9+/]{16,400}={0,2}", re.ASCII)
 
@@ -45,6 +48,8 @@ class TransitKey:
         if not _WRAPPED.fullmatch(self.ciphertext):
             raise TransitAnswerInvalid("got no wrapped key, expected `vault:v<number>:<Base64>`")
         for value in (self.context, self.associated_data):
+            if len(value) > PARAMETER_CHARS_MAX:
+                raise TransitAnswerInvalid(f"got {len(value)} characters of a parameter")
             _decoded(value)
 
     def decrypt_request(self) -> dict[str, Any]:

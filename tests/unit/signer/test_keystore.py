@@ -187,6 +187,16 @@ def test_files_of_one_kek_share_a_salt_but_no_key(kek: PassphraseKek) -> None:
         assert first[name] != second[name]
 
 
+def test_what_is_written_beside_an_opened_file_shares_its_salt(file: bytes) -> None:
+    """One derivation, which may take seconds, then opens both."""
+    fresh = PassphraseKek(PASSPHRASE)
+    decode_key(file, fresh)
+
+    beside = load(encode_key(header(), SEED, fresh, drip("z")), "file")
+
+    assert load(file, "file")["salt"] == beside["salt"]
+
+
 def test_secrets_do_not_show_in_repr(file: bytes, kek: PassphraseKek) -> None:
     opened = decode_key(file, kek)
 

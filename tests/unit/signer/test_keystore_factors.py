@@ -272,9 +272,10 @@ def test_unsound_quorums_are_refused(people: Sequence[Person], threshold: int) -
         sealed_by(SharedFactor(people, threshold))
 
 
-def test_people_have_different_names() -> None:
+@pytest.mark.parametrize("name", ["alice", "", "a" * 65])
+def test_people_have_different_short_names(name: str) -> None:
     with pytest.raises(FactorsUnsound):
-        SharedFactor([PEOPLE[0], PEOPLE[0]], 2)
+        SharedFactor([PEOPLE[0], Person(name, b"other")], 2)
 
 
 def test_a_group_of_strangers_opens_nothing() -> None:
@@ -398,12 +399,12 @@ def test_the_answers_are_what_vault_documents() -> None:
         b"[]",
         b"{",
         b"[" * 9000,
-        b" " * (16 * 1024 + 1),
-        json.dumps({"errors": ["permission denied"], "data": {"plaintext": "x"}}).encode(),
+        ANSWER + b" " * (16 * 1024),
+        json.dumps({"errors": ["permission denied"], **json.loads(ANSWER)}).encode(),
         an_answer(),
         an_answer(plaintext=5),
         an_answer(plaintext="***"),
-        an_answer(plaintext=base64.b64encode(bytes(16)).decode()),
+        an_answer(plaintext=base64.b64encode(MATERIAL[:16]).decode()),
         an_answer(plaintext=base64.b64encode(bytes(32)).decode()),
     ],
 )
@@ -424,6 +425,7 @@ def test_what_is_no_answer_is_refused(answer: bytes) -> None:
         {"ciphertext": "vault:v0:" + "A" * 40},
         {"context": "*"},
         {"associated_data": "é"},
+        {"associated_data": "A" * 516},
     ],
 )
 def test_a_key_that_would_make_another_request_is_refused(change: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """A real PKCS#11 token: SoftHSM2 with a token folder of its own."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from signer.__main__ import build_app
 from signer.keystore import (
     FactorKek,
     FactorMissing,
@@ -253,11 +256,42 @@ def test_a_token_stands_beside_another_factor(place: Token) -> None:
         decode_key(data, FactorKek([Pkcs11Factor(place)]))
 
 
+def test_a_home_is_made_and_opened_with_a_token_at_the_command_line(
+    softhsm: str, tmp_path: Path
+) -> None:
+    home, unlock = tmp_path / "home", tmp_path / "unlock.toml"
+    tmp_path.joinpath("pin").write_text(PIN + "\n")
+    tmp_path.joinpath("noise").write_bytes(bytes(range(64)))
+    token = f'[pkcs11]\nmodule = "{softhsm}"\ntoken = "glaytos"\nkey = "kek-home"\n'
+    unlock.write_text(token + 'pin_file = "pin"\n[key-file]\nfile = "noise"\n')
+
+    def run(*arguments: object, typed: str = "") -> tuple[int, dict[str, Any]]:
+        words = [*(str(each) for each in arguments), "--unlock", str(unlock), "--json"]
+        result = CliRunner().invoke(build_app(), words, input=typed)
+        assert PIN not in result.output
+        return result.exit_code, json.loads(result.stdout.splitlines()[-1])
+
+    assert 0 == run("init", "--home", home, "--id", "kh1", "--kdf-memory-mib", "64")[0]
+    rewrap = ("keys", "rewrap", "--home", home, "--keep")
+    code, done = run(*rewrap)
+    assert (0, "key-file, pkcs11") == (code, done["opened_by"])
+    unlock.write_text(token + '[key-file]\nfile = "noise"\n')
+    assert 0 == run(*rewrap, typed=PIN + "\n")[0]
+    code, done = run(*rewrap, typed="11111111\n")
+    assert (1, "keystore.wrong_passphrase") == (code, done["code"])
+
+
 def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pkcs11", None)
 
     with pytest.raises(TokenUnusable, match=r"glaytos-wallet\[hsm\]"):
         sealed_by(Token(module="x", token="glaytos", key="kek", pin=PIN))
+
+
+@pytest.mark.parametrize("labels", [("", "k"), ("t" * 33, "k"), ("t", ""), ("t", "k" * 129)])
+def test_labels_that_cannot_be_stored_are_refused(labels: tuple[str, str]) -> None:
+    with pytest.raises(TokenUnusable):
+        Token(module="x", token=labels[0], key=labels[1], pin=PIN)
 
 
 def test_the_pin_does_not_show_in_repr() -> None:

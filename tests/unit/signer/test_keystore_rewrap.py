@@ -218,6 +218,16 @@ def test_a_3des_file_is_counted_and_wrapped_again_on_sight(world: World, use: Se
     assert opened_by(world.root / "hot", world.kek)
 
 
+def test_a_damaged_imported_key_does_not_keep_the_home_shut(hot: Home, world: World) -> None:
+    kept = hot.import_key(bytes(range(1, 33)), "0a" * 20, world.kek, NOW_S)
+    hot.path.joinpath("keys", f"{kept.name}.hk1").write_bytes(b"damaged")
+
+    hot.unlock(world.kek)
+    with pytest.raises(KeystoreError):
+        hot.rewrap(world.kek, new_kek())
+    assert hot.path.joinpath("keys", "seed.hk1").exists()
+
+
 def test_two_files_of_one_key_are_refused(world: World) -> None:
     folder = world.root.joinpath("hot", "keys")
     shutil.copy(folder / "seed.hk1", folder / "seed.hk0")

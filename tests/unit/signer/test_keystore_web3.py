@@ -166,7 +166,6 @@ def test_another_shape_is_refused(made: dict[str, Any], path: str, value: object
         b"{",
         b"[]",
         b"[" * 60_000,
-        b'{"version": 3, "version": 3}',
         b'{"version": NaN}',
         b" " * (64 * 1024 + 1),
         b"\xff",
@@ -175,6 +174,15 @@ def test_another_shape_is_refused(made: dict[str, Any], path: str, value: object
 def test_what_is_no_keystore_is_refused(data: bytes) -> None:
     with pytest.raises(Web3Invalid):
         read_web3(data, PASSWORD)
+
+
+def test_a_name_that_stands_twice_is_refused(made: dict[str, Any]) -> None:
+    """Two programs could read two different keys from it."""
+    data = json.dumps(made).encode()
+    assert SECRET == read_web3(data, PASSWORD).secret
+
+    with pytest.raises(Web3Invalid):
+        read_web3(b'{"version": 3, ' + data[1:], PASSWORD)
 
 
 def test_a_number_that_is_no_key_is_refused(made: dict[str, Any]) -> None:
