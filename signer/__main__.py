@@ -15,6 +15,9 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 }
 """Modules of `signer.cli` and their commands; only the module of the called one is loaded."""
 
+GROUPS: tuple[str, ...] = ("backup", "ceremony")
+"""Modules of `signer.cli` whose commands stand under the module's own name."""
+
 _HELP = """Offline signer. It keeps its own memory and limits, checks approvals itself, shows what
 the bytes really do, and says no by default.
 
@@ -29,9 +32,13 @@ def build_app(called: str = "") -> typer.Typer:
         no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP
     )
     root.callback()(_root)
-    chosen = [module for module, commands in COMMANDS.items() if called in commands]
-    for module in chosen or COMMANDS:
-        root.add_typer(import_module(f"signer.cli.{module}").app)
+    known = called in GROUPS or any(called in commands for commands in COMMANDS.values())
+    for module, commands in COMMANDS.items():
+        if called in commands or not known:
+            root.add_typer(import_module(f"signer.cli.{module}").app)
+    for group in GROUPS:
+        if called == group or not known:
+            root.add_typer(import_module(f"signer.cli.{group}").app, name=group)
     return root
 
 

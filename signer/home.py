@@ -32,7 +32,8 @@ from signer.keystore import (
 from signer.log import Log, LogKind
 from signer.protocol import IdentityKey, digest
 from signer.registry import Account
-from signer.state import MONTH_S, State
+from signer.screening import screen, screen_imported
+from signer.state import MONTH_S, BackupEvent, State
 from signer.storage import StorageError, read_limited, sync_directory, write_atomic
 
 SEED_BYTES = 32
@@ -198,6 +199,17 @@ class Home:
         accounts = tuple(self.state.accounts.values())
         return registry.registered(text, role, networks, accounts, self.state.fingerprint)
 
+    def seed(self, kek: Kek) -> bytes:
+        """The seed itself, for a backup and nothing else. Needs the keys, and what opens them."""
+        self.unlocked()
+        return self._open_key(SecretUse.SEED, kek).secret
+
+    def note_backup(self, event: BackupEvent, backup_id: str, time_s: int) -> None:
+        """Write down that a backup was made or tried. Needs the keys."""
+        self.unlocked()
+        data = {"event": str(event), "backup_id": backup_id}
+        self.state.apply(self.log.append(LogKind.BACKUP, self._time(time_s), data))
+
     def _time(self, time_s: int) -> int:
         """Never before the last record, whatever the clock says."""
         return max(time_s, self.log.last_time_s)
@@ -258,18 +270,29 @@ def create(
     random: RandomBytes,
     time_s: int,
     second: bytes | None = None,
+    seed: bytes | None = None,
+    origin: str = "system generator",
 ) -> None:
-    """Make a home, wholly or not at all: it is built beside and renamed into place."""
+    """Make a home, wholly or not at all: it is built beside and renamed into place.
+
+    A `seed` that was recovered or imported is taken as it is; identity and state keys are always
+    new, so that a recovered home is not mistaken for the lost one. `origin` says in the log where
+    the seed came from. Raises WeakSeed.
+    """
     check_name(signer_id, "signer id")
-    if path.exists():
-        raise HomeError(f"got {path}, which exists already, expected a new folder")
+    if seed is None:
+        seed = new_secret(random, SEED_BYTES, "seed", second)
+        screen(seed)
+    else:
+        screen_imported(seed)
+    check_free(path)
     part = path.with_name(path.name + ".part")
     # Left by a process that was killed here; nobody was ever given anything of it.
     shutil.rmtree(part, ignore_errors=True)
     for folder in ("keys", "config"):
         part.joinpath(folder).mkdir(parents=True, mode=0o700)
     secrets = {
-        SecretUse.SEED: new_secret(random, SEED_BYTES, "seed", second),
+        SecretUse.SEED: seed,
         SecretUse.IDENTITY: new_secret(random, 32, "identity", second),
         SecretUse.STATE: new_secret(random, 32, "state", second),
     }
@@ -291,11 +314,18 @@ def create(
         "signer_id": signer_id,
         "fingerprint": KeyChain(secrets[SecretUse.SEED]).fingerprint,
         "identity": publics[SecretUse.IDENTITY],
+        "origin": origin,
     }
     log.append(LogKind.CREATED, time_s, created)
     log.close()
     part.replace(path)
     sync_directory(path.parent)
+
+
+def check_free(path: Path) -> None:
+    """Raise HomeError where something is already: a home is never made over another."""
+    if path.exists():
+        raise HomeError(f"got {path}, which exists already, expected a new folder")
 
 
 def check_windows(config: SignerConfig) -> None:

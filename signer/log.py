@@ -59,6 +59,7 @@ class LogKind(StrEnum):
     REGISTERED = "registered"
     SIGNED = "signed"
     REFUSED = "refused"
+    BACKUP = "backup"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,14 @@ def new_kek_from(file: Path | None, fd: int | None, memory_mib: int) -> Passphra
     return PassphraseKek(passphrase, cost=KdfCost(memory_kib=memory_mib * 1024))
 
 
+def secret_from(file: Path | None, what: str, *, twice: bool = False) -> bytes:
+    """A secret from a file or the keyboard, without echo. Raises PassphraseError."""
+    secret = _passphrase(file, None, what)
+    if twice and file is None and _typed("again") != secret:
+        raise PassphraseError(f"got two different texts for {what}, expected the same twice")
+    return secret
+
+
 def confirmed(lines: Sequence[str], question: str) -> bool:
     """Show lines on standard error and ask; anything but a clear yes is no."""
     for line in lines:

@@ -23,6 +23,9 @@ PassFile = Annotated[
 PassFd = Annotated[
     int | None, typer.Option("--passphrase-fd", help="Read the passphrase from this descriptor.")
 ]
+KdfMemory = Annotated[
+    int, typer.Option(help="Argon2id memory in MiB; 64 at least, 1024 for a cold signer.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as one JSON object.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripted set-up.")]
 
