@@ -97,7 +97,8 @@ def _longest_run(seed: bytes) -> int:
 
 
 def _periodic(seed: bytes) -> bool:
-    return any(seed[period:] == seed[:-period] for period in range(1, len(seed) // 2 + 1))
+    """Whether 8 bytes or more are those of another place, the same distance apart throughout."""
+    return any(seed[period:] == seed[:-period] for period in range(1, len(seed) - 7))
 
 
 def _twister_gives(start: int, seed: bytes) -> bool:

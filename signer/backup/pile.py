@@ -59,6 +59,12 @@ class SeveralBackups(BackupError):
     code = "backup.several_backups"
 
 
+class HeadersDisagree(BackupError):
+    """Shares of one backup that say different things of it: without the card none is believed."""
+
+    code = "backup.headers_disagree"
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """One share of a pile: where it lay, and what is wrong with it if anything is."""
@@ -122,11 +128,12 @@ def assemble(pile: Sequence[Found], card: Card | None = None) -> Assembled:
     """The one backup that this pile completes; bad shares are found and left out.
 
     With a card its backup is meant, and each share is held against it. Raises TooFewShares,
-    SeveralBackups.
+    SeveralBackups, HeadersDisagree.
     """
     report = list(_without_copies(pile))
     if card is not None:
         report = [_held_against(card, one) for one in report]
+    _check_headers(one.share for one in report if one.share is not None and not one.problem)
     sets: dict[tuple[Any, ...], list[Share]] = defaultdict(list)
     for one in report:
         if one.share is not None and not one.problem:
@@ -169,6 +176,23 @@ def _without_copies(pile: Sequence[Found]) -> Iterable[Found]:
             yield one
         else:
             yield replace(one, problem=f"is the same share as {first[one.share]}")
+
+
+def _check_headers(shares: Iterable[Share]) -> None:
+    """Shares of one identifier name the same thresholds: a group of one has no digest to tell."""
+    common: dict[int, object] = {}
+    members: dict[tuple[int, int], int] = {}
+    for share in shares:
+        group = (share.identifier, share.group_index)
+        header = share.common_parameters()
+        if (
+            common.setdefault(share.identifier, header) != header
+            or members.setdefault(group, share.member_threshold) != share.member_threshold
+        ):
+            raise HeadersDisagree(
+                f"got shares of backup {share.identifier} with different thresholds, expected the"
+                " same: give the card"
+            )
 
 
 def _held_against(card: Card, one: Found) -> Found:

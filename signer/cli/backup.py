@@ -266,7 +266,7 @@ def _show(shares: tuple[tuple[Share, ...], ...], card: Card) -> None:
         lines = ["".join(cells[row : row + 4]) for row in range(0, len(cells), 4)]
         typer.echo("\n".join([f"share {name} of backup {card.id}", *lines]), err=True)
         _wait("Written down? Press ENTER: the screen is cleared.")
-        typer.echo(_CLEAR, err=True, nl=False)
+        typer.echo(_CLEAR, err=True, nl=False, color=True)
 
 
 def _wait(text: str) -> None:
