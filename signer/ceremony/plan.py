@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from signer.config import check_name
+from signer.config import ConfigError, check_name
 from signer.errors import SignerError
 
 PLAN_BYTES_MAX = 256 * 1024
@@ -138,7 +138,7 @@ class Plan:
                 tuple(_participant(**each) for each in values["participants"]),
                 tuple(_step(**each) for each in values["steps"]),
             )
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ConfigError, ValueError, TypeError, AttributeError) as error:
             raise PlanInvalid(f"got a plan that cannot be read: {error}") from error
         _check_people(plan)
         _check_steps(plan)
