@@ -39,7 +39,7 @@ def write_set(folder: Path, card: Card, shares: Sequence[Sequence[Share]]) -> No
             name = share_name(share)
             text = f"# share {name} of backup {card.id} of {card.signer_id}\n{share.mnemonic()}\n"
             write_atomic(part.joinpath(f"share-{name}.txt"), text.encode())
-    write_atomic(part / CARD_NAME, card.encode())
+    write_atomic(part.joinpath(CARD_NAME), card.encode())
     part.replace(folder)
     sync_directory(folder.parent)
 

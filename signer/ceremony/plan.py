@@ -138,7 +138,7 @@ class Plan:
                 tuple(_participant(**each) for each in values["participants"]),
                 tuple(_step(**each) for each in values["steps"]),
             )
-        except (ConfigError, ValueError, TypeError, AttributeError) as error:
+        except (ConfigError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise PlanInvalid(f"got a plan that cannot be read: {error}") from error
         _check_people(plan)
         _check_steps(plan)
@@ -172,6 +172,8 @@ def _participant(name: str, role: str, key: str) -> Participant:
 
 
 def _step(id: str, kind: str, subject: str = "", say: str = "") -> Step:
+    if not isinstance(subject, str) or not isinstance(say, str):
+        raise PlanInvalid(f"got step {id} whose subject or words are no text")
     made = Step(check_name(id, "step id"), StepKind(kind), subject, say)
     if made.kind in (*ABOUT_SIGNERS, *ABOUT_VAULTS, StepKind.MEDIA):
         check_name(subject, f"subject of step {id}")

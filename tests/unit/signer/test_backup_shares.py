@@ -438,3 +438,33 @@ def test_a_seed_made_of_words_has_no_words() -> None:
         phrases.phrase_of(drip("x")(64))
     with pytest.raises(phrases.PhraseInvalid):
         phrases.imported(phrases.phrase_of(SEED), b"\xff", holds_seed=False)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+def test_noise_is_refused_with_a_code(data: bytes) -> None:
+    with pytest.raises(BackupError):
+        Card.decode(data)
+    with pytest.raises(BackupError):
+        assemble(read_pile([("noise", data.decode(errors="replace"))]))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_a_card_with_one_value_changed_is_refused_or_says_the_same(
+    card: Card, data: st.DataObject
+) -> None:
+    values = json.loads(card.encode())
+    name = data.draw(st.sampled_from(sorted(values)))
+    values[name] = data.draw(
+        st.one_of(
+            st.integers(), st.text(max_size=9), st.lists(st.integers(), max_size=2), st.none()
+        )
+    )
+    changed = json.dumps(values, indent=1, ensure_ascii=False).encode() + b"\n"
+    try:
+        again = Card.decode(changed)
+    except BackupError:
+        return
+    assert changed == again.encode()
+    assert again.id != card.id or again == card

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from signer import selfcheck
@@ -328,6 +330,9 @@ PLAN_BREAKS: Sequence[tuple[str, Callable[[str], str]]] = (
     ("no such role", lambda text: text.replace('role = "scribe"', 'role = "boss"')),
     ("media last", lambda text: text.replace('kind = "media"', 'kind = "close"')),
     ("no subject", lambda text: text.replace('subject = "usb-1"\n', "")),
+    ("subject no text", lambda text: text.replace('id = "close"', 'id = "close"\nsubject = {}')),
+    ("words no text", lambda text: text.replace("say = ", "say = 1 # ")),
+    ("deep", lambda _text: "name = " + "[" * 100_000),
     ("no toml", lambda _text: "= ="),
     ("no steps", lambda text: text.split("[[steps]]")[0] + "steps = []\n"),
     ("too long", lambda text: text + "#" * 300_000),
@@ -545,3 +550,17 @@ def test_bytes_that_are_no_transcript_are_refused() -> None:
     for data in (b"", b"\x00", dump({"format": "CT2"}), dump({"format": "CT1", "plan": b""})):
         with pytest.raises((TranscriptDamaged, PlanInvalid)):
             Transcript.decode(data)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=200))
+def test_noise_is_refused_with_a_code(data: bytes) -> None:
+    for act in (
+        lambda: Plan.parse(data),
+        lambda: Transcript.decode(data),
+        lambda: Transcript.decode(dump({"format": "CT1", "plan": data, "records": []})),
+        lambda: Transcript(
+            closed().plan, (Record(body=data, sigs=(("Ann", bytes(64)),)),)
+        ).progress(),
+    ):
+        assert code_of(act).startswith("ceremony.")

@@ -138,7 +138,7 @@ def test_an_imported_seed_is_searched_for_and_a_random_one_passes() -> None:
     screen_imported(drip("a")(32))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.randoms(use_true_random=True), st.sampled_from([16, 20, 32, 64]))
 def test_random_seeds_pass(source: Random, size: int) -> None:
     screen(source.randbytes(size))
