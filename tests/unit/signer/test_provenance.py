@@ -143,6 +143,7 @@ def test_a_file_of_random_bytes_is_read_raw_or_as_hexadecimal_text() -> None:
         bytes(64),
         bytes(range(8)) * 8,
         drip("a")(24) * 3,
+        bytes(byte % 19 for byte in drip("few")(200)),
         drip("a")(1024 * 1024 + 1),
     ],
 )

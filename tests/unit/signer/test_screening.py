@@ -102,6 +102,7 @@ def test_published_slip39_secrets_are_refused(vectors: Path) -> None:
     [
         ("seed.repeated", bytes(31) + b"\x01"),
         ("seed.repeated", b"\x01" + drip("a")(26) + bytes(5)),
+        ("seed.repeated", bytes(byte % 16 + 128 for byte in drip("few")(32))),
         ("seed.repeated", drip("a")(16) * 2),
         ("seed.repeated", drip("a")(24) + drip("a")(24)[:8]),
         ("seed.repeated", b"0123456789abcdef" * 2),
