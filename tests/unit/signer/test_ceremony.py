@@ -107,9 +107,9 @@ def whole() -> Transcript:
     return closed()
 
 
-def code_of(act: Callable[[], object]) -> str:
+def code_of(act: Callable[..., object], *arguments: object) -> str:
     with pytest.raises(SignerError) as refused:
-        act()
+        act(*arguments)
     return refused.value.code
 
 
@@ -142,7 +142,7 @@ def test_everybody_signs_the_plan_first() -> None:
         if role is Role.WITNESS:
             expected = "ceremony.no_witness"
         empty = Transcript(a_plan())
-        assert expected == code_of(lambda e=empty, n=name: e.extended({}, without(n), NOW_S))
+        assert expected == code_of(empty.extended, {}, without(name), NOW_S)
 
 
 @pytest.mark.parametrize("kind", list(StepKind))
@@ -164,7 +164,7 @@ def test_a_step_needs_everybody_it_names(kind: StepKind) -> None:
     for role in ROLES[kind] - {Role.WITNESS}:
         names = [name for name, has in PEOPLE.items() if has is role]
         people = without(*names)
-        code = code_of(lambda p=people: before.extended(evidence_of(due), p, NOW_S))
+        code = code_of(before.extended, evidence_of(due), people, NOW_S)
         assert "ceremony.signature_missing" == code
 
 
@@ -174,7 +174,7 @@ def test_each_custodian_signs_for_own_shares() -> None:
     assert due is not None
 
     for name in ("Cleo", "Dan"):
-        code = code_of(lambda n=name: before.extended(evidence_of(due), without(n), NOW_S))
+        code = code_of(before.extended, evidence_of(due), without(name), NOW_S)
         assert "ceremony.signature_missing" == code
 
 
