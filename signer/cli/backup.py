@@ -265,8 +265,10 @@ def _show(shares: tuple[tuple[Share, ...], ...], card: Card) -> None:
         cells = [f"{place:2}. {word:<10}" for place, word in words]
         lines = ["".join(cells[row : row + 4]) for row in range(0, len(cells), 4)]
         typer.echo("\n".join([f"share {name} of backup {card.id}", *lines]), err=True)
-        _wait("Written down? Press ENTER: the screen is cleared.")
-        typer.echo(_CLEAR, err=True, nl=False, color=True)
+        try:
+            _wait("Written down? Press ENTER: the screen is cleared.")
+        finally:
+            typer.echo(_CLEAR, err=True, nl=False, color=True)
 
 
 def _wait(text: str) -> None:
