@@ -16,7 +16,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 }
 """Modules of `signer.cli` and their commands; only the module of the called one is loaded."""
 
-GROUPS: tuple[str, ...] = ("bsms", "keys", "log", "qr")
+GROUPS: tuple[str, ...] = ("backup", "bsms", "ceremony", "keys", "log", "qr")
 """Modules of `signer.cli` whose commands stand under the module's name."""
 
 _HELP = """Offline signer. It keeps its own memory and limits, checks approvals itself, shows what

@@ -7,16 +7,15 @@ import fcntl
 import hashlib
 import hmac
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from chains.hd import path_text
 from signer import activation, registry
-from signer.config import CONFIG_BYTES_MAX, ConfigError, SignerConfig, check_name, load_config
+from signer.config import CONFIG_BYTES_MAX, ConfigError, SignerConfig, load_config
 from signer.derive import KeyChain
-from signer.entropy import RandomBytes, new_secret
+from signer.entropy import RandomBytes
 from signer.errors import SignerError
 from signer.guards.facts import NetworkRules, RegisteredVault, Role
 from signer.keystore import (
@@ -30,7 +29,6 @@ from signer.keystore import (
     key_files,
     new_header,
     open_key,
-    public_value,
     rewrap,
     settle,
 )
@@ -38,11 +36,8 @@ from signer.log import Log, LogKind
 from signer.protocol import Approval, IdentityKey, Proposal, digest
 from signer.registry import Account
 from signer.spending import MONTH_S
-from signer.state import State
-from signer.storage import StorageError, read_limited, sync_directory, write_atomic
-
-SEED_BYTES = 32
-"""256 bits; the BIP-32 seed itself."""
+from signer.state import BackupEvent, State
+from signer.storage import StorageError, read_limited, write_atomic
 
 
 class HomeError(SignerError):
@@ -297,6 +292,17 @@ class Home:
         accounts = tuple(self.state.accounts.values())
         return registry.registered(text, role, networks, accounts, self.state.fingerprint)
 
+    def seed(self, kek: Kek) -> bytes:
+        """The seed itself, for a backup and nothing else. Needs the keys, and what opens them."""
+        self.unlocked()
+        return self._open_key(SecretUse.SEED, kek).secret
+
+    def note_backup(self, event: BackupEvent, backup_id: str, time_s: int) -> None:
+        """Write down that a backup was made or tried. Needs the keys."""
+        self.unlocked()
+        data = {"event": str(event), "backup_id": backup_id}
+        self.state.apply(self.log.append(LogKind.BACKUP, self._time(time_s), data))
+
     def _time(self, time_s: int) -> int:
         """Never before the last record, whatever the clock says."""
         return max(time_s, self.log.last_time_s)
@@ -351,44 +357,6 @@ class Home:
             record = self.state.vaults[vault.name]
             if not hmac.compare_digest(_proof(keys, vault, record.text), record.proof):
                 raise registry.RegistryError(f"got vault {vault.name} without its proof")
-
-
-def create(
-    path: Path,
-    signer_id: str,
-    kek: Kek,
-    random: RandomBytes,
-    time_s: int,
-    second: bytes | None = None,
-) -> None:
-    """Make a home, wholly or not at all: it is built beside and renamed into place."""
-    check_name(signer_id, "signer id")
-    if path.exists():
-        raise HomeError(f"got {path}, which exists already, expected a new folder")
-    part = path.with_name(path.name + ".part")
-    # Left by a process that was killed here; nobody was ever given anything of it.
-    shutil.rmtree(part, ignore_errors=True)
-    for folder in ("keys", "config"):
-        part.joinpath(folder).mkdir(parents=True, mode=0o700)
-    secrets = {
-        SecretUse.SEED: new_secret(random, SEED_BYTES, "seed", second),
-        SecretUse.IDENTITY: new_secret(random, 32, "identity", second),
-        SecretUse.STATE: new_secret(random, 32, "state", second),
-    }
-    publics = {use: public_value(use, secret) for use, secret in secrets.items()}
-    for use, secret in secrets.items():
-        header = new_header(f"{signer_id}/{use}", use, secret, time_s)
-        write_atomic(part.joinpath("keys", f"{use}.hk1"), encode_key(header, secret, kek, random))
-    log = Log.create(part.joinpath("log"), part.joinpath("mark"), secrets[SecretUse.STATE])
-    created = {
-        "signer_id": signer_id,
-        "fingerprint": KeyChain(secrets[SecretUse.SEED]).fingerprint,
-        "identity": publics[SecretUse.IDENTITY],
-    }
-    log.append(LogKind.CREATED, time_s, created)
-    log.close()
-    part.replace(path)
-    sync_directory(path.parent)
 
 
 def check_windows(config: SignerConfig) -> None:

@@ -65,6 +65,7 @@ class LogKind(StrEnum):
     REGISTERED = "registered"
     SIGNED = "signed"
     REFUSED = "refused"
+    BACKUP = "backup"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,14 @@ def new_kek_from(
     return kek_of(unlock, _new_secret, cost)
 
 
+def phrase_from(file: Path | None, what: str, *, twice: bool = False) -> bytes:
+    """A secret of another tool, as it is, from a file or the keyboard. Raises PassphraseError."""
+    phrase = secret_from(file, None, what)
+    if twice and file is None and _typed("again") != phrase:
+        raise PassphraseError(f"got two different texts for {what}, expected the same twice")
+    return phrase
+
+
 def confirmed(
     lines: Sequence[str],
     question: str,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, assert_never
 
 from policies.facts import PaymentFacts
@@ -33,6 +34,14 @@ class Remembered:
     offset: int
 
 
+class BackupEvent(StrEnum):
+    """What a backup record says happened."""
+
+    SPLIT = "split"
+    DRILL = "drill"
+    EXPORT = "export"
+
+
 @dataclass(slots=True)
 class State:
     """Tables built from records alone; `apply` is the only writer."""
@@ -40,11 +49,14 @@ class State:
     signer_id: str = ""
     fingerprint: str = ""
     identity: bytes = b""
+    origin: str = ""
     config_sha256: bytes = b""
     policy_sha256: bytes = b""
     activations: int = 0
     governance_quorum: int = 0
     siblings: dict[str, SignerState] = field(default_factory=dict)
+    backup_id: str = ""
+    drilled_s: int = 0
     accounts: dict[tuple[int, ...], Account] = field(default_factory=dict)
     vaults: dict[str, VaultRecord] = field(default_factory=dict)
     _requests: dict[str, Remembered] = field(default_factory=dict)
@@ -73,6 +85,7 @@ class State:
                 self.signer_id = data["signer_id"]
                 self.fingerprint = data["fingerprint"]
                 self.identity = data["identity"]
+                self.origin = data["origin"]
             case LogKind.CONFIGURED:
                 self.config_sha256 = data["config_sha256"]
                 self.policy_sha256 = data["policy_sha256"]
@@ -91,8 +104,16 @@ class State:
                 # A record without a MAC could be anybody's: it must not use up a request id.
                 if record.authenticated and data["request_id"]:
                     self._remember(record, data)
+            case LogKind.BACKUP:
+                self._backed_up(BackupEvent(data["event"]), data["backup_id"], record.time_s)
             case _:
                 assert_never(record.kind)
+
+    def _backed_up(self, event: BackupEvent, backup_id: str, time_s: int) -> None:
+        if event is BackupEvent.SPLIT:
+            self.backup_id, self.drilled_s = backup_id, 0
+        elif event is BackupEvent.DRILL and backup_id == self.backup_id:
+            self.drilled_s = time_s
 
     def _remember(self, record: Record, data: Mapping[str, Any]) -> None:
         self._requests[data["request_id"]] = Remembered(data["request_digest"], record.offset)

@@ -21,8 +21,9 @@ from chains.utxo.transactions import Transaction, TxInput, TxOutput
 from signer.derive import KeyChain
 from signer.engine import Engine, Review
 from signer.errors import SignerError
+from signer.founding import create
 from signer.guards.facts import Role
-from signer.home import Home, create
+from signer.home import Home
 from signer.keystore import PassphraseKek
 from signer.protocol import (
     APPROVAL,

@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from signer import selfcheck
+from signer import dice as dice_rolls
+from signer import entropy, selfcheck
 from signer.activation import read_approval
 from signer.cli import terminal
 from signer.cli.terminal import (
     AsJson,
     HomePath,
+    KdfMemory,
     PassFd,
     PassFile,
     UnlockFile,
@@ -23,7 +25,7 @@ from signer.cli.terminal import (
     told_errors,
 )
 from signer.config import CONFIG_BYTES_MAX, load_config
-from signer.home import create
+from signer.founding import create
 from signer.prompting import kek_from, new_kek_from
 from signer.storage import read_limited
 
@@ -50,21 +52,31 @@ def init(
     passphrase_file: PassFile = None,
     passphrase_fd: PassFd = None,
     unlock: UnlockFile = None,
+    dice: Annotated[
+        Path | None, typer.Option(help="A second source: 99 rolls of a die or more, digits 1 to 6.")
+    ] = None,
     entropy_file: Annotated[
         Path | None,
-        typer.Option(help="A second source of randomness: dice rolls or noise from elsewhere."),
+        typer.Option(help="A second source: 32 random bytes or more from another machine or HSM."),
     ] = None,
-    kdf_memory_mib: Annotated[
-        int, typer.Option(help="Argon2id memory in MiB; 64 at least, 1024 for a cold signer.")
-    ] = 1024,
+    only_system_entropy: Annotated[
+        bool, typer.Option(help="Do without a second source; for hot signers set up by scripts.")
+    ] = False,
+    kdf_memory_mib: KdfMemory = 1024,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new home: seed, identity and state keys, encrypted, and an empty log."""
+    """Make a new home: seed, identity and state keys, encrypted, and an empty log.
+
+    Randomness comes from the system and at least one second source, mixed so that knowing either
+    gives nothing: --dice, --entropy-file, or both.
+    """
     with told_errors(as_json):
         selfcheck.require()
-        second = read_limited(entropy_file, 1024 * 1024) if entropy_file is not None else None
+        sources = _second_sources(dice, entropy_file, only_system_entropy)
         kek = new_kek_from(passphrase_file, passphrase_fd, kdf_memory_mib, unlock)
-        create(home, signer_id, kek, os.urandom, terminal.now_s(), second)
+        origin = " and ".join(("system generator", *sources))
+        second = entropy.mixed(sources)
+        create(home, signer_id, kek, os.urandom, terminal.now_s(), second, origin=origin)
         with opened_home(home) as opened:
             state = opened.state
             say(
@@ -72,6 +84,7 @@ def init(
                     "signer_id": state.signer_id,
                     "identity": state.identity.hex(),
                     "fingerprint": state.fingerprint,
+                    "origin": state.origin,
                 },
                 as_json,
             )
@@ -122,6 +135,9 @@ def status(home: HomePath, as_json: AsJson = False) -> None:
                 "signer_id": opened.state.signer_id,
                 "identity": opened.state.identity.hex(),
                 "fingerprint": opened.state.fingerprint,
+                "origin": opened.state.origin,
+                "backup_id": opened.state.backup_id,
+                "last_drill_s": opened.state.drilled_s,
                 "policy_hash": opened.config.policy.hash if opened.config else "",
                 "vaults": sorted(opened.vaults),
                 "counter": opened.log.counter,
@@ -130,3 +146,20 @@ def status(home: HomePath, as_json: AsJson = False) -> None:
             },
             as_json,
         )
+
+
+def _second_sources(dice: Path | None, file: Path | None, none: bool) -> dict[str, bytes]:
+    """The second sources by name. Raises EntropyError if there is none and nobody said so."""
+    sources = {}
+    if dice is not None:
+        text = read_limited(dice, entropy.SECOND_SOURCE_BYTES_MAX)
+        sources["dice"] = dice_rolls.rolls_of(text)
+    if file is not None:
+        data = read_limited(file, entropy.SECOND_SOURCE_BYTES_MAX)
+        sources["file"] = entropy.file_source(data)
+    if none == bool(sources):
+        raise entropy.SecondSourceMissing(
+            "got no clear word about a second source, expected --dice, --entropy-file or both,"
+            " or --only-system-entropy alone"
+        )
+    return sources

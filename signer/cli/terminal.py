@@ -29,6 +29,9 @@ UnlockFile = Annotated[
         "--unlock", help="Open by the factors that this unlock file (TOML, no secrets) names."
     ),
 ]
+KdfMemory = Annotated[
+    int, typer.Option(help="Argon2id memory in MiB; 64 at least, 1024 for a cold signer.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as one JSON object.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripted set-up.")]
 

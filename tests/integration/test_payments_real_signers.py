@@ -14,8 +14,9 @@ from chains.utxo.descriptors import Template, multisig_descriptor
 from chains.utxo.params import BUILTIN
 from chains.utxo.second_parser import SecondParser
 from chains.vaults import Vault, load_vault
+from signer.founding import create
 from signer.guards.facts import Role
-from signer.home import Home, create
+from signer.home import Home
 from signer.keystore import PassphraseKek
 from signer.protocol import public_key_of
 from tests import evm_world, signer_world

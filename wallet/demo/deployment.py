@@ -135,7 +135,15 @@ def provision(made: KeysMade, policies: Path, devnet: Devnet, progress: Progress
 def _init(place: DemoDeployment, signer_id: str) -> str:
     home = place.home(signer_id)
     _write_secret(home.with_suffix(".passphrase"))
-    made = commands.signer(home, "init", "--id", signer_id, "--kdf-memory-mib", _KDF_MEMORY_MIB)
+    made = commands.signer(
+        home,
+        "init",
+        "--id",
+        signer_id,
+        "--kdf-memory-mib",
+        _KDF_MEMORY_MIB,
+        "--only-system-entropy",
+    )
     return str(made.json()["identity"])
 
 

@@ -31,6 +31,7 @@ from tests.signer_world import (
 
 ROOT = Path(__file__).parents[3]
 RUNNER = CliRunner()
+CHEAP = ("--kdf-memory-mib", 64, "--only-system-entropy")
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +83,7 @@ def attended(world: World) -> None:
 def test_a_home_is_made_configured_and_asked_for_keys(tmp_path: Path, passphrase: Path) -> None:
     home = tmp_path / "new"
     opened = ["--home", home, "--passphrase-file", passphrase]
-    made = told("init", *opened, "--id", "new", "--kdf-memory-mib", "64")
+    made = told("init", *opened, "--id", "new", *CHEAP)
     (tmp_path / "signer.toml").write_text(CONFIG)
     (tmp_path / "policy.toml").write_text(POLICY)
     files = ["--config", tmp_path / "signer.toml", "--policy", tmp_path / "policy.toml"]
@@ -102,7 +103,7 @@ def test_a_home_is_made_configured_and_asked_for_keys(tmp_path: Path, passphrase
 def test_a_home_is_never_made_over_another(world: World, passphrase: Path) -> None:
     code = refused(
         "init", "--home", world.root / "hot", "--id", "x", "--passphrase-file", passphrase,
-        "--kdf-memory-mib", "64",
+        *CHEAP,
     )  # fmt: skip
 
     assert "home.unusable" == code
@@ -112,7 +113,7 @@ def test_a_weak_passphrase_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "weak"
     file.write_text("short")
 
-    code = refused("init", "--home", tmp_path / "x", "--id", "x", "--passphrase-file", file)
+    code = refused("init", "--home", tmp_path / "x", "--id", "x", "--passphrase-file", file, *CHEAP)
 
     assert "passphrase.unusable" == code
     assert not (tmp_path / "x").exists()
@@ -121,7 +122,7 @@ def test_a_weak_passphrase_is_refused(tmp_path: Path) -> None:
 def test_a_cheap_kdf_is_refused(tmp_path: Path, passphrase: Path) -> None:
     code = refused(
         "init", "--home", tmp_path / "x", "--id", "x", "--passphrase-file", passphrase,
-        "--kdf-memory-mib", "8",
+        "--kdf-memory-mib", "8", "--only-system-entropy",
     )  # fmt: skip
 
     assert "keystore.kdf_out_of_range" == code
@@ -387,7 +388,7 @@ def test_a_passphrase_comes_by_descriptor(world: World, tmp_path: Path) -> None:
 
 
 def test_a_new_passphrase_is_typed_twice(tmp_path: Path) -> None:
-    command = ["init", "--home", tmp_path / "x", "--id", "x", "--kdf-memory-mib", 64]
+    command = ["init", "--home", tmp_path / "x", "--id", "x", *CHEAP]
 
     assert "passphrase.unusable" == refused(*command, typed="long enough\nsomething else\n")
     again = run(*command, "--json", typed="long enough\nlong enough\n")

@@ -13,11 +13,11 @@ from chains.utxo.psbt_fields import PsbtIncomplete
 from chains.utxo.psbt_roles import add_signatures, finalize
 from chains.utxo.transactions import Transaction
 from policies.decision import Outcome
-from signer import home as home_module
 from signer import log as log_module
 from signer import secp
 from signer.engine import GUARDS, Engine, Review
 from signer.errors import Refused
+from signer.founding import create
 from signer.guards.facts import GuardContext, SpendFacts
 from signer.home import Home, NotActivated
 from signer.keystore import Kek
@@ -503,7 +503,7 @@ def test_a_nonce_used_again_is_never_released(hot: Home, monkeypatch: pytest.Mon
 
 
 def test_an_unconfigured_home_signs_nothing(world: World, hot: Home) -> None:
-    home_module.create(world.root / "new", "new", world.kek, drip("new"), NOW_S)
+    create(world.root / "new", "new", world.kek, drip("new"), NOW_S)
     fresh = world.open("new")
 
     with pytest.raises(NotActivated):

@@ -17,8 +17,9 @@ from chains.utxo.params import BUILTIN
 from signer import log as log_module
 from signer.config import ConfigError
 from signer.errors import Refused, SignerError
+from signer.founding import create
 from signer.guards.facts import Role
-from signer.home import Home, HomeError, NotActivated, create
+from signer.home import Home, HomeError, NotActivated
 from signer.keystore import PassphraseKek, SecretUse, encode_key, header_of, public_value
 from signer.log import Log, LogDamaged, LogKind, LogRolledBack, LogTampered
 from signer.protocol import dump, load
