@@ -52,7 +52,7 @@ def decide_delegation(
     if rule is None:
         text = f"got a delegation of {source}, expected a source the policy lets gather"
         return _decision(policy, 0, [deny(DELEGATION, "no_rule", text)])
-    needed = tiers.required(rule, 0)
+    needed = tiers.required(rule.tiers, 0)
     if len(order.approvers - {order.requester}) < needed:
         text = f"got {len(order.approvers)} approvals, expected {needed}"
         return _decision(policy, needed, [ask(DELEGATION, "quorum", text)])

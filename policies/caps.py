@@ -14,6 +14,7 @@ def check(rule: PaymentRule, facts: PaymentFacts) -> tuple[Reason, ...]:
         *_totals(rule, facts),
         *_windows(rule, facts),
         *_hot(rule, facts),
+        *_counts(rule, facts),
     ]
     if found:
         return tuple(found)
@@ -69,3 +70,16 @@ def _hot(rule: PaymentRule, facts: PaymentFacts) -> list[Reason]:
         text = f"got {facts.units} units for hot, which holds {facts.hot_units}, expected at most"
         return [deny(RULE, "hot_max", f"{text} {rule.hot_max} together")]
     return []
+
+
+def _counts(rule: PaymentRule, facts: PaymentFacts) -> list[Reason]:
+    found = []
+    for window in rule.counts:
+        spent = facts.spent_signatures.get(window.signatures)
+        if spent is None or spent < 0:
+            text = f"got no count of the last {window.signatures} payments, expected one"
+            found.append(deny(RULE, "count_unknown", text))
+        elif spent + facts.units > window.units_max:
+            text = f"got {spent} + {facts.units} units in {window.signatures} payments"
+            found.append(deny(RULE, "count", f"{text}, expected at most {window.units_max}"))
+    return found

@@ -12,6 +12,7 @@ from policies.errors import PolicyInvalid
 from policies.facts import Owner, Purpose
 from policies.policy import (
     BookEntry,
+    CountWindow,
     Destinations,
     FeeRule,
     GovernanceRule,
@@ -40,6 +41,9 @@ DEFAULT_OWNERS: Mapping[Purpose, frozenset[Owner]] = {
     Purpose.GATHER: frozenset({Owner.HOT}),
 }
 """Whom a purpose may pay when the policy does not say."""
+
+SIGNATURES_MAX = 1000
+"""Payments that a window by counter may look back over; who counts must remember that many."""
 
 _DIGITS = re.compile(r"[0-9]{1,78}")
 _UNITS_END = 2**256
@@ -98,7 +102,7 @@ def _hash(plain: Mapping[str, object]) -> str:
 
 def _plain_payment(rule: PaymentRule) -> list[object]:
     bounds: list[object] = [] if rule.hot_max is None else [rule.hot_max]
-    return [
+    plain: list[object] = [
         rule.network,
         rule.asset,
         rule.purpose,
@@ -113,6 +117,10 @@ def _plain_payment(rule: PaymentRule) -> list[object]:
         rule.age_s_min,
         *bounds,
     ]
+    # Only where it is used, so that the hash of every other policy stays what it was.
+    if rule.counts:
+        plain.append([[window.signatures, window.units_max] for window in rule.counts])
+    return plain
 
 
 def _plain_governance(rule: GovernanceRule) -> list[object]:
@@ -128,6 +136,7 @@ def _payments(table: "_Table") -> list[PaymentRule]:
     order_max, tx_max = table.integer("order_units_max"), table.integer("tx_units_max")
     payees_max = table.integer("payees_max", 500)
     windows = tuple(sorted(table.rows("windows", _window), key=lambda w: w.seconds))
+    counts = tuple(sorted(table.rows("per_signatures", _count), key=lambda c: c.signatures))
     tiers = tuple(sorted(table.rows("tiers", _tier), key=lambda t: t.from_units))
     destinations = table.choice("destinations", Destinations, Destinations.ANY)
     age_s_min = table.integer("age_s_min", 0)
@@ -135,6 +144,7 @@ def _payments(table: "_Table") -> list[PaymentRule]:
     if hot_max is not None and purposes != [Purpose.REFILL]:
         raise PolicyInvalid(f"{table.where}.hot_max: got one for {purposes}, expected refill only")
     _unique(f"{table.where}.windows", [window.seconds for window in windows])
+    _unique(f"{table.where}.per_signatures", [window.signatures for window in counts])
     _check_tiers(table.where, tiers)
     return [
         PaymentRule(
@@ -151,6 +161,7 @@ def _payments(table: "_Table") -> list[PaymentRule]:
             destinations=destinations,
             age_s_min=age_s_min,
             hot_max=hot_max,
+            counts=counts,
         )
         for purpose in purposes
     ]
@@ -237,6 +248,17 @@ def _window(table: "_Table") -> Window:
     window = Window(seconds=table.integer("seconds"), units_max=table.integer("units_max"))
     if window.seconds == 0:
         raise PolicyInvalid(f"{table.where}.seconds: got 0, expected more")
+    return window
+
+
+def _count(table: "_Table") -> CountWindow:
+    window = CountWindow(
+        signatures=table.integer("signatures"), units_max=table.integer("units_max")
+    )
+    if not 1 <= window.signatures <= SIGNATURES_MAX:
+        raise PolicyInvalid(
+            f"{table.where}.signatures: got {window.signatures}, expected 1 to {SIGNATURES_MAX}"
+        )
     return window
 
 

@@ -30,6 +30,17 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountWindow:
+    """At most `units_max` in any `signatures` payments in a row, this one included.
+
+    For a machine whose clock nobody vouches for: a counter cannot be set back or forward.
+    """
+
+    signatures: int
+    units_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
     """An order of at least `from_units` needs `approvals` people, the requester not among them."""
 
@@ -58,6 +69,7 @@ class PaymentRule:
     destinations: Destinations
     age_s_min: int
     hot_max: int | None = None
+    counts: tuple[CountWindow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from policies.loader import load_policy
 from policies.policy import Policy
 from signer.errors import SignerError
 from signer.guards.facts import NetworkRules, TokenRule
-from signer.roster import Approver, Roster, RosterError
+from signer.languages import Language
+from signer.roster import GOVERNANCE, Approver, Roster, RosterError
 
 CONFIG_BYTES_MAX = 256 * 1024
 """No configuration file is larger; checked before parsing."""
@@ -48,6 +49,8 @@ class SignerConfig:
     policy: Policy
     config_sha256: bytes
     policy_sha256: bytes
+    governance_quorum: int = 0
+    language: Language = Language.ENGLISH
 
 
 def load_config(config_text: bytes, policy_text: bytes) -> SignerConfig:
@@ -57,7 +60,15 @@ def load_config(config_text: bytes, policy_text: bytes) -> SignerConfig:
     skew, lifetime = table.integer("clock_skew_s", 300), table.integer("request_lifetime_s_max")
     networks = table.rows("networks", _network)
     approvers = table.rows("approvers", _approver) if table.has("approvers") else []
+    quorum = table.integer("governance_quorum", 0)
+    language = _language(table.text("language", Language.ENGLISH))
     table.done()
+    governors = sum(approver.role == GOVERNANCE for approver in approvers)
+    if quorum > governors:
+        raise ConfigError(
+            f"signer.toml.governance_quorum: got {quorum}, expected at most {governors}, the"
+            f" approvers whose role is {GOVERNANCE}"
+        )
     if not coordinators:
         raise ConfigError("signer.toml.coordinators: got none, expected at least one key")
     if len({rules.id for rules in networks}) != len(networks):
@@ -76,6 +87,8 @@ def load_config(config_text: bytes, policy_text: bytes) -> SignerConfig:
         policy=policy,
         config_sha256=hashlib.sha256(config_text).digest(),
         policy_sha256=hashlib.sha256(policy_text).digest(),
+        governance_quorum=quorum,
+        language=language,
     )
 
 
@@ -177,6 +190,14 @@ def _approver(table: "_Table") -> Approver:
         role=check_name(table.text("role", "approver"), "role"),
         key=_key(table.text("key"), f"{table.where}.key"),
     )
+
+
+def _language(text: str) -> Language:
+    try:
+        return Language(text)
+    except ValueError as error:
+        expected = ", ".join(Language)
+        raise ConfigError(f"signer.toml.language: got {text!r}, expected {expected}") from error
 
 
 def _key(text: str, where: str) -> bytes:

@@ -22,7 +22,9 @@ from signer.guards.psbt import check_psbt
 from signer.guards.safe import check_safe_tx
 from signer.home import Home, Keys
 from signer.keystore import Unlock
+from signer.languages import Language
 from signer.log import LogKind
+from signer.lookalike import LookAlike, OwnAddresses, look_alikes
 from signer.protocol import (
     ANSWER,
     REQUEST,
@@ -32,7 +34,9 @@ from signer.protocol import (
     Sealed,
     SignAnswer,
     SignRequest,
+    WindowSum,
 )
+from signer.siblings import check_prev_state
 from signer.state import signed_data
 
 GUARDS: Mapping[Kind, Callable[[SignRequest, GuardContext], SpendFacts]] = {
@@ -47,14 +51,23 @@ _COARSE = {"policy": "policy.denied", "approval": "approval.invalid"}
 """What the requester reads instead of the exact code, so that limits cannot be probed."""
 
 
+REPORTED_WINDOWS_S = (24 * 3600, 7 * 24 * 3600)
+"""A day and a week, whatever the policy's windows are: signers compare, and no limit is shown."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """A request that passed every check: what would be signed, and the words for a person."""
+    """A request that passed every check: what would be signed, and the words for a person.
+
+    `alarms` are payees that look like known addresses and are none; `lines` shows them first.
+    """
 
     request: SignRequest
     request_digest: bytes
     facts: SpendFacts
+    payment: PaymentFacts
     decision: Decision
+    alarms: tuple[LookAlike, ...]
     lines: tuple[str, ...]
 
 
@@ -63,12 +76,22 @@ Confirm = Callable[[Review], bool]
 
 
 class Engine:
-    """Signs for one open home. `unlock` is called after `confirm`, unless already unlocked."""
+    """Signs for one open home. `unlock` is called after `confirm`, unless already unlocked.
+
+    `language` is of what a person reads; None takes the configured one.
+    """
 
     def __init__(
-        self, home: Home, clock: Callable[[], int], confirm: Confirm, unlock: Unlock
+        self,
+        home: Home,
+        clock: Callable[[], int],
+        confirm: Confirm,
+        unlock: Unlock,
+        language: Language | None = None,
     ) -> None:
         self._home = home
+        self._language = language
+        self._own = OwnAddresses()
         self._clock = clock
         self._confirm = confirm
         self._unlock = unlock
@@ -137,6 +160,7 @@ class Engine:
         check_source(request, context, home.state.signer_id)
         check_intents(request, context)
         check_times(request, now_s, *self._limits())
+        check_prev_state(request.prev_state, home.state, home.log)
         for intent in request.intents:
             if home.state.intent_signed(intent.intent_id, intent.digest):
                 raise Refused("intent.already_signed", f"got intent {intent.intent_id!r} again")
@@ -152,14 +176,21 @@ class Engine:
             raise Refused(
                 "nonce.replacement_unapproved", "got a Safe nonce again, approved by nobody"
             )
-        decision = self._decide(config, request, facts, approvers, now_s)
+        payment, decision = self._decide(config, request, facts, approvers, now_s)
+        alarms = look_alikes(facts.payees, request.network, home, self._own)
+        if alarms and config.policy.unattended:
+            # Nobody is there to read a warning.
+            raise Refused("payee.look_alike", "; ".join(str(alarm) for alarm in alarms))
         rules = config.networks[request.network]
-        lines = review_lines(facts, rules, request.intents, approvers, decision)
+        words = self._language or config.language
+        lines = review_lines(facts, rules, request.intents, approvers, decision, alarms, words)
         return Review(
             request=request,
             request_digest=digest,
             facts=facts,
+            payment=payment,
             decision=decision,
+            alarms=alarms,
             lines=tuple(lines),
         )
 
@@ -170,16 +201,11 @@ class Engine:
         facts: SpendFacts,
         approvers: Mapping[bytes, frozenset[str]],
         now_s: int,
-    ) -> Decision:
-        if facts.act is not None:
-            decision = decide_act(config, request.intents[0], facts, approvers)
-            if decision.outcome is not Outcome.ALLOW:
-                raise Refused(f"policy.{decision.code}", decision.text)
-            return decision
-        flow = (facts.network, facts.asset, facts.source, str(facts.purpose))
+    ) -> tuple[PaymentFacts, Decision]:
+        flow, state = _flow(facts), self._home.state
         network, asset, source, purpose = flow
-        windows = policy_engine.windows_s(config.policy, network, asset, purpose, source)
-        spent = {w: self._home.state.spent_units(flow, w, now_s) for w in windows}
+        rule = (config.policy, network, asset, purpose, source)
+        windows, counts = policy_engine.windows_s(*rule), policy_engine.windows_signatures(*rule)
         native = config.networks[network].asset == asset
         fee = FeeFacts(
             units=facts.fee_units,
@@ -194,13 +220,17 @@ class Engine:
             orders=_orders(request, facts, approvers),
             now_s=now_s,
             fee=fee,
-            spent_units=spent,
+            spent_units={w: state.spent_units(flow, w, now_s) for w in windows},
+            spent_signatures={n: state.spent_in_row(flow, n) for n in counts},
             hot_units=_hot_units(request),
         )
-        decision = policy_engine.decide(config.policy, payment)
+        if facts.act is None:
+            decision = policy_engine.decide(config.policy, payment)
+        else:
+            decision = decide_act(config, request.intents[0], facts, approvers)
         if decision.outcome is not Outcome.ALLOW:
             raise Refused(f"policy.{decision.code}", decision.text)
-        return decision
+        return payment, decision
 
     def _signatures(
         self, review: Review, keys: Keys
@@ -227,8 +257,15 @@ class Engine:
     ) -> bytes:
         """Commit first; what is returned is already in the log."""
         request, digest = review.request, review.request_digest
-        answer = self._answer(request.request_id, digest, Result.SIGNED, "", signatures, keys)
-        data = signed_data(request, digest, review.facts, r_values, answer)
+        flow, now_s, units = _flow(review.facts), self._now(), review.facts.units
+        windows = tuple(
+            WindowSum(seconds=w, units=self._home.state.spent_units(flow, w, now_s) + units)
+            for w in REPORTED_WINDOWS_S
+        )
+        answer = self._answer(
+            request.request_id, digest, Result.SIGNED, "", signatures, keys, windows
+        )
+        data = signed_data(request, digest, review.facts, review.payment, r_values, answer)
         self._home.state.apply(self._home.log.append(LogKind.SIGNED, self._now(), data))
         return answer
 
@@ -263,6 +300,7 @@ class Engine:
         code: str,
         signatures: tuple[InputSignature, ...],
         keys: Keys,
+        windows: tuple[WindowSum, ...] = (),
     ) -> bytes:
         """A sealed answer. `counter` is the record that will hold it, `log_head` the one before."""
         body = SignAnswer(
@@ -275,6 +313,7 @@ class Engine:
             policy_hash=self._home.activated().policy.hash,
             counter=self._home.log.counter + 1,
             log_head=self._home.log.head,
+            windows=windows,
         ).encode()
         return Sealed(ANSWER, body, keys.sign_identity(ANSWER, body)).encode()
 
@@ -285,6 +324,10 @@ class Engine:
     def _limits(self) -> tuple[int, int]:
         config = self._home.activated()
         return config.clock_skew_s, config.request_lifetime_s_max
+
+
+def _flow(facts: SpendFacts) -> tuple[str, str, str, str]:
+    return facts.network, facts.asset, facts.source, str(facts.purpose)
 
 
 def _decoded(sealed: Sealed) -> SignRequest:

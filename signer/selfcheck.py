@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from Crypto.Cipher import AES
+from Crypto.Cipher import AES, DES3
 
 from chains.evm.hashing import keccak256
 from chains.evm.safe import DOMAIN_TYPEHASH, SAFE_TX_TYPEHASH
@@ -13,6 +13,7 @@ from signer import derive, secp
 from signer.entropy import hkdf
 from signer.errors import SignerError
 from signer.keystore import KdfCost, PassphraseKek, seal, unseal
+from signer.keystore.hk0 import triple_key
 from signer.protocol import identity_sign, public_key_of, verify
 
 
@@ -110,6 +111,13 @@ def _aes_gcm() -> bool:
     return False
 
 
+def _triple_des() -> bool:
+    """The example of SP 800-67, three keys; `HK0` files of old stores are read with it."""
+    key = bytes.fromhex("0123456789abcdef23456789abcdef01456789abcdef0123")
+    block = DES3.new(triple_key(key), DES3.MODE_CBC, iv=bytes(8)).encrypt(b"The qufc")
+    return block.hex() == "a826fd8ce53b855f"
+
+
 def _hkdf() -> bool:
     """RFC 5869 test case 1."""
     output = hkdf(bytes([0x0B] * 22), bytes(range(13)), bytes(range(0xF0, 0xFA)), 42)
@@ -144,6 +152,7 @@ _CHECKS: Sequence[tuple[str, Callable[[], bool]]] = (
     ("rfc6979", _rfc6979),
     ("low_r", _low_r),
     ("aes_256_gcm", _aes_gcm),
+    ("triple_des", _triple_des),
     ("hkdf", _hkdf),
     ("ed25519", _ed25519),
     ("argon2id", _argon2),

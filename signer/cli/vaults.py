@@ -13,6 +13,7 @@ from signer.cli.terminal import (
     HomePath,
     PassFd,
     PassFile,
+    UnlockFile,
     Yes,
     ask,
     opened_home,
@@ -39,6 +40,7 @@ def xpub(
     path: Annotated[str, typer.Option(help="Another path, all hardened, e.g. 87h/0h/0h.")] = "",
     passphrase_file: PassFile = None,
     passphrase_fd: PassFd = None,
+    unlock: UnlockFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Issue an account key and bind it to a network for ever; asking again gives it again."""
@@ -48,7 +50,7 @@ def xpub(
         steps = steps or registry.standard_path(use, coin_type, account)
         known = opened.state.accounts.get(steps)
         if known is None or known.network != network:
-            opened.unlock(kek_from(passphrase_file, passphrase_fd))
+            opened.unlock(kek_from(passphrase_file, passphrase_fd, unlock))
             known = opened.account(network, steps, terminal.now_s())
         origin = f"[{opened.state.fingerprint}{path_text(known.path)[1:]}]{known.xpub}"
         say({"network": network, "path": path_text(known.path), "key": origin}, as_json)
@@ -61,6 +63,7 @@ def register(
     role: Annotated[list[Role], typer.Option(help="What the vault is for; one for each file.")],
     passphrase_file: PassFile = None,
     passphrase_fd: PassFd = None,
+    unlock: UnlockFile = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -76,7 +79,7 @@ def register(
         texts = [read_limited(path, CONFIG_BYTES_MAX) for path in file]
         for text, what in zip(texts, role, strict=True):
             ask(yes, _vault_lines(opened, opened.parse_vault(text, what)), "Register this vault?")
-        opened.unlock(kek_from(passphrase_file, passphrase_fd))
+        opened.unlock(kek_from(passphrase_file, passphrase_fd, unlock))
         for text, what in zip(texts, role, strict=True):
             vault, first, proof = opened.register(text, what, terminal.now_s())
             say(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from signer.errors import ProtocolError
 from signer.protocol.intents import (
@@ -18,6 +19,29 @@ from signer.protocol.wire import Fields, as_blob, as_text, as_units, dump
 INTENTS_MAX = 500
 """Payments that one request may carry."""
 
+SIGNERS_MAX = 15
+"""Signers that one request may name."""
+
+WINDOWS_MAX = 8
+"""Sums that one answer may carry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerState:
+    """How far a signer's log was when it last answered: the counter and log head it gave."""
+
+    signer_id: str
+    counter: int
+    log_head: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowSum:
+    """What a signer has signed for in the last `seconds`, this payment included."""
+
+    seconds: int
+    units: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignRequest:
@@ -28,6 +52,7 @@ class SignRequest:
     `sender` (EVM) is the key's origin. `own` lists re-derivable addresses among payees.
     `safe_nonce` goes with a transaction that executes a Safe's: its owners' signatures cover the
     Safe's nonce, and calldata does not hold it. It makes the request version 2.
+    `prev_state` is what each signer last said of its log, so that one put back notices itself.
     """
 
     request_id: str
@@ -43,10 +68,11 @@ class SignRequest:
     own: tuple[OwnOutput, ...] = ()
     signers: tuple[str, ...] = ()
     safe_nonce: int | None = None
+    prev_state: tuple[SignerState, ...] = ()
 
     def encode(self) -> bytes:
         """The canonical body that the coordinator signs."""
-        fields = {
+        fields: dict[str, Any] = {
             "v": 1,
             "request_id": self.request_id,
             "created_s": self.created_s,
@@ -63,6 +89,10 @@ class SignRequest:
         }
         if self.safe_nonce is not None:
             fields |= {"v": 2, "safe_nonce": self.safe_nonce}
+        if self.prev_state:
+            fields["prev_state"] = [
+                [state.signer_id, state.counter, state.log_head] for state in self.prev_state
+            ]
         return dump(fields)
 
     @classmethod
@@ -89,13 +119,26 @@ class SignRequest:
             approvals=approvals,
             sender=senders[0] if senders else None,
             own=tuple(own_output(item) for item in fields.items("own", INTENTS_MAX + PAYEES_MAX)),
-            signers=tuple(as_text(item) for item in fields.items("signers", 15)),
+            signers=tuple(as_text(item) for item in fields.items("signers", SIGNERS_MAX)),
+            prev_state=_prev_state(fields),
             safe_nonce=fields.units("safe_nonce") if version == 2 else None,
         )
         fields.done()
         for approval in request.approvals:
             approval.check()
         return request
+
+
+def _prev_state(fields: Fields) -> tuple[SignerState, ...]:
+    found = []
+    for item in fields.later_items("prev_state", SIGNERS_MAX):
+        if not isinstance(item, list) or len(item) != 3:
+            raise ProtocolError("got a signer's state of another shape, expected three fields")
+        name, counter, log_head = as_text(item[0]), as_units(item[1]), as_blob(item[2])
+        found.append(SignerState(signer_id=name, counter=counter, log_head=log_head))
+    if len({state.signer_id for state in found}) != len(found):
+        raise ProtocolError("got the state of a signer twice")
+    return tuple(found)
 
 
 class Result(StrEnum):
@@ -119,7 +162,11 @@ class InputSignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignAnswer:
-    """A signer's answer; only the coarse `code` of a refusal leaves the signer."""
+    """A signer's answer; only the coarse `code` of a refusal leaves the signer.
+
+    `counter` is the number of the record that holds this answer, `log_head` the head before it.
+    `windows` is what was spent of the same network, asset, source and purpose; when refused, none.
+    """
 
     request_id: str
     request_digest: bytes
@@ -130,11 +177,19 @@ class SignAnswer:
     policy_hash: str
     counter: int
     log_head: bytes
+    windows: tuple[WindowSum, ...] = ()
+
+    @property
+    def state(self) -> SignerState:
+        """How far the signer's log is with this answer."""
+        return SignerState(signer_id=self.signer_id, counter=self.counter, log_head=self.log_head)
 
     def encode(self) -> bytes:
         """The canonical body that the signer's identity key signs."""
+        later = [[window.seconds, window.units] for window in self.windows]
         return dump(
             {
+                **({"windows": later} if later else {}),
                 "v": 1,
                 "request_id": self.request_id,
                 "request_digest": self.request_digest,
@@ -173,6 +228,16 @@ class SignAnswer:
             policy_hash=fields.text("policy_hash"),
             counter=fields.units("counter"),
             log_head=fields.blob("log_head"),
+            windows=_windows(fields),
         )
         fields.done(version=1)
         return answer
+
+
+def _windows(fields: Fields) -> tuple[WindowSum, ...]:
+    found = []
+    for item in fields.later_items("windows", WINDOWS_MAX):
+        if not isinstance(item, list) or len(item) != 2:
+            raise ProtocolError("got a window of another shape, expected two fields")
+        found.append(WindowSum(seconds=as_units(item[0]), units=as_units(item[1])))
+    return tuple(found)

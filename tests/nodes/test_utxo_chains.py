@@ -17,7 +17,7 @@ from chains.utxo.node import UtxoNode
 from chains.utxo.params import BUILTIN
 from chains.utxo.psbt_roles import add_signatures, build, finalize
 from chains.utxo.second_parser import SecondParser
-from chains.utxo.selection import plan_spend
+from chains.utxo.selection import Market, plan_spend
 from chains.utxo.transactions import Transaction
 from chains.watched import WatchedOutpoints, WatchedScripts
 from tests.conftest import skip_or_fail
@@ -98,7 +98,7 @@ def _spend(owner: DescriptorVault, coin: Coin, script: bytes, sats: int) -> byte
         payouts=[Payout(script=script, sats=sats)],
         change=change,
         vaults={owner.name: owner},
-        feerate=FEERATE,
+        market=Market(feerate=FEERATE, feerate_long_term=FEERATE),
         dust_sats=5460,
     )
     raw = build(coins=plan.coins, outputs=plan.outputs, vaults={owner.name: owner})

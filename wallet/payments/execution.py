@@ -82,7 +82,7 @@ class SafeExecutor:
             nonce=nonce,
         ).encode()
         sealed = seal_request(
-            context, order, source=vault.name, kind=Kind.SAFE_TX, payload=payload, now_s=now_s
+            tx, context, order, source=vault.name, kind=Kind.SAFE_TX, payload=payload, now_s=now_s
         )
         new = NewPayment(
             id=context.new_id(),

@@ -7,7 +7,7 @@ from chains.errors import CodecError
 from chains.evm.addresses import checksum
 from chains.evm.safe_governance import GovernanceCall
 from chains.units import to_text
-from signer.protocol import Intent, Purpose
+from signer.protocol import Intent, Purpose, check_words
 from wallet.settings import AssetSettings
 from wallet.treasury.approvals import Tally
 from wallet.treasury.thresholds import asset_named
@@ -58,6 +58,7 @@ def intent_lines(assets: Sequence[AssetSettings], intent: Intent) -> list[tuple[
         ("asked for at", time_text(intent.created_s)),
         ("ends at", time_text(intent.expires_s)),
         ("digest", intent.digest.hex()),
+        ("check words", check_words(intent.digest)),
     ]
 
 
