@@ -63,14 +63,17 @@ def replay(records: Iterable[Record], policy: Policy) -> Iterator[Verdict]:
     for record in records:
         if record.kind is not LogKind.SIGNED:
             continue
-        if next(paid_addresses(record.data), None) is None:
-            # From before payments were kept, or an act that pays nobody: other rules judge it.
+        if "payment" not in record.data:
             yield _verdict(record, known=False)
             continue
         try:
             payment = _payment(record, policy, spending)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise LogTampered(f"got record {record.seq} of another shape: {error!r}") from error
+        if not payment.payees:
+            # An act that pays nobody: other rules judged it.
+            yield _verdict(record, known=False)
+            continue
         decision = policy_engine.decide(policy, payment)
         if decision.outcome is Outcome.ALLOW:
             flow = (payment.network, payment.asset, payment.source, payment.purpose)
