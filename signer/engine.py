@@ -66,7 +66,7 @@ class Review:
     request: SignRequest
     request_digest: bytes
     facts: SpendFacts
-    payment: PaymentFacts | None
+    payment: PaymentFacts
     decision: Decision
     alarms: tuple[LookAlike, ...]
     lines: tuple[str, ...]
@@ -173,15 +173,15 @@ class Engine:
         _check_fee_promised(request, facts)
         until_s = now_s + config.clock_skew_s
         approvers = config.roster.verified(request.intents, request.approvals, until_s)
+        if facts.replaces and not all(approvers.values()):
+            raise Refused(
+                "nonce.replacement_unapproved", "got a Safe nonce again, approved by nobody"
+            )
         payment, decision = self._decide(config, request, facts, approvers, now_s)
         alarms = look_alikes(facts.payees, request.network, home, self._own)
         if alarms and config.policy.unattended:
             # Nobody is there to read a warning.
             raise Refused("payee.look_alike", "; ".join(str(alarm) for alarm in alarms))
-        if facts.replaces and not all(approvers.values()):
-            raise Refused(
-                "nonce.replacement_unapproved", "got a Safe nonce again, approved by nobody"
-            )
         rules = config.networks[request.network]
         words = self._language or config.language
         lines = review_lines(facts, rules, request.intents, approvers, decision, alarms, words)
@@ -202,13 +202,7 @@ class Engine:
         facts: SpendFacts,
         approvers: Mapping[bytes, frozenset[str]],
         now_s: int,
-    ) -> tuple[PaymentFacts | None, Decision]:
-        """What the policy said, and the payment it judged; an act is no payment."""
-        if facts.act is not None:
-            decision = decide_act(config, request.intents[0], facts, approvers)
-            if decision.outcome is not Outcome.ALLOW:
-                raise Refused(f"policy.{decision.code}", decision.text)
-            return None, decision
+    ) -> tuple[PaymentFacts, Decision]:
         flow, state = _flow(facts), self._home.state
         network, asset, source, purpose = flow
         rule = (config.policy, network, asset, purpose, source)
@@ -231,7 +225,10 @@ class Engine:
             spent_signatures={n: state.spent_in_row(flow, n) for n in counts},
             hot_units=_hot_units(request),
         )
-        decision = policy_engine.decide(config.policy, payment)
+        if facts.act is None:
+            decision = policy_engine.decide(config.policy, payment)
+        else:
+            decision = decide_act(config, request.intents[0], facts, approvers)
         if decision.outcome is not Outcome.ALLOW:
             raise Refused(f"policy.{decision.code}", decision.text)
         return payment, decision

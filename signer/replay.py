@@ -70,6 +70,10 @@ def replay(records: Iterable[Record], policy: Policy) -> Iterator[Verdict]:
             payment = _payment(record, policy, spending)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise LogTampered(f"got record {record.seq} of another shape: {error!r}") from error
+        if not payment.payees:
+            # An act that pays nobody: other rules judged it.
+            yield _verdict(record, known=False)
+            continue
         decision = policy_engine.decide(policy, payment)
         if decision.outcome is Outcome.ALLOW:
             flow = (payment.network, payment.asset, payment.source, payment.purpose)
@@ -107,6 +111,7 @@ def _payment(record: Record, policy: Policy, spending: Spending) -> PaymentFacts
         fee=FeeFacts(units=fee[0], rate_units=fee[1], basis_units=next(iter(fee[2]), None))
         if fee
         else None,
+        hot_units=next(iter(data["payment"].get("hot_units", ())), None),
         spent_units={
             window: spending.in_window(flow, window, now_s)
             for window in policy_engine.windows_s(*rule)
@@ -114,7 +119,6 @@ def _payment(record: Record, policy: Policy, spending: Spending) -> PaymentFacts
         spent_signatures={
             count: spending.in_row(flow, count) for count in policy_engine.windows_signatures(*rule)
         },
-        hot_units=next(iter(data["payment"].get("hot_units", ())), None),
     )
 
 

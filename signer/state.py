@@ -141,7 +141,9 @@ class State:
         for name, counter, log_head in data.get("prev_state", ()):
             self._heard(SignerState(signer_id=name, counter=counter, log_head=log_head))
         flow = (network, data["asset"], source, data["purpose"])
-        self._spending.add(flow, record.time_s, data["units"])
+        if data["units"]:
+            # What pays nobody must not push a payment out of a count of signatures.
+            self._spending.add(flow, record.time_s, data["units"])
 
     def _heard(self, heard: SignerState) -> None:
         """Keep the newest that was said of another signer."""
@@ -195,13 +197,13 @@ def signed_data(
     request: SignRequest,
     digest: bytes,
     facts: SpendFacts,
-    payment: PaymentFacts | None,
+    payment: PaymentFacts,
     r_values: list[list[bytes]],
     answer: bytes,
 ) -> dict[str, Any]:
     """The data of a SIGNED record: all that `State` needs, and the answer itself for `recall`.
 
-    `payment` is what the policy judged, so that another policy can judge it again; acts have none.
+    `payment` is what the policy judged, so that another policy can judge it again.
     """
     prev_state = [[s.signer_id, s.counter, s.log_head] for s in request.prev_state]
     return {
@@ -219,7 +221,7 @@ def signed_data(
         "nonces": [list(facts.nonce)] if facts.nonce else [],
         "change": [change.index for change in facts.change],
         "r_values": r_values,
-        **({} if payment is None else {"payment": payment_data(payment)}),
+        "payment": payment_data(payment),
         "prev_state": prev_state,
         "answer": answer,
     }

@@ -1,5 +1,6 @@
 """Safe requests through the whole engine: quorum, pins, replacement, refill bound, delegation."""
 
+import tomllib
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,12 @@ from chains.evm.addresses import checksum, from_text
 from chains.evm.authorizations import Authorization
 from chains.evm.safe import SafeTx
 from chains.evm.safe_governance import SENTINEL, GovernanceCall, SelfCall
+from policies import load_policy
 from signer.errors import Refused
 from signer.home import Home
 from signer.log import Log
 from signer.protocol import Intent, Kind, OwnOutput, Payee, Purpose, Result, SignAnswer, SignRequest
+from signer.replay import replay
 from tests.signer_world import (
     CONFIG,
     CUSTOMER_EVM,
@@ -287,3 +290,18 @@ def test_the_memory_of_payments_survives_a_restart(world: Any) -> None:
     with pytest.raises(Refused):
         engine(home).review(sealed(a_safe_request(*a_refill(home, "f2"))))
     home.close()
+
+
+def test_a_replay_judges_refills_by_what_hot_held_and_leaves_acts_alone(safe: Home) -> None:
+    asked(safe, a_safe_request(*a_change(THREE), "alice", "bob"))
+    asked(safe, a_safe_request(*a_refill(safe, hot_units=ETHER, nonce=1)))
+    policy = load_policy(tomllib.loads(GOVERNED))
+    tighter = load_policy(
+        tomllib.loads(GOVERNED.replace("3000000000000000000", "1000000000000000000"))
+    )
+    log = Log(safe.path / "log", safe.path / "mark")
+    records = list(log.replay())
+    log.close()
+
+    assert [(False, ""), (True, "")] == [(v.known, v.code) for v in replay(records, policy)]
+    assert "caps.hot_max" == list(replay(records, tighter))[1].code
