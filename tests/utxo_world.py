@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import coincurve
 from embit import bip32
 
 from chains.hd import KeyOrigin, parse_path, step_text
 from chains.types import OutPoint
+from chains.utxo import transactions
 from chains.utxo.coins import Coin, OwnPlace
 from chains.utxo.descriptors import (
     DescriptorVault,
@@ -17,7 +19,8 @@ from chains.utxo.descriptors import (
     with_checksum,
 )
 from chains.utxo.params import BUILTIN, UtxoParams
-from chains.utxo.psbt import Psbt, Sighasher
+from chains.utxo.psbt import MAGIC, Psbt, Sighasher
+from chains.utxo.psbt_fields import write_map
 from chains.utxo.transactions import Transaction, TxInput, TxOutput
 
 REGTEST = BUILTIN["bitcoin-regtest"]
@@ -138,3 +141,27 @@ def sign_all(raw: bytes, numbers: Sequence[int]) -> list[TestSignature]:
                         TestSignature(index=index, public_key=public_key, signature=signature)
                     )
     return signatures
+
+
+def wallet_psbt(case: Any) -> Psbt:
+    """The published spend as a PSBT; what it spends is claimed, for its history is not published.
+
+    Half of its inputs are of other kinds, so that only a test may take the claims for proof.
+    """
+    raw = bytes.fromhex(case["given"]["rawUnsignedTx"])
+    tx = transactions.parse(raw, witness=False)
+    bare = write_map({b"\x00": tx.serialize(witness=False)})
+    kinds = {one["given"]["txinIndex"]: one["given"]["hashType"] for one in case["inputSpending"]}
+    maps = []
+    for index, spent in enumerate(case["given"]["utxosSpent"]):
+        output = TxOutput(sats=spent["amountSats"], script=bytes.fromhex(spent["scriptPubKey"]))
+        pairs = {b"\x01": transactions.serialize_output(output)}
+        if index in kinds:
+            pairs[b"\x03"] = kinds[index].to_bytes(4, "little")
+        maps.append(write_map(pairs))
+    return Psbt.parse(MAGIC + bare + b"".join(maps) + b"\x00" * len(tx.outputs))
+
+
+def claimed_output(psbt: Psbt, index: int) -> TxOutput | None:
+    """What an input claims to spend, for tests that have no history to prove it."""
+    return psbt.inputs[index].witness_utxo

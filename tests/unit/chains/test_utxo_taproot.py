@@ -19,7 +19,7 @@ from chains.utxo.psbt import MAGIC, Psbt, PsbtInput, Sighasher
 from chains.utxo.psbt_fields import read_map, write_map
 from chains.utxo.psbt_roles import add_signatures, build, finalize
 from chains.utxo.transactions import Reader, Transaction, TxOutput
-from tests.utxo_world import TestKey, coin, sign_all, vault
+from tests.utxo_world import TestKey, claimed_output, coin, sign_all, vault, wallet_psbt
 
 PAYEE = b"\x00\x14" + b"\x09" * 20
 TAPROOT = vault(Template.TR)
@@ -73,29 +73,6 @@ def test_bip341_output_keys_and_addresses(vectors: Path) -> None:
         assert expected["scriptPubKey"] == "5120" + key.hex()
         script = bytes.fromhex(expected["scriptPubKey"])
         assert expected["bip350Address"] == addresses.encode(BUILTIN["bitcoin"], script)
-
-
-def wallet_psbt(case: Any) -> Psbt:
-    """The published spend as a PSBT; what it spends is claimed, for its history is not published.
-
-    Half of its inputs are of other kinds, so that only a test may take the claims for proof.
-    """
-    raw = bytes.fromhex(case["given"]["rawUnsignedTx"])
-    tx = transactions.parse(raw, witness=False)
-    bare = write_map({b"\x00": tx.serialize(witness=False)})
-    kinds = {one["given"]["txinIndex"]: one["given"]["hashType"] for one in case["inputSpending"]}
-    maps = []
-    for index, spent in enumerate(case["given"]["utxosSpent"]):
-        output = TxOutput(sats=spent["amountSats"], script=bytes.fromhex(spent["scriptPubKey"]))
-        pairs = {b"\x01": transactions.serialize_output(output)}
-        if index in kinds:
-            pairs[b"\x03"] = kinds[index].to_bytes(4, "little")
-        maps.append(write_map(pairs))
-    return Psbt.parse(MAGIC + bare + b"".join(maps) + b"\x00" * len(tx.outputs))
-
-
-def claimed_output(psbt: Psbt, index: int) -> TxOutput | None:
-    return psbt.inputs[index].witness_utxo
 
 
 def test_bip341_digests(vectors: Path, monkeypatch: pytest.MonkeyPatch) -> None:

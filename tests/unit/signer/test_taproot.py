@@ -41,7 +41,7 @@ from tests.signer_world import (
     sealed,
     utxo_vault,
 )
-from tests.unit.chains.test_utxo_taproot import claimed_output, wallet_psbt
+from tests.utxo_world import claimed_output, wallet_psbt
 
 NAME = "bitcoin-taproot"
 PATH = (86 + HARDENED, 1 + HARDENED, HARDENED)
