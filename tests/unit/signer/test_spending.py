@@ -56,8 +56,8 @@ def test_memory_of_time_does_not_grow_for_ever() -> None:
 def test_records_from_before_are_still_read() -> None:
     """Neither a quorum nor payments nor other signers were kept then."""
     state = State()
-    configured = {"config_sha256": b"c", "policy_sha256": b"p", "policy_hash": "h"}
-    signed = {
+    configured: dict[str, Any] = {"config_sha256": b"c", "policy_sha256": b"p", "policy_hash": "h"}
+    signed: dict[str, Any] = {
         "request_id": "r", "request_digest": b"d", "network": "n", "source": "s", "asset": "A",
         "purpose": "withdrawal", "units": 5, "fee_units": 1, "intents": [["i", b"i"]],
         "outpoints": [], "nonces": [], "change": [], "r_values": [], "answer": b"",
