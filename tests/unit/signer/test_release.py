@@ -1,6 +1,8 @@
 """A release: its signature, every file on the stick, and every file that is installed."""
 
+import hashlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +34,7 @@ def stick(tmp_path: Path) -> Path:
     folder = tmp_path / "stick"
     write(folder / "wheels" / "lib.whl", b"wheel")
     write(tmp_path / "packages", b"", INSTALLED)
-    names = {name: release.hashlib.sha256(data).hexdigest() for name, data in INSTALLED.items()}
+    names = {name: hashlib.sha256(data).hexdigest() for name, data in INSTALLED.items()}
     write(folder / release.FILES, bundle.listing(names).encode())
     bundle.sign(folder, SEED)
     return folder
@@ -192,7 +194,7 @@ def test_a_command_that_starts_something_else_is_noticed(tmp_path: Path) -> None
 
 
 def test_a_release_keys_words_are_those_of_its_hash() -> None:
-    digest = release.hashlib.sha256(KEY).digest()
+    digest = hashlib.sha256(KEY).digest()
 
     assert check_words(digest) == release.fingerprint(KEY, WORDLIST)
 
@@ -232,7 +234,7 @@ def test_an_installation_keeps_its_release(
     stick: Path, packages: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(selfcheck, "__file__", str(packages / "signer" / "selfcheck.py"))
-    monkeypatch.setattr(selfcheck.sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
     for name in release.MANIFEST:
         write(tmp_path / release.INSTALLED / name, (stick / name).read_bytes())
 
