@@ -11,6 +11,7 @@ from signer.process import harden
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "home": ("selfcheck", "init", "configure", "status"),
     "vaults": ("xpub", "register", "address"),
+    "ccss": ("ccss",),
     "signing": ("inspect", "sign", "recall", "serve-stdio"),
 }
 """Modules of `signer.cli` and their commands; only the module of the called one is loaded."""

@@ -24,7 +24,6 @@ from signer.protocol import (
 from tests.compromise import (
     APPROVED_BTC,
     APPROVED_ETH,
-    CUSTOMER_SCRIPT,
     STOLEN,
     THIEF,
     THIEF_EVM,
@@ -37,6 +36,7 @@ from tests.compromise import (
 from tests.signer_world import (
     BTC,
     COORDINATOR,
+    CUSTOMER_SCRIPT,
     ETH,
     LTC,
     MULTISIG_BTC,

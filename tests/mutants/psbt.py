@@ -54,7 +54,7 @@ def edited(
     def change(_bench: Bench, request: SignRequest) -> SignRequest:
         psbt = Psbt.parse(request.payload)
         head = {**psbt.pairs, b"\x00": tx(psbt.tx).serialize(witness=False)}
-        maps = [dict(one.pairs) for one in (*psbt.inputs, *psbt.outputs)]
+        maps = [dict(one) for one in maps_of(psbt)]
         for pairs, fields in ((maps[0], into(psbt)), (maps[-1], out(psbt))):
             pairs.update({key: value for key, value in fields.items() if value is not None})
             for key in [key for key, value in fields.items() if value is None]:
@@ -62,6 +62,11 @@ def edited(
         return replace(request, payload=MAGIC + b"".join(map(write_map, (head, *maps))))
 
     return change
+
+
+def maps_of(psbt: Psbt) -> list[Mapping[bytes, bytes]]:
+    """The fields of all inputs, then of all outputs."""
+    return [*(one.pairs for one in psbt.inputs), *(one.pairs for one in psbt.outputs)]
 
 
 def into(**fields: bytes | None) -> Change:
@@ -208,7 +213,7 @@ _WRONG = secp.sign_low_r(b"\x01" * 32, bytes(32))
 
 def _without_previous(raw: bytes) -> bytes:
     psbt = Psbt.parse(raw)
-    maps = [dict(psbt.pairs), *(dict(one.pairs) for one in (*psbt.inputs, *psbt.outputs))]
+    maps = [dict(one) for one in (psbt.pairs, *maps_of(psbt))]
     maps[1].pop(b"\x00")
     return MAGIC + b"".join(map(write_map, maps))
 

@@ -9,10 +9,11 @@ import pytest
 from signer.engine import Engine, Review
 from signer.errors import Refused
 from signer.home import Home
+from signer.keystore import Kek
 from signer.log import Log, LogKind, Record
 from signer.protocol import Result
 from tests.conftest import ROOT
-from tests.mutants.attacks import ATTACKS
+from tests.mutants.attacks import ATTACKS, Attack
 from tests.mutants.bench import Bench, Mutant, by_coordinator, prepare
 from tests.mutants.corpus import CORPUS
 from tests.node_ids import missing_tests
@@ -82,7 +83,7 @@ def test_every_mutant_is_refused(
     assert (LogKind.REFUSED, mutant.code) == (record.kind, record.data["code"])
 
 
-def _never_locked() -> object:
+def _never_locked() -> Kek:
     raise AssertionError("unlock was asked for an unlocked home")
 
 
@@ -106,13 +107,10 @@ def test_every_check_has_a_mutant(check: str) -> None:
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: f"{attack.number} {attack.title}")
-def test_every_attack_is_met(attack: object) -> None:
+def test_every_attack_is_met(attack: Attack) -> None:
     """By mutants of requests, or where it is no request, by the named tests."""
-    number, tests = attack.number, attack.tests  # type: ignore[attr-defined]
-    mutants = [mutant for mutant in CORPUS if str(number) in mutant.proves]
-
-    assert mutants or tests
-    assert [] == missing_tests(tests)
+    assert attack.tests or [mutant for mutant in CORPUS if str(attack.number) in mutant.proves]
+    assert [] == missing_tests(attack.tests)
 
 
 def test_the_table_holds_all_25_attacks_and_no_other() -> None:

@@ -17,7 +17,6 @@ from tests import compromise, compromise_turns
 from tests.compromise import (
     APPROVED_BTC,
     APPROVED_ETH,
-    CUSTOMER_SCRIPT,
     SIGNERS,
     Attacker,
     Dice,
@@ -25,7 +24,7 @@ from tests.compromise import (
     make_signers,
 )
 from tests.compromise_turns import TURNS, TURNS_BTC, TURNS_ETH
-from tests.signer_world import STAFF, answer_of, engine
+from tests.signer_world import CUSTOMER_SCRIPT, STAFF, answer_of, engine
 
 SEED = 20_261_122
 """The attack that is played; printed when it succeeds, so that it can be played again."""
