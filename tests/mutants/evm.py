@@ -7,7 +7,7 @@ from chains.evm import erc20
 from chains.evm.safe import SafeTx
 from chains.evm.transactions import UnsignedTx
 from signer.guards.evm_calls import DENIED_SELECTORS
-from signer.protocol import Kind, Payee, SignRequest
+from signer.protocol import Kind, Payee, Purpose, SignRequest
 from tests.mutants.bench import (
     DUSD,
     ETHER,
@@ -95,6 +95,12 @@ def token_refill(bench: Bench, request: SignRequest) -> SignRequest:
     payees = (Payee(address=hot.address_text(0), units=5),)
     changed = intent(asset="DUSD", payees=payees)(bench, request)
     return replace(changed, payload=inner.encode())
+
+
+def small_ether_payment(bench: Bench, request: SignRequest) -> SignRequest:
+    """0.001 ETH paid at a fee of up to 0.00063 ETH."""
+    payees = (Payee(address=CUSTOMER_EVM, units=ETHER // 1000),)
+    return tx(value_wei=ETHER // 1000)(bench, intent(payees=payees)(bench, request))
 
 
 def earlier_payment(bench: Bench, request: SignRequest) -> SignRequest:
@@ -241,6 +247,20 @@ EVM_MUTANTS = (
         base=ether_payment,
         change=intent(fee_units_max=1),
         code="fee.intent",
+    ),
+    Mutant(
+        name="a fee out of proportion to the payment, on the chain",
+        proves=("21",),
+        base=ether_payment,
+        change=small_ether_payment,
+        code="fee.share",
+    ),
+    Mutant(
+        name="a refill called for from the hot account",
+        proves=("16",),
+        base=ether_payment,
+        change=intent(purpose=Purpose.REFILL),
+        code="purpose.wrong_source",
     ),
     Mutant(
         name="a nonce used before by this account",

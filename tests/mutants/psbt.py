@@ -388,6 +388,13 @@ PSBT_MUTANTS = (
         code="input.foreign",
     ),
     Mutant(
+        name="a coin without any origin",
+        proves=("d",),
+        base=payment,
+        change=edited(into=lambda psbt: {key: None for key in psbt.inputs[0].pairs if key[0] == 6}),
+        code="input.foreign",
+    ),
+    Mutant(
         name="an input that is finished already",
         proves=("d",),
         base=payment,
@@ -432,6 +439,16 @@ PSBT_MUTANTS = (
         proves=("f",),
         base=payment,
         change=output(-1, sats=BUILTIN[BTC].money_sats_max + 1),
+        code="amount.range",
+    ),
+    Mutant(
+        name="coins of more money together than there will ever be",
+        proves=("f",),
+        base=payment,
+        change=coins_of(
+            lambda vault: [coin(vault, BUILTIN[BTC].money_sats_max, index) for index in range(2)],
+            1_000,
+        ),
         code="amount.range",
     ),
     Mutant(
