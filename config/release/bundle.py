@@ -4,7 +4,8 @@
 
 The packages are those of the base lock file, checked against its hashes. `--key` is a file, for its
 owner's eyes only, with the release key's 64 hex digits; without it a throw-away key signs, and the
-folder is good for trying things out and for nothing else. The same commit gives the same files.
+folder is good for trying things out and for nothing else. The same commit and evidence give the
+same files.
 """
 
 import argparse
