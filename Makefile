@@ -3,22 +3,25 @@
 #   make test            all tests           make check   style, types, walls
 #   make bench           ours beside peers   make serve   the service, CONFIG=config/wallet.toml
 #   make devnet          BTC, LTC and ETH nodes until Ctrl-C
-#   make lock            new lock files      make clean   forget everything installed and built
+#   make airgap-bundle   the signer for a USB stick, RELEASE_KEY=FILE signs it   make lock   new lock files
+#   make fuzz            the signer's decoders, SECONDS=600 each
+#   make clean           forget everything installed and built
 
 PYTHON ?= python3
 CONFIG ?= config/wallet.toml
+SECONDS ?= 600
 BIN := .venv/bin
 
 # Without compiled modules every one of our short commands would compile all it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench serve devnet lock clean online dev
+.PHONY: help demo test check bench serve devnet airgap-bundle fuzz lock clean base online dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
-online dev:
+base online dev:
 	@$(PYTHON) config/requirements/install.py $@
 
 demo: online
@@ -42,6 +45,12 @@ serve: online
 
 devnet: online
 	$(BIN)/glaytos-wallet devnet up
+
+airgap-bundle: base
+	$(BIN)/python -m config.release.bundle $(if $(RELEASE_KEY),--key $(RELEASE_KEY))
+
+fuzz: dev
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 lock:
 	config/requirements/lock.sh

@@ -12,6 +12,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "home": ("selfcheck", "init", "configure", "status"),
     "vaults": ("xpub", "register", "address", "vault"),
     "limits": ("propose", "replay"),
+    "ccss": ("ccss",),
     "signing": ("inspect", "sign", "recall", "serve-stdio"),
 }
 """Modules of `signer.cli` and their commands; only the module of the called one is loaded."""

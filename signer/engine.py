@@ -6,13 +6,9 @@ from dataclasses import dataclass
 
 from chains.errors import ChainError
 from chains.utxo import taproot
-from policies import engine as policy_engine
-from policies.decision import Decision, Outcome
-from policies.facts import FeeFacts, OrderFacts, PayeeFacts, PaymentFacts
-from policies.facts import Owner as PolicyOwner
+from policies.decision import Decision
+from policies.facts import PaymentFacts
 from signer import secp
-from signer.acts import decide_act
-from signer.config import SignerConfig
 from signer.display import review_lines
 from signer.errors import ProtocolError, Refused
 from signer.guards.delegation import check_authorization
@@ -22,6 +18,7 @@ from signer.guards.facts import GuardContext, SignatureForm, SigningJob, SpendFa
 from signer.guards.psbt import check_psbt
 from signer.guards.safe import check_safe_tx
 from signer.home import Home, Keys
+from signer.judging import judge
 from signer.keystore import Unlock
 from signer.languages import Language
 from signer.log import LogKind
@@ -177,7 +174,7 @@ class Engine:
             raise Refused(
                 "nonce.replacement_unapproved", "got a Safe nonce again, approved by nobody"
             )
-        payment, decision = self._decide(config, request, facts, approvers, now_s)
+        payment, decision = judge(config, home.state, request, facts, approvers, now_s)
         alarms = look_alikes(facts.payees, request.network, home, self._own)
         if alarms and config.policy.unattended:
             # Nobody is there to read a warning.
@@ -194,44 +191,6 @@ class Engine:
             alarms=alarms,
             lines=tuple(lines),
         )
-
-    def _decide(
-        self,
-        config: SignerConfig,
-        request: SignRequest,
-        facts: SpendFacts,
-        approvers: Mapping[bytes, frozenset[str]],
-        now_s: int,
-    ) -> tuple[PaymentFacts, Decision]:
-        flow, state = _flow(facts), self._home.state
-        network, asset, source, purpose = flow
-        rule = (config.policy, network, asset, purpose, source)
-        windows, counts = policy_engine.windows_s(*rule), policy_engine.windows_signatures(*rule)
-        native = config.networks[network].asset == asset
-        fee = FeeFacts(
-            units=facts.fee_units,
-            rate_units=facts.feerate,
-            basis_units=facts.units if native and facts.fee_units else None,
-        )
-        payment = PaymentFacts(
-            purpose=purpose,
-            network=network,
-            asset=asset,
-            source=source,
-            orders=_orders(request, facts, approvers),
-            now_s=now_s,
-            fee=fee,
-            spent_units={w: state.spent_units(flow, w, now_s) for w in windows},
-            spent_signatures={n: state.spent_in_row(flow, n) for n in counts},
-            hot_units=_hot_units(request),
-        )
-        if facts.act is None:
-            decision = policy_engine.decide(config.policy, payment)
-        else:
-            decision = decide_act(config, request.intents[0], facts, approvers)
-        if decision.outcome is not Outcome.ALLOW:
-            raise Refused(f"policy.{decision.code}", decision.text)
-        return payment, decision
 
     def _signatures(
         self, review: Review, keys: Keys
@@ -327,10 +286,6 @@ class Engine:
         return config.clock_skew_s, config.request_lifetime_s_max
 
 
-def _flow(facts: SpendFacts) -> tuple[str, str, str, str]:
-    return facts.network, facts.asset, facts.source, str(facts.purpose)
-
-
 def _decoded(sealed: Sealed) -> SignRequest:
     try:
         request = SignRequest.decode(sealed.body)
@@ -345,34 +300,6 @@ def _check_fee_promised(request: SignRequest, facts: SpendFacts) -> None:
     promised = sum(intent.fee_units_max for intent in request.intents)
     if facts.fee_units > promised:
         raise Refused("fee.intent", f"got a fee of {facts.fee_units}, approved at most {promised}")
-
-
-def _hot_units(request: SignRequest) -> int | None:
-    """The most that hot is said to hold; nothing where one intent does not say it."""
-    told = [intent.hot_units for intent in request.intents]
-    known = [units for units in told if units is not None]
-    return max(known) if known and len(known) == len(told) else None
-
-
-def _orders(
-    request: SignRequest, facts: SpendFacts, approvers: Mapping[bytes, frozenset[str]]
-) -> tuple[OrderFacts, ...]:
-    """One order for each intent, its payees as the guard found them in the bytes."""
-    return tuple(
-        OrderFacts(
-            order_id=intent.intent_id,
-            requester=intent.requester,
-            approvers=approvers[intent.digest],
-            payees=tuple(
-                PayeeFacts(
-                    address=payee.address, units=payee.units, owner=PolicyOwner(str(payee.owner))
-                )
-                for payee in facts.payees
-                if payee.intent_id == intent.intent_id
-            ),
-        )
-        for intent in request.intents
-    )
 
 
 def _signed(job: SigningJob, keys: Keys) -> tuple[bytes, bytes]:

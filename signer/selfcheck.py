@@ -1,16 +1,19 @@
 """Known answers that every run must give before a key is used."""
 
 import hashlib
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from Crypto.Cipher import AES, DES3
+from embit.wordlists.bip39 import WORDLIST
 
 from chains.evm.hashing import keccak256
 from chains.evm.safe import DOMAIN_TYPEHASH, SAFE_TX_TYPEHASH
 from chains.utxo import taproot
 from chains.utxo.scripts import hash160
-from signer import derive, secp
+from signer import derive, release, secp
 from signer.entropy import hkdf
 from signer.errors import SignerError
 from signer.keystore import KdfCost, PassphraseKek, seal, unseal
@@ -49,6 +52,29 @@ def require() -> None:
     failed = [check.name for check in run() if not check.ok]
     if failed:
         raise SelfCheckFailed(f"got wrong answers from {', '.join(failed)}")
+
+
+def release_line(place: Path | None, key_text: str) -> str:
+    """What is known of the files that run here, in words.
+
+    `place` is a release folder; without it the one that the installation keeps. Raises the errors
+    of `signer.release` for a file that is not the released one.
+    """
+    prefix = Path(sys.prefix)
+    kept = release.kept_release(prefix)
+    folder = place or kept
+    if folder is None and not key_text:
+        return "development checkout, not compared with any release"
+    if folder is None:
+        raise release.ReleaseUnsigned("got a release key in a development checkout")
+    if not key_text and place is None:
+        return "not compared: name the key with --release-key"
+    signed = release.open_release(folder, release.parse_key(key_text))
+    count = release.check_installed(signed, Path(__file__).parents[1])
+    if kept is not None:
+        release.check_launcher(prefix)
+    words = release.fingerprint(signed.key, WORDLIST)
+    return f"{count} installed files are those of {signed.sha256}, signed by {words}"
 
 
 def _sha256() -> bool:

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import pytest
 
+from tests.evidence import Evidence
 from wallet.devnet.devnet import Devnet
 from wallet.devnet.errors import DevnetMissing
 from wallet.devnet.install import silent
@@ -39,6 +40,12 @@ def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
         skip_or_fail(str(error))
     yield chains
     chains.down()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that sees every report keeps the results as evidence."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Evidence(ROOT / ".cache" / "evidence.json"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

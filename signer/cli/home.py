@@ -33,16 +33,31 @@ app = typer.Typer()
 
 
 @app.command("selfcheck")
-def selfcheck_command(as_json: AsJson = False) -> None:
-    """Run the known-answer tests that every other command relies on."""
-    checks = selfcheck.run()
-    if as_json:
-        say_json({check.name: check.ok for check in checks})
-    else:
-        for check in checks:
-            typer.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}")
-    if not all(check.ok for check in checks):
-        raise typer.Exit(1)
+def selfcheck_command(
+    release: Annotated[
+        Path | None,
+        typer.Option(help="A release folder or its SHA256SUMS; an installation keeps its own."),
+    ] = None,
+    release_key: Annotated[
+        str, typer.Option(help="The public release key, 64 hex digits, from another source.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Run the known-answer tests that every other command relies on.
+
+    With --release-key also compare every installed file with the release that this key signed.
+    """
+    with told_errors(as_json):
+        checks = selfcheck.run()
+        files = selfcheck.release_line(release, release_key)
+        if as_json:
+            say_json({**{check.name: check.ok for check in checks}, "release": files})
+        else:
+            for check in checks:
+                typer.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}")
+            typer.echo(f"release: {files}")
+        if not all(check.ok for check in checks):
+            raise typer.Exit(1)
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""The CryptoCurrency Security Standard's controls, what meets each, and what proves it."""

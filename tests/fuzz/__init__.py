@@ -1,0 +1,1 @@
+"""Entry points for fuzzing what reads bytes from outside; every `fuzz_*.py` here is one."""
