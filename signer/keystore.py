@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from argon2.low_level import Type, hash_secret_raw
 from Crypto.Cipher import AES
 
-from signer import derive
+from signer import derive, secp
 from signer.entropy import RandomBytes, hkdf
 from signer.errors import ProtocolError, SignerError
 from signer.protocol import dump, public_key_of
@@ -63,6 +63,7 @@ class SecretUse(StrEnum):
     SEED = "seed"
     IDENTITY = "identity"
     STATE = "state"
+    HOSTED = "hosted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,11 +218,13 @@ class OpenedKey:
 
 
 def public_value(use: SecretUse, secret: bytes) -> bytes:
-    """What the secret makes public: master key, identity key, or a key check value."""
+    """What the secret makes public: master key, identity key, account key or key check value."""
     if use is SecretUse.SEED:
         return derive.master(secret).public_key
     if use is SecretUse.IDENTITY:
         return public_key_of(secret)
+    if use is SecretUse.HOSTED:
+        return secp.public_key(secret)
     return hkdf(secret, b"hk/kcv/v1", str(use).encode(), 16)
 
 

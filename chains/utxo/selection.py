@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from chains.errors import ChainError
 from chains.utxo import fees
 from chains.utxo.coins import Coin, Payout
-from chains.utxo.descriptors import DescriptorVault
+from chains.utxo.sources import ScriptSource
 
 SEARCH_STEPS_MAX = 20_000
 """Steps of the search without change; about 20 ms."""
@@ -75,7 +75,7 @@ def plan_spend(
     coins: Sequence[Coin],
     payouts: Sequence[Payout],
     change: Payout,
-    vaults: Mapping[str, DescriptorVault],
+    vaults: Mapping[str, ScriptSource],
     feerate: int,
     dust_sats: int,
     inputs_max: int = INPUTS_MAX,
