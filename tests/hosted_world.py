@@ -1,6 +1,8 @@
 """Hosted keys for tests: fixed secrets, and payments as a service would prepare them."""
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Callable, Sequence
+from urllib.parse import parse_qs, urlsplit
 
 from chains.evm.addresses import from_text
 from chains.evm.erc20 import transfer_calldata
@@ -14,6 +16,7 @@ from chains.utxo.sources import SingleKey
 from chains.utxo.transactions import Transaction, TxInput, TxOutput
 from signer import secp
 from signer.hosted import HostedKey, HostedNetwork, Token, hosted_network
+from wallet.hosted_keys.totp import STEP_S, code_at
 
 BTC = "bitcoin-regtest"
 LTC = "litecoin-regtest"
@@ -92,3 +95,38 @@ def evm_payment(
 def token_payment(units: int, to: str = EVM_PAYEE, contract: str = DUSD.contract) -> bytes:
     data = transfer_calldata(from_text(to), units)
     return evm_payment(to=contract, data=data, gas_limit=60_000)
+
+
+class Hands:
+    """A person in a test: says yes, types the right code, and remembers what was shown."""
+
+    def __init__(self, now_s: Callable[[], int], password: bytes = PASSWORD) -> None:
+        self.now_s = now_s
+        self.typed = password
+        self.next_password = password
+        self.says_yes = True
+        self.totp_secret = b""
+        self.shown: list[str] = []
+        self.asked: list[str] = []
+
+    def password(self) -> bytes:
+        self.asked.append("password")
+        return self.typed
+
+    def new_password(self) -> bytes:
+        self.typed = self.next_password
+        return self.next_password
+
+    def code(self) -> str:
+        self.asked.append("code")
+        return code_at(self.totp_secret, self.now_s() // STEP_S)
+
+    def enrol(self, link: str) -> str:
+        text = parse_qs(urlsplit(link).query)["secret"][0]
+        self.totp_secret = base64.b32decode(text + "=" * (-len(text) % 8))
+        return self.code()
+
+    def agrees(self, lines: Sequence[str], question: str) -> bool:
+        self.asked.append("agrees")
+        self.shown.extend([*lines, question])
+        return self.says_yes

@@ -4,6 +4,7 @@ The service keeps only what `seal_key` returns. Nothing here opens a connection;
 carries the bytes.
 """
 
+from signer.display import clean
 from signer.hosted.blobs import (
     BLOB_BYTES_MAX,
     HK1,
@@ -23,7 +24,7 @@ from signer.hosted.errors import (
     NetworkUnknown,
     TokenChanged,
 )
-from signer.hosted.keys import HostedKey, address_of, new_secret_key
+from signer.hosted.keys import HostedKey, address_of, new_secret_key, public_key_of_secret
 from signer.hosted.memory import DeviceMemory
 from signer.hosted.networks import HostedNetwork, Token, hosted_network
 from signer.hosted.payments import Ask, HostedPayment, check_payment, sign_payment
@@ -53,12 +54,14 @@ __all__ = [
     "WrongPassphrase",
     "address_of",
     "check_payment",
+    "clean",
     "header_of_blob",
     "hosted_network",
     "new_secret_key",
     "open_key",
     "payment_lines",
     "prove",
+    "public_key_of_secret",
     "seal_key",
     "sign_payment",
 ]

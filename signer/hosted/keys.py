@@ -37,6 +37,11 @@ def new_secret_key(random: RandomBytes, second: bytes | None = None) -> bytes:
             return secret
 
 
+def public_key_of_secret(secret: bytes) -> bytes:
+    """The compressed public key of a secret key."""
+    return secp.public_key(secret)
+
+
 def target_of(network: HostedNetwork, public_key: bytes) -> bytes:
     """The P2WPKH script, or the 20 address bytes, of a compressed key."""
     if network.utxo is not None:

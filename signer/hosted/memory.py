@@ -32,7 +32,7 @@ class DeviceMemory:
         """A key as last seen, or None."""
         return self._keys().get(kid)
 
-    def keys(self) -> tuple[HostedKey, ...]:
+    def all_keys(self) -> tuple[HostedKey, ...]:
         """All keys as last seen."""
         return tuple(self._keys().values())
 

@@ -66,7 +66,8 @@ def with_transaction(**changes: object) -> bytes:
     whole = Psbt.parse(good())
     changed = dataclasses.replace(whole.tx, **changes)  # type: ignore[arg-type]
     maps = [{b"\x00": changed.serialize(witness=False)}]
-    maps += [dict(one.pairs) for one in (*whole.inputs, *whole.outputs)]
+    maps += [dict(one.pairs) for one in whole.inputs]
+    maps += [dict(one.pairs) for one in whole.outputs]
     return b"psbt\xff" + b"".join(write_map(each) for each in maps)
 
 
