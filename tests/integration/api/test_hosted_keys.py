@@ -12,9 +12,21 @@ import structlog
 from sqlalchemy import select, text
 
 from chains.types import BlockRef, BlockScan, Evidence, Inflow
-from chains.utxo.psbt import Psbt
+from chains.utxo.psbt import Psbt, Sighasher
+from chains.utxo.psbt_roles import add_signatures, finalize
 from chains.utxo.transactions import parse
-from signer.hosted import DeviceMemory, HostedKey, KdfCost, OpenedHostedKey, open_key, prove
+from signer import secp
+from signer.hosted import (
+    DeviceMemory,
+    HostedKey,
+    KdfCost,
+    OpenedHostedKey,
+    address_of,
+    hosted_network,
+    open_key,
+    prove,
+)
+from signer.protocol import InputSignature
 from tests import hosted_world
 from tests.hosted_world import Hands, funding, script_of
 from tests.integration.api.conftest import NETWORK, PAYEE, START_S, World
@@ -190,11 +202,6 @@ def test_two_prepared_payments_of_one_coin_become_one(bench: Bench) -> None:
 
 def sign(key: OpenedHostedKey, unsigned: str) -> bytes:
     """Sign whatever the bytes are, as no device would."""
-    from chains.utxo.psbt import Sighasher
-    from chains.utxo.psbt_roles import add_signatures, finalize
-    from signer import secp
-    from signer.protocol import InputSignature
-
     payload = bytes.fromhex(unsigned)
     hasher = Sighasher(Psbt.parse(payload))
     signatures = [
@@ -449,16 +456,13 @@ def test_a_key_needs_its_own_address_proof_and_code(bench: Bench) -> None:
         "account_id": bench.account_id,
         "network": NETWORK,
         "public_key": fresh.public_key,
-        "address": "bcrt1q2fsxmaekg6z82c0rdgxhkthy9gdq5n3tm48s0f",
+        "address": address_of(hosted_network(NETWORK), hosted_world.PUBLIC_KEY),
         "blob": blob,
         "proof": proof,
         "totp_secret": b"\x05" * 20,
         "totp_code": code_at(b"\x05" * 20, bench.world.clock.time_s // STEP_S),
     }
-    from signer.hosted import address_of, hosted_network
-
-    good["address"] = address_of(hosted_network(NETWORK), fresh.public_key)
-    wrong = {
+    wrong: dict[str, dict[str, object]] = {
         "hosted_key.address_mismatch": {"address": made.address},
         "hosted_key.proof_wrong": {"proof": prove(key, known, blob)},
         "second_factor.wrong": {"totp_code": "000000"},
