@@ -30,8 +30,9 @@ from signer.protocol import InputSignature
 from tests import hosted_world
 from tests.hosted_world import Hands, funding, script_of
 from tests.integration.api.conftest import NETWORK, PAYEE, START_S, World
-from wallet.client import ApiError, Client
-from wallet.device import Declined, HostedKeyDevice, NewKey, ServiceLied
+from wallet.client import ApiError, Client, NoAnswer
+from wallet.client.hosted import HostedKeyCalls
+from wallet.device import Declined, HostedKeyDevice, NewKey, ServiceLied, SubmitUnknown
 from wallet.events import read_events
 from wallet.hosted_keys import coins
 from wallet.hosted_keys.second_factor import ATTEMPTS, LOCK_S
@@ -170,6 +171,29 @@ def test_signed_bytes_are_stored_even_when_the_node_does_not_answer(bench: Bench
     paid = bench.client.hosted.payment(made.id, bench.pay(made))
     assert (paid.status, paid.sub_status) == ("submitted", "unknown:node.unavailable")
     assert paid.txid is not None
+
+
+def test_a_lost_answer_to_signed_bytes_is_asked_again_and_pays_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bench.make()
+    bench.fund(made, 100_000)
+    calls = type(bench.client.hosted)
+    submit, lost = calls.submit, [NoAnswer("the line broke", ""), NoAnswer("again", "")]
+
+    def unreliable(self: HostedKeyCalls, key_id: str, payment_id: str, signed: bytes) -> object:
+        answer = submit(self, key_id, payment_id, signed)
+        if lost:
+            raise lost.pop()
+        return answer
+
+    monkeypatch.setattr(calls, "submit", unreliable)
+    bench.pay(made)
+    assert len(bench.world.chain.sent) == 1
+    lost += [NoAnswer("gone", "")] * 3
+    bench.fund(made, 100_000, 90_000)
+    with pytest.raises(SubmitUnknown, match="look at it before you pay again"):
+        bench.pay(made)
 
 
 def test_the_same_signed_bytes_are_one_payment(bench: Bench) -> None:
