@@ -429,6 +429,18 @@ def test_changed_bytes_are_not_taken(
         world.desk.submitter.check(key, prepared, raw)
 
 
+@pytest.mark.parametrize(("asset", "units"), PAYMENTS)
+def test_another_payment_of_the_same_key_is_not_taken_for_this_one(
+    world: World, asset: str, units: int
+) -> None:
+    prepared = funded(world).prepare(asset, units)
+    other = world.sign(world.prepare(asset, units // 2))
+    with world.database.read() as tx:
+        key = find_key(tx, prepared.key_id)
+    with pytest.raises(NotAsPrepared, match="another transaction"):
+        world.desk.submitter.check(key, prepared, other)
+
+
 def test_another_keys_signature_is_not_taken(world: World) -> None:
     prepared = funded(world).prepare("ETH", 10**17)
     raw = world.sign(prepared)

@@ -35,6 +35,7 @@ from wallet.client.hosted import HostedKeyCalls
 from wallet.device import Declined, HostedKeyDevice, NewKey, ServiceLied, SubmitUnknown
 from wallet.events import read_events
 from wallet.hosted_keys import coins
+from wallet.hosted_keys.errors import SecondFactorUsed
 from wallet.hosted_keys.second_factor import ATTEMPTS, LOCK_S
 from wallet.hosted_keys.totp import STEP_S, code_at
 from wallet.store.schema import hosted_keys, metadata
@@ -354,6 +355,14 @@ def test_another_key_in_the_place_of_ours_is_refused_by_the_device(bench: Bench)
     assert getattr(caught.value, "code", "") == "hosted.blob_foreign"
 
 
+def test_an_address_that_is_not_the_keys_is_refused_by_the_device(bench: Bench) -> None:
+    made, other = bench.make(), bench.make()
+    with bench.world.services.db.write() as tx:
+        tx.execute(hosted_keys.update().values(address=other.address))
+    with pytest.raises(ServiceLied, match="the public key's own"):
+        bench.device.key(made.id)
+
+
 def test_a_new_device_learns_the_key_by_opening_it(bench: Bench, tmp_path: Path) -> None:
     made = bench.make()
     second = another_device(bench, tmp_path)
@@ -427,6 +436,28 @@ def test_wrong_codes_lock_the_key_and_each_further_one_longer(bench: Bench) -> N
     bench.later(LOCK_S)
     assert refused(lambda: hosted.fetch(made.id, bench.wrong_code())) == "second_factor.wrong"
     assert hosted.key(made.id).locked_until_s == bench.world.clock.time_s + 2 * LOCK_S
+
+
+def test_codes_used_again_lock_the_key_too(bench: Bench) -> None:
+    made = bench.make()
+    code = bench.hands.code()
+    bench.client.hosted.fetch(made.id, code)
+    for _ in range(ATTEMPTS):
+        assert refused(lambda: bench.client.hosted.fetch(made.id, code)) == "second_factor.used"
+    assert bench.events()[-1] == "hosted_key.locked"
+
+
+def test_of_two_requests_with_one_code_at_once_one_gets_the_blob(bench: Bench) -> None:
+    made = bench.make()
+    keys, code = bench.world.services.hosted.keys, bench.hands.code()
+    steps = [keys.check_code(made.id, code) for _ in range(2)]
+    with bench.world.services.db.write() as tx:
+        keys.fetch(tx, made.id, steps[0])
+    with (
+        pytest.raises(SecondFactorUsed),
+        bench.world.services.db.write() as tx,
+    ):
+        keys.fetch(tx, made.id, steps[1])
 
 
 def test_a_good_code_gives_all_attempts_back(bench: Bench) -> None:

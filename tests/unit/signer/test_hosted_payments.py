@@ -157,6 +157,33 @@ def test_a_psbt_that_does_anything_else_is_refused(code: str) -> None:
     assert refusal(PSBT_MUTANTS[code]) == code
 
 
+def test_more_coins_than_a_payment_needs_are_refused() -> None:
+    amounts = [2_000] * 151
+    many = [coin(PUBLIC_KEY, *amounts, vout=at) for at in range(151)]
+    assert refusal(psbt(many, [(script_of(PAYEE), 60_000)])) == "tx.inputs"
+
+
+def test_a_coin_of_nothing_is_refused() -> None:
+    empty = [coin(PUBLIC_KEY, 100_000, 0), coin(PUBLIC_KEY, 100_000, 0, vout=1)]
+    assert refusal(psbt(empty, [(script_of(PAYEE), 60_000), (OWN, 39_000)])) == "amount.range"
+
+
+def test_an_output_of_nothing_is_refused() -> None:
+    outputs = [(script_of(PAYEE), 60_000), (OWN, 0)]
+    assert refusal(psbt([coin(PUBLIC_KEY, 61_000)], outputs)) == "amount.range"
+
+
+def test_a_signature_that_is_not_by_the_paying_address_does_not_leave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    payment = check_payment(evm_network(), PUBLIC_KEY, ETH_ASK, evm_payment(value_wei=10**18))
+    sign = secp.sign_rsv
+    monkeypatch.setattr(secp, "sign_rsv", lambda _, digest: sign(OTHER_SECRET, digest))
+    with pytest.raises(Refused) as caught:
+        sign_payment(OPENED, payment)
+    assert caught.value.code == "signature.wrong"
+
+
 def test_an_outpoint_that_comes_twice_is_refused() -> None:
     twice = psbt([coin(PUBLIC_KEY, 100_000)] * 2, [(script_of(PAYEE), 60_000), (OWN, 139_000)])
     assert refusal(twice) == "input.twice"
