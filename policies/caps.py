@@ -9,7 +9,13 @@ RULE = "caps"
 
 def check(rule: PaymentRule, facts: PaymentFacts) -> tuple[Reason, ...]:
     """Every cap that the payment is over, or one reason saying that it is within all of them."""
-    found = [*_amounts(rule, facts), *_totals(rule, facts), *_windows(rule, facts)]
+    found = [
+        *_amounts(rule, facts),
+        *_totals(rule, facts),
+        *_windows(rule, facts),
+        *_counts(rule, facts),
+        *_hot(rule, facts),
+    ]
     if found:
         return tuple(found)
     return (allow(RULE, f"{facts.units} units, at most {rule.tx_units_max} in a transaction"),)
@@ -52,3 +58,28 @@ def _windows(rule: PaymentRule, facts: PaymentFacts) -> list[Reason]:
             text = f"got {spent} + {facts.units} units in {window.seconds} s, expected at most"
             found.append(deny(RULE, "window", f"{text} {window.units_max}"))
     return found
+
+
+def _counts(rule: PaymentRule, facts: PaymentFacts) -> list[Reason]:
+    found = []
+    for window in rule.counts:
+        spent = facts.spent_signatures.get(window.signatures)
+        if spent is None or spent < 0:
+            text = f"got no count of the last {window.signatures} payments, expected one"
+            found.append(deny(RULE, "count_unknown", text))
+        elif spent + facts.units > window.units_max:
+            text = f"got {spent} + {facts.units} units in {window.signatures} payments"
+            found.append(deny(RULE, "count", f"{text}, expected at most {window.units_max}"))
+    return found
+
+
+def _hot(rule: PaymentRule, facts: PaymentFacts) -> list[Reason]:
+    """A refill fills hot up to its maximum and no further."""
+    if rule.hot_max is None:
+        return []
+    if facts.hot_units is None:
+        return [deny(RULE, "hot_unknown", "got no report of what hot holds, expected one")]
+    if facts.hot_units + facts.units > rule.hot_max:
+        text = f"got {facts.units} units for hot, which holds {facts.hot_units}, expected at most"
+        return [deny(RULE, "hot_max", f"{text} {rule.hot_max} together")]
+    return []

@@ -27,7 +27,7 @@ def decide(policy: Policy, facts: PaymentFacts, stage: Stage = Stage.TRANSACTION
         found.extend(caps.check(rule, facts))
         found.extend(destinations.check(policy, rule, facts))
         found.extend(tiers.check(rule, facts))
-        needs = [tiers.required(rule, order.units) for order in facts.orders]
+        needs = [tiers.required(rule.tiers, order.units) for order in facts.orders]
         approvals_required = max(needs, default=0)
     if stage is Stage.TRANSACTION:
         found.extend(fees.check(policy.fee_rule(facts.network, facts.purpose), facts))
@@ -46,3 +46,11 @@ def windows_s(
     """The windows, in seconds, whose spending `PaymentFacts.spent_units` must hold."""
     rule = policy.payment_rule(network, asset, purpose, source)
     return tuple(window.seconds for window in rule.windows) if rule is not None else ()
+
+
+def windows_signatures(
+    policy: Policy, network: str, asset: str, purpose: str, source: str
+) -> tuple[int, ...]:
+    """The windows, in payments, whose spending `PaymentFacts.spent_signatures` must hold."""
+    rule = policy.payment_rule(network, asset, purpose, source)
+    return tuple(window.signatures for window in rule.counts) if rule is not None else ()

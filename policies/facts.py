@@ -72,6 +72,9 @@ class PaymentFacts:
 
     `spent_units[w]` is what the asker's own record says left for the same network, asset, source
     and purpose in the last `w` seconds, without this payment; `engine.windows_s` names each `w`.
+    `spent_signatures[n]` is the same for the last `n - 1` payments; `engine.windows_signatures`
+    names each `n`.
+    `hot_units` is what hot holds of the asset as a refill reports it.
     """
 
     purpose: str
@@ -82,6 +85,8 @@ class PaymentFacts:
     now_s: int
     fee: FeeFacts | None = None
     spent_units: Mapping[int, int] = field(default_factory=dict)
+    spent_signatures: Mapping[int, int] = field(default_factory=dict)
+    hot_units: int | None = None
 
     @property
     def units(self) -> int:

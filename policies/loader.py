@@ -12,8 +12,10 @@ from policies.errors import PolicyInvalid
 from policies.facts import Owner, Purpose
 from policies.policy import (
     BookEntry,
+    CountWindow,
     Destinations,
     FeeRule,
+    GovernanceRule,
     Listing,
     PaymentRule,
     Policy,
@@ -40,6 +42,9 @@ DEFAULT_OWNERS: Mapping[Purpose, frozenset[Owner]] = {
 }
 """Whom a purpose may pay when the policy does not say."""
 
+SIGNATURES_MAX = 1000
+"""Payments that a window by counter may look back over; who counts must remember that many."""
+
 _DIGITS = re.compile(r"[0-9]{1,78}")
 _UNITS_END = 2**256
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -56,14 +61,19 @@ def load_policy(document: Mapping[str, object]) -> Policy:
     payments = [row for rows in table.rows("payments", _payments) for row in rows]
     fees = [row for rows in table.rows("fees", _fees) for row in rows]
     book = table.rows("book", _entry)
+    governance = table.rows("governance", _governance)
     table.done()
     _unique("payments", [(r.network, r.asset, r.purpose, r.source) for r in payments])
     _unique("fees", [(r.network, r.purpose) for r in fees])
     _unique("book", [(r.network, r.address.lower()) for r in book])
+    _unique("governance", [(r.network, r.source) for r in governance])
+    for rule in governance:
+        _check_higher(rule, payments)
     payments.sort(key=lambda r: (r.network, r.asset, r.purpose, r.source))
     fees.sort(key=lambda r: (r.network, r.purpose))
     book.sort(key=lambda r: (r.network, r.address))
-    plain = {
+    governance.sort(key=lambda r: (r.network, r.source))
+    plain: dict[str, object] = {
         "version": VERSION,
         "name": name,
         "unattended": unattended,
@@ -71,6 +81,9 @@ def load_policy(document: Mapping[str, object]) -> Policy:
         "fees": [[f.network, f.purpose, f.units_max, f.ppm_max, f.rate_max] for f in fees],
         "book": [[b.network, b.address, b.listing, b.added_s, b.label] for b in book],
     }
+    if governance:
+        # Only where there is one, so that the hashes of all other policies stay what they were.
+        plain["governance"] = [_plain_governance(rule) for rule in governance]
     return Policy(
         name=name,
         unattended=unattended,
@@ -78,6 +91,7 @@ def load_policy(document: Mapping[str, object]) -> Policy:
         fees=tuple(fees),
         book={(entry.network, entry.address.lower()): entry for entry in book},
         hash=_hash(plain),
+        governance=tuple(governance),
     )
 
 
@@ -87,7 +101,8 @@ def _hash(plain: Mapping[str, object]) -> str:
 
 
 def _plain_payment(rule: PaymentRule) -> list[object]:
-    return [
+    bounds: list[object] = [] if rule.hot_max is None else [rule.hot_max]
+    plain: list[object] = [
         rule.network,
         rule.asset,
         rule.purpose,
@@ -100,7 +115,17 @@ def _plain_payment(rule: PaymentRule) -> list[object]:
         sorted(rule.owners),
         rule.destinations,
         rule.age_s_min,
+        *bounds,
     ]
+    # Only where it is used, so that the hash of every other policy stays what it was.
+    if rule.counts:
+        plain.append([[window.signatures, window.units_max] for window in rule.counts])
+    return plain
+
+
+def _plain_governance(rule: GovernanceRule) -> list[object]:
+    pinned = (rule.roles, rule.modules, rule.guards, rule.fallback_handlers)
+    return [rule.network, rule.source, rule.approvals, *(sorted(names) for names in pinned)]
 
 
 def _payments(table: "_Table") -> list[PaymentRule]:
@@ -111,10 +136,15 @@ def _payments(table: "_Table") -> list[PaymentRule]:
     order_max, tx_max = table.integer("order_units_max"), table.integer("tx_units_max")
     payees_max = table.integer("payees_max", 500)
     windows = tuple(sorted(table.rows("windows", _window), key=lambda w: w.seconds))
+    counts = tuple(sorted(table.rows("per_signatures", _count), key=lambda c: c.signatures))
     tiers = tuple(sorted(table.rows("tiers", _tier), key=lambda t: t.from_units))
     destinations = table.choice("destinations", Destinations, Destinations.ANY)
     age_s_min = table.integer("age_s_min", 0)
+    hot_max = table.integer("hot_max") if table.has("hot_max") else None
+    if hot_max is not None and purposes != [Purpose.REFILL]:
+        raise PolicyInvalid(f"{table.where}.hot_max: got one for {purposes}, expected refill only")
     _unique(f"{table.where}.windows", [window.seconds for window in windows])
+    _unique(f"{table.where}.per_signatures", [window.signatures for window in counts])
     _check_tiers(table.where, tiers)
     return [
         PaymentRule(
@@ -130,6 +160,8 @@ def _payments(table: "_Table") -> list[PaymentRule]:
             owners=_owners(table.where, purpose, owners),
             destinations=destinations,
             age_s_min=age_s_min,
+            counts=counts,
+            hot_max=hot_max,
         )
         for purpose in purposes
     ]
@@ -169,6 +201,39 @@ def _fees(table: "_Table") -> list[FeeRule]:
     ]
 
 
+def _governance(table: "_Table") -> GovernanceRule:
+    return GovernanceRule(
+        network=table.text("network"),
+        source=table.text("source"),
+        approvals=table.integer("approvals"),
+        roles=table.names("roles"),
+        modules=table.names("modules", ()),
+        guards=table.names("guards", ()),
+        fallback_handlers=table.names("fallback_handlers", ()),
+    )
+
+
+def _check_higher(rule: GovernanceRule, payments: Sequence[PaymentRule]) -> None:
+    """Who may change the lock must be more people than who may open it."""
+    where = f"governance of {rule.source}"
+    if not rule.roles:
+        raise PolicyInvalid(f"{where}: got no roles, expected those whose approvals count")
+    most = max(
+        (
+            tier.approvals
+            for payment in payments
+            if payment.network == rule.network and payment.source in ("", rule.source)
+            for tier in payment.tiers
+        ),
+        default=0,
+    )
+    if rule.approvals <= max(most, 1):
+        raise PolicyInvalid(
+            f"{where}: got {rule.approvals} approvals, expected more than the {max(most, 1)} "
+            "that a payment needs"
+        )
+
+
 def _entry(table: "_Table") -> BookEntry:
     return BookEntry(
         network=table.text("network"),
@@ -183,6 +248,17 @@ def _window(table: "_Table") -> Window:
     window = Window(seconds=table.integer("seconds"), units_max=table.integer("units_max"))
     if window.seconds == 0:
         raise PolicyInvalid(f"{table.where}.seconds: got 0, expected more")
+    return window
+
+
+def _count(table: "_Table") -> CountWindow:
+    window = CountWindow(
+        signatures=table.integer("signatures"), units_max=table.integer("units_max")
+    )
+    if not 1 <= window.signatures <= SIGNATURES_MAX:
+        raise PolicyInvalid(
+            f"{table.where}.signatures: got {window.signatures}, expected 1 to {SIGNATURES_MAX}"
+        )
     return window
 
 
@@ -233,6 +309,16 @@ class _Table:
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _UNITS_END:
             raise PolicyInvalid(f"{self.where}.{name}: got {value!r}, expected a whole number")
         return value
+
+    def names(self, name: str, default: tuple[str, ...] | None = None) -> frozenset[str]:
+        """Distinct texts."""
+        values = self._take(name, default)
+        if not isinstance(values, list | tuple) or not all(
+            isinstance(value, str) and value for value in values
+        ):
+            raise PolicyInvalid(f"{self.where}.{name}: got {values!r}, expected a list of texts")
+        _unique(f"{self.where}.{name}", values)
+        return frozenset(values)
 
     def choice(self, name: str, kind: type[_Choice], default: _Choice) -> _Choice:
         return self._choice(name, self.text(name, str(default)), kind)

@@ -30,6 +30,17 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountWindow:
+    """At most `units_max` in any `signatures` payments in a row, this one included.
+
+    For a machine whose clock nobody vouches for: a counter cannot be set back or forward.
+    """
+
+    signatures: int
+    units_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
     """An order of at least `from_units` needs `approvals` people, the requester not among them."""
 
@@ -42,6 +53,7 @@ class PaymentRule:
     """What is allowed for one asset, one purpose and one source; without a rule nothing is.
 
     `source` empty means any source. `age_s_min` is how long an address must have been known.
+    `hot_max` bounds a refill: hot may hold that much afterwards, never more.
     """
 
     network: str
@@ -56,6 +68,8 @@ class PaymentRule:
     owners: frozenset[Owner]
     destinations: Destinations
     age_s_min: int
+    counts: tuple[CountWindow, ...] = ()
+    hot_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +85,23 @@ class FeeRule:
     units_max: int
     ppm_max: int
     rate_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GovernanceRule:
+    """Who may change a Safe itself, and which contracts it may ever be tied to.
+
+    `approvals` people of `roles` must agree. A module, guard or fallback handler must be pinned by
+    its EIP-55 address; the zero address pinned as a guard allows taking a guard away.
+    """
+
+    network: str
+    source: str
+    approvals: int
+    roles: frozenset[str]
+    modules: frozenset[str]
+    guards: frozenset[str]
+    fallback_handlers: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +129,7 @@ class Policy:
     fees: tuple[FeeRule, ...]
     book: Mapping[tuple[str, str], BookEntry]
     hash: str
+    governance: tuple[GovernanceRule, ...] = ()
 
     def payment_rule(
         self, network: str, asset: str, purpose: str, source: str
@@ -117,6 +149,13 @@ class Policy:
         """The fee caps of a network for a purpose, or None."""
         for rule in self.fees:
             if (rule.network, str(rule.purpose)) == (network, purpose):
+                return rule
+        return None
+
+    def governance_rule(self, network: str, source: str) -> GovernanceRule | None:
+        """Who may change a Safe, or None: then nobody may."""
+        for rule in self.governance:
+            if (rule.network, rule.source) == (network, source):
                 return rule
         return None
 

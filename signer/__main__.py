@@ -10,17 +10,22 @@ from signer.process import harden
 
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "home": ("selfcheck", "init", "configure", "status"),
-    "vaults": ("xpub", "register", "address"),
+    "vaults": ("xpub", "register", "address", "vault"),
+    "limits": ("propose", "replay"),
     "signing": ("inspect", "sign", "recall", "serve-stdio"),
 }
 """Modules of `signer.cli` and their commands; only the module of the called one is loaded."""
+
+GROUPS: tuple[str, ...] = ("bsms", "keys", "log", "qr")
+"""Modules of `signer.cli` whose commands stand under the module's name."""
 
 _HELP = """Offline signer. It keeps its own memory and limits, checks approvals itself, shows what
 the bytes really do, and says no by default.
 
 A keyholder's life: `init` makes a home with keys; `configure` activates limits and policy; `xpub`
 gives account keys for a vault; `register` takes the finished vault; `address` shows a receive
-address to compare; `inspect` explains a request; `sign` signs it."""
+address to compare; `inspect` explains a request; `sign` signs it. `propose` shows what new limits
+would change, `replay` what they would have refused, and `log verify` checks the memory."""
 
 
 def build_app(called: str = "") -> typer.Typer:
@@ -29,9 +34,11 @@ def build_app(called: str = "") -> typer.Typer:
         no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP
     )
     root.callback()(_root)
-    chosen = [module for module, commands in COMMANDS.items() if called in commands]
-    for module in chosen or COMMANDS:
-        root.add_typer(import_module(f"signer.cli.{module}").app)
+    modules = (*COMMANDS, *GROUPS)
+    chosen = [module for module in modules if called in COMMANDS.get(module, (module,))]
+    for module in chosen or modules:
+        app = import_module(f"signer.cli.{module}").app
+        root.add_typer(app, name=module if module in GROUPS else None)
     return root
 
 

@@ -19,7 +19,8 @@ from policies.loader import load_policy
 from policies.policy import Policy
 from signer.errors import SignerError
 from signer.guards.facts import NetworkRules, TokenRule
-from signer.roster import Approver, Roster, RosterError
+from signer.languages import Language
+from signer.roster import GOVERNANCE, Approver, Roster, RosterError
 
 CONFIG_BYTES_MAX = 256 * 1024
 """No configuration file is larger; checked before parsing."""
@@ -48,6 +49,8 @@ class SignerConfig:
     policy: Policy
     config_sha256: bytes
     policy_sha256: bytes
+    governance_quorum: int = 0
+    language: Language = Language.ENGLISH
 
 
 def load_config(config_text: bytes, policy_text: bytes) -> SignerConfig:
@@ -57,7 +60,15 @@ def load_config(config_text: bytes, policy_text: bytes) -> SignerConfig:
     skew, lifetime = table.integer("clock_skew_s", 300), table.integer("request_lifetime_s_max")
     networks = table.rows("networks", _network)
     approvers = table.rows("approvers", _approver) if table.has("approvers") else []
+    quorum = table.integer("governance_quorum", 0)
+    language = _language(table.text("language", Language.ENGLISH))
     table.done()
+    governors = sum(approver.role == GOVERNANCE for approver in approvers)
+    if quorum > governors:
+        raise ConfigError(
+            f"signer.toml.governance_quorum: got {quorum}, expected at most {governors}, the"
+            f" approvers whose role is {GOVERNANCE}"
+        )
     if not coordinators:
         raise ConfigError("signer.toml.coordinators: got none, expected at least one key")
     if len({rules.id for rules in networks}) != len(networks):
@@ -76,6 +87,8 @@ def load_config(config_text: bytes, policy_text: bytes) -> SignerConfig:
         policy=policy,
         config_sha256=hashlib.sha256(config_text).digest(),
         policy_sha256=hashlib.sha256(policy_text).digest(),
+        governance_quorum=quorum,
+        language=language,
     )
 
 
@@ -119,7 +132,11 @@ def _network(table: "_Table") -> NetworkRules:
         outputs_max=table.integer("outputs_max", 500),
         change_gap_max=table.integer("change_gap_max", 200),
         tokens={token.code: token for token in table.rows("tokens", _token)},
+        sweeper=_sweeper(table, chain_id),
+        legacy=table.flag("legacy", False),
     )
+    if utxo is not None and rules.legacy:
+        raise ConfigError(f"{table.where}.legacy: got one on a UTXO network, expected none")
     if utxo is not None and rules.tokens:
         raise ConfigError(f"{table.where}.tokens: got tokens on a UTXO network, expected none")
     if rules.asset in rules.tokens:
@@ -154,12 +171,33 @@ def _token(table: "_Table") -> TokenRule:
     return token
 
 
+def _sweeper(table: "_Table", chain_id: int | None) -> str:
+    if not table.has("sweeper"):
+        return ""
+    text = table.text("sweeper")
+    if chain_id is None:
+        raise ConfigError(f"{table.where}.sweeper: got one on a UTXO network, expected none")
+    try:
+        evm_addresses.from_text(text)
+    except ChainError as error:
+        raise ConfigError(f"{table.where}.sweeper: {error}") from error
+    return text
+
+
 def _approver(table: "_Table") -> Approver:
     return Approver(
         id=check_name(table.text("id"), "approver id"),
         role=check_name(table.text("role", "approver"), "role"),
         key=_key(table.text("key"), f"{table.where}.key"),
     )
+
+
+def _language(text: str) -> Language:
+    try:
+        return Language(text)
+    except ValueError as error:
+        expected = ", ".join(Language)
+        raise ConfigError(f"signer.toml.language: got {text!r}, expected {expected}") from error
 
 
 def _key(text: str, where: str) -> bytes:
@@ -205,6 +243,12 @@ class _Table:
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**256:
             raise ConfigError(f"{self.where}.{name}: got {value!r}, expected a whole number")
+        return value
+
+    def flag(self, name: str, default: bool) -> bool:
+        value = self._take(name, default)
+        if not isinstance(value, bool):
+            raise ConfigError(f"{self.where}.{name}: got {value!r}, expected true or false")
         return value
 
     def table(self, name: str) -> Mapping[str, Any]:

@@ -5,14 +5,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from chains.errors import ChainError
+from chains.utxo import taproot
 from policies import engine as policy_engine
 from policies.decision import Decision, Outcome
 from policies.facts import FeeFacts, OrderFacts, PayeeFacts, PaymentFacts
 from policies.facts import Owner as PolicyOwner
 from signer import secp
+from signer.acts import decide_act
 from signer.config import SignerConfig
 from signer.display import review_lines
 from signer.errors import ProtocolError, Refused
+from signer.guards.delegation import check_authorization
 from signer.guards.envelope import check_intents, check_source, check_times
 from signer.guards.evm import check_evm_tx
 from signer.guards.facts import GuardContext, SignatureForm, SigningJob, SpendFacts
@@ -20,7 +23,9 @@ from signer.guards.psbt import check_psbt
 from signer.guards.safe import check_safe_tx
 from signer.home import Home, Keys
 from signer.keystore import Unlock
+from signer.languages import Language
 from signer.log import LogKind
+from signer.lookalike import LookAlike, OwnAddresses, look_alikes
 from signer.protocol import (
     ANSWER,
     REQUEST,
@@ -30,13 +35,16 @@ from signer.protocol import (
     Sealed,
     SignAnswer,
     SignRequest,
+    WindowSum,
 )
+from signer.siblings import check_prev_state
 from signer.state import signed_data
 
 GUARDS: Mapping[Kind, Callable[[SignRequest, GuardContext], SpendFacts]] = {
     Kind.PSBT: check_psbt,
     Kind.EVM_TX: check_evm_tx,
     Kind.SAFE_TX: check_safe_tx,
+    Kind.EVM_AUTH: check_authorization,
 }
 """One guard for each kind of payload."""
 
@@ -44,14 +52,23 @@ _COARSE = {"policy": "policy.denied", "approval": "approval.invalid"}
 """What the requester reads instead of the exact code, so that limits cannot be probed."""
 
 
+REPORTED_WINDOWS_S = (24 * 3600, 7 * 24 * 3600)
+"""A day and a week, whatever the policy's windows are: signers compare, and no limit is shown."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
-    """A request that passed every check: what would be signed, and the words for a person."""
+    """A request that passed every check: what would be signed, and the words for a person.
+
+    `alarms` are payees that look like known addresses and are none; `lines` shows them first.
+    """
 
     request: SignRequest
     request_digest: bytes
     facts: SpendFacts
+    payment: PaymentFacts | None
     decision: Decision
+    alarms: tuple[LookAlike, ...]
     lines: tuple[str, ...]
 
 
@@ -60,12 +77,22 @@ Confirm = Callable[[Review], bool]
 
 
 class Engine:
-    """Signs for one open home. `unlock` is called after `confirm`, unless already unlocked."""
+    """Signs for one open home. `unlock` is called after `confirm`, unless already unlocked.
+
+    `language` is of what a person reads; None takes the configured one.
+    """
 
     def __init__(
-        self, home: Home, clock: Callable[[], int], confirm: Confirm, unlock: Unlock
+        self,
+        home: Home,
+        clock: Callable[[], int],
+        confirm: Confirm,
+        unlock: Unlock,
+        language: Language | None = None,
     ) -> None:
         self._home = home
+        self._language = language
+        self._own = OwnAddresses()
         self._clock = clock
         self._confirm = confirm
         self._unlock = unlock
@@ -134,6 +161,7 @@ class Engine:
         check_source(request, context, home.state.signer_id)
         check_intents(request, context)
         check_times(request, now_s, *self._limits())
+        check_prev_state(request.prev_state, home.state, home.log)
         for intent in request.intents:
             if home.state.intent_signed(intent.intent_id, intent.digest):
                 raise Refused("intent.already_signed", f"got intent {intent.intent_id!r} again")
@@ -145,14 +173,25 @@ class Engine:
         _check_fee_promised(request, facts)
         until_s = now_s + config.clock_skew_s
         approvers = config.roster.verified(request.intents, request.approvals, until_s)
-        decision = self._decide(config, request, facts, approvers, now_s)
+        payment, decision = self._decide(config, request, facts, approvers, now_s)
+        alarms = look_alikes(facts.payees, request.network, home, self._own)
+        if alarms and config.policy.unattended:
+            # Nobody is there to read a warning.
+            raise Refused("payee.look_alike", "; ".join(str(alarm) for alarm in alarms))
+        if facts.replaces and not all(approvers.values()):
+            raise Refused(
+                "nonce.replacement_unapproved", "got a Safe nonce again, approved by nobody"
+            )
         rules = config.networks[request.network]
-        lines = review_lines(facts, rules, request.intents, approvers, decision)
+        words = self._language or config.language
+        lines = review_lines(facts, rules, request.intents, approvers, decision, alarms, words)
         return Review(
             request=request,
             request_digest=digest,
             facts=facts,
+            payment=payment,
             decision=decision,
+            alarms=alarms,
             lines=tuple(lines),
         )
 
@@ -163,11 +202,17 @@ class Engine:
         facts: SpendFacts,
         approvers: Mapping[bytes, frozenset[str]],
         now_s: int,
-    ) -> Decision:
-        flow = (facts.network, facts.asset, facts.source, str(facts.purpose))
+    ) -> tuple[PaymentFacts | None, Decision]:
+        """What the policy said, and the payment it judged; an act is no payment."""
+        if facts.act is not None:
+            decision = decide_act(config, request.intents[0], facts, approvers)
+            if decision.outcome is not Outcome.ALLOW:
+                raise Refused(f"policy.{decision.code}", decision.text)
+            return None, decision
+        flow, state = _flow(facts), self._home.state
         network, asset, source, purpose = flow
-        windows = policy_engine.windows_s(config.policy, network, asset, purpose, source)
-        spent = {w: self._home.state.spent_units(flow, w, now_s) for w in windows}
+        rule = (config.policy, network, asset, purpose, source)
+        windows, counts = policy_engine.windows_s(*rule), policy_engine.windows_signatures(*rule)
         native = config.networks[network].asset == asset
         fee = FeeFacts(
             units=facts.fee_units,
@@ -182,12 +227,14 @@ class Engine:
             orders=_orders(request, facts, approvers),
             now_s=now_s,
             fee=fee,
-            spent_units=spent,
+            spent_units={w: state.spent_units(flow, w, now_s) for w in windows},
+            spent_signatures={n: state.spent_in_row(flow, n) for n in counts},
+            hot_units=_hot_units(request),
         )
         decision = policy_engine.decide(config.policy, payment)
         if decision.outcome is not Outcome.ALLOW:
             raise Refused(f"policy.{decision.code}", decision.text)
-        return decision
+        return payment, decision
 
     def _signatures(
         self, review: Review, keys: Keys
@@ -214,8 +261,15 @@ class Engine:
     ) -> bytes:
         """Commit first; what is returned is already in the log."""
         request, digest = review.request, review.request_digest
-        answer = self._answer(request.request_id, digest, Result.SIGNED, "", signatures, keys)
-        data = signed_data(request, digest, review.facts, r_values, answer)
+        flow, now_s, units = _flow(review.facts), self._now(), review.facts.units
+        windows = tuple(
+            WindowSum(seconds=w, units=self._home.state.spent_units(flow, w, now_s) + units)
+            for w in REPORTED_WINDOWS_S
+        )
+        answer = self._answer(
+            request.request_id, digest, Result.SIGNED, "", signatures, keys, windows
+        )
+        data = signed_data(request, digest, review.facts, review.payment, r_values, answer)
         self._home.state.apply(self._home.log.append(LogKind.SIGNED, self._now(), data))
         return answer
 
@@ -250,6 +304,7 @@ class Engine:
         code: str,
         signatures: tuple[InputSignature, ...],
         keys: Keys,
+        windows: tuple[WindowSum, ...] = (),
     ) -> bytes:
         """A sealed answer. `counter` is the record that will hold it, `log_head` the one before."""
         body = SignAnswer(
@@ -262,6 +317,7 @@ class Engine:
             policy_hash=self._home.activated().policy.hash,
             counter=self._home.log.counter + 1,
             log_head=self._home.log.head,
+            windows=windows,
         ).encode()
         return Sealed(ANSWER, body, keys.sign_identity(ANSWER, body)).encode()
 
@@ -272,6 +328,10 @@ class Engine:
     def _limits(self) -> tuple[int, int]:
         config = self._home.activated()
         return config.clock_skew_s, config.request_lifetime_s_max
+
+
+def _flow(facts: SpendFacts) -> tuple[str, str, str, str]:
+    return facts.network, facts.asset, facts.source, str(facts.purpose)
 
 
 def _decoded(sealed: Sealed) -> SignRequest:
@@ -288,6 +348,13 @@ def _check_fee_promised(request: SignRequest, facts: SpendFacts) -> None:
     promised = sum(intent.fee_units_max for intent in request.intents)
     if facts.fee_units > promised:
         raise Refused("fee.intent", f"got a fee of {facts.fee_units}, approved at most {promised}")
+
+
+def _hot_units(request: SignRequest) -> int | None:
+    """The most that hot is said to hold; nothing where one intent does not say it."""
+    told = [intent.hot_units for intent in request.intents]
+    known = [units for units in told if units is not None]
+    return max(known) if known and len(known) == len(told) else None
 
 
 def _orders(
@@ -314,17 +381,25 @@ def _orders(
 def _signed(job: SigningJob, keys: Keys) -> tuple[bytes, bytes]:
     """A checked signature and its R value."""
     secret = keys.chain.secret(job.path)
+    public = secp.public_key
     if job.form is SignatureForm.DER_ALL:
         der = secp.sign_low_r(secret, job.digest)
         verified = secp.verify_der(job.public_key, job.digest, der)
         signature, r_value = der + b"\x01", secp.r_of_der(der)
-    else:
+    elif job.form is SignatureForm.RSV:
         signature = secp.sign_rsv(secret, job.digest)
         verified = secp.verify_rs(job.public_key, job.digest, signature[:64])
         r_value = signature[:32]
+    else:
+        bare = secp.sign_schnorr(
+            secret, job.digest, keys.auxiliary(job.digest), taproot.tweak(job.public_key)
+        )
+        verified = taproot.verify(job.answer_key, job.digest, bare)
+        signature = bare + (b"\x01" if job.form is SignatureForm.SCHNORR_ALL else b"")
+        r_value, public = bare[:32], secp.xonly
     if not verified:
         # Looked at only now, because a signature by another key does not verify either.
-        if secp.public_key(secret) != job.public_key:
+        if public(secret) != job.public_key:
             raise Refused("key.mismatch", f"the key at {job.path} is not the vault's")
         raise Refused("signature.invalid", "our own signature does not verify")
     return signature, r_value

@@ -8,31 +8,37 @@ import hashlib
 import hmac
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from chains.hd import path_text
-from signer import registry
+from signer import activation, registry
 from signer.config import CONFIG_BYTES_MAX, ConfigError, SignerConfig, check_name, load_config
 from signer.derive import KeyChain
 from signer.entropy import RandomBytes, new_secret
 from signer.errors import SignerError
 from signer.guards.facts import NetworkRules, RegisteredVault, Role
 from signer.keystore import (
-    FILE_BYTES_MAX,
+    HOME_USES,
     Kek,
-    KeyHeader,
+    KeyFile,
     OpenedKey,
     SecretUse,
-    decode_key,
     encode_key,
+    key_file,
+    key_files,
+    new_header,
+    open_key,
     public_value,
+    rewrap,
+    settle,
 )
 from signer.log import Log, LogKind
-from signer.protocol import IdentityKey, digest
+from signer.protocol import Approval, IdentityKey, Proposal, digest
 from signer.registry import Account
-from signer.state import MONTH_S, State
+from signer.spending import MONTH_S
+from signer.state import State
 from signer.storage import StorageError, read_limited, sync_directory, write_atomic
 
 SEED_BYTES = 32
@@ -51,6 +57,12 @@ class NotActivated(HomeError):
     code = "config.not_activated"
 
 
+class KeyExists(HomeError):
+    """An imported key that the home has already."""
+
+    code = "home.key_exists"
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The secrets of a home while it is unlocked."""
@@ -63,6 +75,14 @@ class Keys:
         """Ed25519 signature of a body by this signer's identity."""
         return self.identity.sign(digest(domain, body))
 
+    def auxiliary(self, message: bytes) -> bytes:
+        """BIP-340's auxiliary data for one message: unknown outside, and the same every time.
+
+        Drawn at random it would blind power measurements better; derived, a second signer with the
+        same keys gives the same signature, so that a nonce with a leak in it is noticed.
+        """
+        return hmac.digest(self.state_key, b"hk/bip340-aux/v1" + message, "sha256")
+
 
 class Home:
     """An open home. Close it to let another process in.
@@ -70,8 +90,11 @@ class Home:
     With `any_config` it opens, unable to sign, also when its configuration files were changed.
     """
 
-    def __init__(self, path: Path, *, any_config: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, any_config: bool = False, random: RandomBytes = os.urandom
+    ) -> None:
         self.path = path
+        self._random = random
         if not path.joinpath("mark").exists():
             raise HomeError(f"got no signer home in {path}, expected one made by init")
         self._lock = os.open(path.joinpath("lock"), os.O_RDWR | os.O_CREAT, 0o600)
@@ -84,6 +107,7 @@ class Home:
         self.state = State()
         self.keys: Keys | None = None
         try:
+            settle(path)
             for record in self.log.replay():
                 self.state.apply(record)
             self.config = self._load_config(any_config)
@@ -119,8 +143,11 @@ class Home:
         return self.keys
 
     def unlock(self, kek: Kek) -> Keys:
-        """Open the three key files, check them against the log, and check the log's MACs."""
-        opened = {use: self._open_key(use, kek) for use in SecretUse}
+        """Open the three key files, check them against the log, and check the log's MACs.
+
+        Files that are still `HK0` are wrapped again as `HK1` under the same KEK.
+        """
+        opened = {use: self._open_key(use, kek) for use in HOME_USES}
         self.log.authenticate(opened[SecretUse.STATE].secret)
         keys = Keys(
             KeyChain(opened[SecretUse.SEED].secret),
@@ -130,17 +157,87 @@ class Home:
         if keys.chain.fingerprint != self.state.fingerprint:
             raise HomeError("got another seed than this home was made with")
         self._check_proofs(self.vaults, keys)
+        if any(key_file(self._keys_folder, use).legacy for use in HOME_USES):
+            rewrap(self.path, kek, kek, self._random)
         self.keys = keys
         return keys
 
-    def configure(self, config_text: bytes, policy_text: bytes, time_s: int) -> SignerConfig:
+    def key_files(self) -> tuple[KeyFile, ...]:
+        """The home's key files, not yet authenticated. Raises KeystoreError."""
+        return key_files(self._keys_folder)
+
+    @property
+    def hk0_remaining(self) -> int:
+        """How many key files are still under 3DES."""
+        return sum(file.legacy for file in self.key_files())
+
+    def rewrap(self, old: Kek, new: Kek) -> tuple[KeyFile, ...]:
+        """Write every key file as `HK1` under a new KEK, after checking that the old one is right.
+
+        Raises KeystoreError, HomeError; a kill leaves all files old or all files new.
+        """
+        self.unlock(old)
+        return rewrap(self.path, old, new, self._random)
+
+    def import_key(self, secret: bytes, name: str, kek: Kek, time_s: int) -> KeyFile:
+        """Keep a single secp256k1 key from elsewhere, under the home's KEK. Raises HomeError.
+
+        It is no part of the seed and signs no request; its backup is not the seed's.
+        """
+        self.unlock(kek)
+        file = f"{SecretUse.SINGLE}-{name}"
+        if any(file == known.name for known in self.key_files()):
+            raise KeyExists(f"got {file}, which this home has already")
+        header = new_header(
+            f"{self.state.signer_id}/{file}", SecretUse.SINGLE, secret, self._time(time_s)
+        )
+        data = encode_key(header, secret, kek, self._random)
+        write_atomic(self._keys_folder.joinpath(f"{file}.hk1"), data)
+        return KeyFile(file, data)
+
+    def proposal(self, config_text: bytes, policy_text: bytes) -> Proposal:
+        """What people would approve to activate these files. Raises ConfigError, PreviousMissing.
+
+        Without the activated files nobody can say what would change, nor who may approve it.
+        """
+        check_windows(load_config(config_text, policy_text))
+        previous = (b"", b"")
+        if self.config is not None:
+            previous = (
+                self._pinned(self.state.config_sha256),
+                self._pinned(self.state.policy_sha256),
+            )
+        elif self.state.governance_quorum:
+            raise activation.PreviousMissing(
+                "got changed or lost configuration files, expected the activated ones put back"
+            )
+        return Proposal(
+            signer_id=self.state.signer_id,
+            number=self.state.activations + 1,
+            previous_config=previous[0],
+            previous_policy=previous[1],
+            config=config_text,
+            policy=policy_text,
+        )
+
+    def configure(
+        self,
+        config_text: bytes,
+        policy_text: bytes,
+        time_s: int,
+        approvals: Sequence[Approval] = (),
+    ) -> SignerConfig:
         """Activate a configuration. Needs the keys; raises before anything changed.
 
-        Files are named by their hash, so until the record pins the new ones the old ones count.
+        After the first time it takes the quorum that the activated configuration asks for. Files
+        are named by their hash, so until the record pins the new ones the old ones count.
         """
         keys = self.unlocked()
+        proposal = self.proposal(config_text, policy_text)
+        activation.check_quorum(
+            proposal.digest, approvals, self.config, self.state.governance_quorum
+        )
         config = load_config(config_text, policy_text)
-        check_windows(config)
         vaults = self._load_vaults(config)
         self._check_proofs(vaults, keys)
         write_atomic(self._config_file(config.config_sha256), config_text)
@@ -149,6 +246,8 @@ class Home:
             "config_sha256": config.config_sha256,
             "policy_sha256": config.policy_sha256,
             "policy_hash": config.policy.hash,
+            "governance_quorum": config.governance_quorum,
+            "approvals": [[approval.body, approval.sig] for approval in approvals],
         }
         self.state.apply(self.log.append(LogKind.CONFIGURED, self._time(time_s), pinned))
         self.config = config
@@ -202,9 +301,12 @@ class Home:
         """Never before the last record, whatever the clock says."""
         return max(time_s, self.log.last_time_s)
 
+    @property
+    def _keys_folder(self) -> Path:
+        return self.path.joinpath("keys")
+
     def _open_key(self, use: SecretUse, kek: Kek) -> OpenedKey:
-        data = read_limited(self.path.joinpath("keys", f"{use}.hk1"), FILE_BYTES_MAX)
-        opened = decode_key(data, kek)
+        opened = open_key(key_file(self._keys_folder, use).data, kek)
         expected = (use, f"{self.state.signer_id}/{use}")
         if (opened.header.use, opened.header.kid) != expected:
             raise HomeError(f"got the key file of {opened.header.kid}, expected {expected[1]}")
@@ -275,16 +377,7 @@ def create(
     }
     publics = {use: public_value(use, secret) for use, secret in secrets.items()}
     for use, secret in secrets.items():
-        header = KeyHeader(
-            kid=f"{signer_id}/{use}",
-            use=use,
-            asset="*",
-            network="*",
-            path="m",
-            public_hash=hashlib.sha256(publics[use]).digest(),
-            created_s=time_s,
-            policy_id="",
-        )
+        header = new_header(f"{signer_id}/{use}", use, secret, time_s)
         write_atomic(part.joinpath("keys", f"{use}.hk1"), encode_key(header, secret, kek, random))
     log = Log.create(part.joinpath("log"), part.joinpath("mark"), secrets[SecretUse.STATE])
     created = {

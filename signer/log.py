@@ -50,6 +50,12 @@ class LogRolledBack(LogDamaged):
     code = "state.rolled_back"
 
 
+class LogTorn(LogDamaged):
+    """Bytes after the last record that are none: a crash left them, or somebody's hand."""
+
+    code = "state.log_torn"
+
+
 class LogKind(StrEnum):
     """What a record says happened."""
 
@@ -80,9 +86,12 @@ class Record:
 
 
 class Log:
-    """The log of one home. Open it once; a lock on the home keeps other processes out."""
+    """The log of one home. Open it once; a lock on the home keeps other processes out.
 
-    def __init__(self, path: Path, mark_path: Path) -> None:
+    `read_only` looks without the lock and changes nothing, so that a log may be audited anywhere.
+    """
+
+    def __init__(self, path: Path, mark_path: Path, *, read_only: bool = False) -> None:
         self._path = path
         self._mark_path = mark_path
         self.head = GENESIS
@@ -90,8 +99,13 @@ class Log:
         self.last_time_s = 0
         self._size = 0
         self._heads: list[tuple[int, bytes, bytes]] = []
+        self._chain = bytearray()
         self._key: bytes | None = None
         self._broken = False
+        self._read_only = read_only
+        if read_only:
+            self._file = _opened(path)
+            return
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         sync_directory(path.parent)
 
@@ -132,6 +146,11 @@ class Log:
             raise LogTampered(
                 f"got another record {marked}, expected the one of the high-water mark"
             )
+        if self._size < end and self._read_only:
+            raise LogTorn(
+                f"got {end - self._size} bytes after record {self.counter} that are no record:"
+                " the next start drops them"
+            )
         if self._size < end:
             os.ftruncate(self._file, self._size)
             os.fsync(self._file)
@@ -144,7 +163,7 @@ class Log:
         counter, _ = self._mark(key)
         self._heads.clear()
         self._key = key
-        if self.counter > counter:
+        if self.counter > counter and not self._read_only:
             self._write_mark()
 
     def append(self, kind: LogKind, time_s: int, data: Mapping[str, Any]) -> Record:
@@ -172,6 +191,13 @@ class Log:
             raise LogTampered(f"got no record at offset {offset}")
         return record
 
+    def head_before(self, counter: int) -> bytes | None:
+        """The head that an answer in record `counter` gave, or None if there is no such record."""
+        if not 1 <= counter <= self.counter:
+            return None
+        at = (counter - 2) * len(GENESIS)
+        return bytes(self._chain[at : at + len(GENESIS)]) if counter > 1 else GENESIS
+
     def _write(self, frame: bytes) -> None:
         """After a failed write the file's end is unknown: only a new process may go on."""
         if self._broken:
@@ -184,6 +210,7 @@ class Log:
 
     def _advance(self, record: Record, size: int) -> None:
         self.head, self.counter, self._size = record.head, record.seq, size
+        self._chain += record.head
         self.last_time_s = max(self.last_time_s, record.time_s)
         if self._key is None:
             self._heads.append((record.seq, record.head, record.mac))
@@ -219,6 +246,13 @@ class Log:
         mac = _mark_mac(self._key, self.counter, self.head)
         mark = {"v": 1, "counter": self.counter, "head": self.head, "mac": mac}
         write_atomic(self._mark_path, dump(mark))
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise StorageError(f"got no readable file {path.name}: {error.strerror}") from error
 
 
 def _head(previous: bytes, body: bytes) -> bytes:

@@ -17,7 +17,7 @@ from chains.evm.safe import SafeVault
 from chains.hd import HARDENED, KeyOrigin, path_text
 from chains.utxo.descriptors import DescriptorVault
 from chains.utxo.params import BUILTIN as UTXO_NETWORKS
-from chains.vaults import Vault, load_vault
+from chains.vaults import Vault, custodians_of, load_vault
 from signer.config import check_name, parse_toml
 from signer.errors import SignerError
 from signer.guards.facts import NetworkRules, OwnKey, RegisteredVault, Role
@@ -28,6 +28,14 @@ class RegistryError(SignerError):
     """A vault or account that must not be registered."""
 
     code = "registry.refused"
+
+
+class UnfitVault(RegistryError):
+    """A vault file that its codec refuses; `code` is the codec's own."""
+
+    def __init__(self, name: str, cause: ChainError) -> None:
+        super().__init__(f"vault {name}: {cause}")
+        self.code = cause.code
 
 
 class KeyBoundElsewhere(RegistryError):
@@ -60,6 +68,7 @@ class KeyUse(StrEnum):
 
     MULTISIG = "multisig"
     SINGLE = "single"
+    TAPROOT = "taproot"
     EVM = "evm"
 
 
@@ -84,7 +93,7 @@ def key_numbers(network: str, networks: Mapping[str, NetworkRules]) -> tuple[int
 
 
 def standard_path(use: KeyUse, coin_type: int, account: int) -> tuple[int, ...]:
-    """BIP-48 P2WSH, BIP-84, or BIP-44 account path. Raises RegistryError."""
+    """BIP-48 P2WSH, BIP-84, BIP-86, or BIP-44 account path. Raises RegistryError."""
     if not 0 <= account < HARDENED:
         raise RegistryError(f"got account {account}, expected 0 to 2^31 - 1")
     hardened = (coin_type + HARDENED, account + HARDENED)
@@ -93,6 +102,8 @@ def standard_path(use: KeyUse, coin_type: int, account: int) -> tuple[int, ...]:
             return (48 + HARDENED, *hardened, 2 + HARDENED)
         case KeyUse.SINGLE:
             return (84 + HARDENED, *hardened)
+        case KeyUse.TAPROOT:
+            return (86 + HARDENED, *hardened)
         case KeyUse.EVM:
             return (44 + HARDENED, *hardened)
         case _:
@@ -123,8 +134,9 @@ def registered(
     utxo = {rules.id: rules.utxo for rules in networks.values() if rules.utxo is not None}
     try:
         vault = load_vault(values, utxo)
+        custodians = custodians_of(values, vault)
     except ChainError as error:
-        raise RegistryError(f"vault {name}: {error}") from error
+        raise UnfitVault(name, error) from error
     rules = networks.get(vault.network)
     if rules is None:
         raise RegistryError(f"got network {vault.network}, expected one of {sorted(networks)}")
@@ -133,7 +145,9 @@ def registered(
     if isinstance(vault, DescriptorVault) != (rules.utxo is not None):
         raise RegistryError(f"got a vault of another kind than {vault.network} has")
     own = _own_key(vault, accounts, fingerprint)
-    return RegisteredVault(name=name, network=vault.network, role=role, vault=vault, own=own)
+    return RegisteredVault(
+        name=name, network=vault.network, role=role, vault=vault, own=own, custodians=custodians
+    )
 
 
 def origins_of(vault: Vault) -> tuple[KeyOrigin, ...]:

@@ -7,6 +7,9 @@ from signer.errors import ProtocolError, Refused, SignerError
 from signer.protocol import APPROVAL, Approval, Intent, digest, verify
 from signer.protocol.wire import Fields
 
+GOVERNANCE = "governance"
+"""The role of those whose approvals change what this signer allows."""
+
 
 class RosterError(SignerError):
     """A roster in which one person could count twice."""
@@ -55,17 +58,28 @@ class Roster:
             found[intent.digest].add(approval.approver)
         return {key: frozenset(names) for key, names in found.items()}
 
-    def _check(self, approval: Approval, intent: Intent, until_s: int) -> None:
-        name = approval.approver
-        approver = self._by_id.get(name)
-        if approver is None:
-            raise Refused("approval.unknown_person", f"got approver {name!r}, not in the roster")
-        if name == intent.requester:
-            raise Refused("approval.by_requester", f"{name} asked for it and approved it")
+    def made_by(self, approval: Approval) -> Approver:
+        """The person whose key signed it. Raises Refused."""
+        approver = self._known(approval.approver)
         try:
             verify(approver.key, digest(APPROVAL, approval.body), approval.sig)
         except ProtocolError as error:
-            raise Refused("approval.bad_signature", f"approval of {name}: {error}") from error
+            raise Refused(
+                "approval.bad_signature", f"approval of {approver.id}: {error}"
+            ) from error
+        return approver
+
+    def _known(self, name: str) -> Approver:
+        approver = self._by_id.get(name)
+        if approver is None:
+            raise Refused("approval.unknown_person", f"got approver {name!r}, not in the roster")
+        return approver
+
+    def _check(self, approval: Approval, intent: Intent, until_s: int) -> None:
+        name = self._known(approval.approver).id
+        if name == intent.requester:
+            raise Refused("approval.by_requester", f"{name} asked for it and approved it")
+        self.made_by(approval)
         time_s = Fields(approval.body, "approval").units("time_s")
         if not intent.created_s <= time_s <= until_s:
             raise Refused(

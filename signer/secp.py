@@ -62,6 +62,27 @@ def sign_rsv(secret: bytes, digest: bytes) -> bytes:
     return bytes(ffi.buffer(output, 64)) + bytes([27 + parity[0]])
 
 
+def sign_schnorr(secret: bytes, message: bytes, aux: bytes, tweak: bytes = b"") -> bytes:
+    """BIP-340 signature of 64 bytes over a 32-byte message, with 32 bytes of auxiliary data.
+
+    A `tweak` is added to the x-only key first, as taproot does with its output keys (BIP-341).
+    """
+    context = GLOBAL_CONTEXT.ctx
+    pair = _pair(secret)
+    if tweak:
+        added = lib.secp256k1_keypair_xonly_tweak_add(context, pair, _secret(tweak))
+        invariant(added == 1, "the tweak gives no key")
+    output = ffi.new("unsigned char[64]")
+    done = lib.secp256k1_schnorrsig_sign32(context, output, _digest(message), pair, _digest(aux))
+    invariant(done == 1, "libsecp256k1 did not sign")
+    return bytes(ffi.buffer(output, 64))
+
+
+def xonly(secret: bytes) -> bytes:
+    """The public key of a secret without its parity, 32 bytes (BIP-340)."""
+    return public_key(secret)[1:]
+
+
 def verify_der(public: bytes, digest: bytes, der: bytes) -> bool:
     """True if a DER signature is by this compressed key and has a low S."""
     signature = ffi.new("secp256k1_ecdsa_signature *")
@@ -104,6 +125,13 @@ def _verified(public: bytes, digest: bytes, signature: Any) -> bool:
     context = GLOBAL_CONTEXT.ctx
     answer: int = lib.secp256k1_ecdsa_verify(context, signature, _digest(digest), _parsed(public))
     return answer == 1
+
+
+def _pair(secret: bytes) -> Any:
+    pair = ffi.new("secp256k1_keypair *")
+    made = lib.secp256k1_keypair_create(GLOBAL_CONTEXT.ctx, pair, _secret(secret))
+    invariant(made == 1, "the secret is not a valid key")
+    return pair
 
 
 def _point(secret: bytes) -> Any:

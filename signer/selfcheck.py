@@ -4,15 +4,17 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from Crypto.Cipher import AES
+from Crypto.Cipher import AES, DES3
 
 from chains.evm.hashing import keccak256
 from chains.evm.safe import DOMAIN_TYPEHASH, SAFE_TX_TYPEHASH
+from chains.utxo import taproot
 from chains.utxo.scripts import hash160
 from signer import derive, secp
 from signer.entropy import hkdf
 from signer.errors import SignerError
 from signer.keystore import KdfCost, PassphraseKek, seal, unseal
+from signer.keystore.hk0 import triple_key
 from signer.protocol import identity_sign, public_key_of, verify
 
 
@@ -93,6 +95,19 @@ def _low_r() -> bool:
     return True
 
 
+def _bip340() -> bool:
+    """Test vector 0 of BIP-340, and that it is no signature by the tweaked key."""
+    secret, zeros = (3).to_bytes(32, "big"), bytes(32)
+    signature, public = secp.sign_schnorr(secret, zeros, zeros), secp.xonly(secret)
+    return (
+        signature.hex().startswith(
+            "e907831f80848d1069a5371b402410364bdf1c5f8307b0084c55f1ce2dca8215"
+        )
+        and taproot.verify(public, zeros, signature)
+        and not taproot.verify(taproot.output_key(public), zeros, signature)
+    )
+
+
 def _aes_gcm() -> bool:
     """Test case 14 of the GCM specification, and that a flipped byte is noticed."""
     cipher = AES.new(bytes(32), AES.MODE_GCM, nonce=bytes(12), mac_len=16)
@@ -108,6 +123,13 @@ def _aes_gcm() -> bool:
     except SignerError:
         return True
     return False
+
+
+def _triple_des() -> bool:
+    """The example of SP 800-67, three keys; `HK0` files of old stores are read with it."""
+    key = bytes.fromhex("0123456789abcdef23456789abcdef01456789abcdef0123")
+    block = DES3.new(triple_key(key), DES3.MODE_CBC, iv=bytes(8)).encrypt(b"The qufc")
+    return block.hex() == "a826fd8ce53b855f"
 
 
 def _hkdf() -> bool:
@@ -143,7 +165,9 @@ _CHECKS: Sequence[tuple[str, Callable[[], bool]]] = (
     ("bip32", _bip32),
     ("rfc6979", _rfc6979),
     ("low_r", _low_r),
+    ("bip340", _bip340),
     ("aes_256_gcm", _aes_gcm),
+    ("triple_des", _triple_des),
     ("hkdf", _hkdf),
     ("ed25519", _ed25519),
     ("argon2id", _argon2),

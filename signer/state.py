@@ -1,21 +1,18 @@
 """What the signer remembers: the log replayed into tables that guards and policy ask."""
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from policies.facts import PaymentFacts
 from signer.errors import Refused
-from signer.guards.facts import SpendFacts
+from signer.guards.facts import SignedPayment, SpendFacts
 from signer.log import LogKind, LogTampered, Record
-from signer.protocol import SignRequest
+from signer.lookalike import outline
+from signer.protocol import SignerState, SignRequest
 from signer.registry import Account
-
-MONTH_S = 31 * 24 * 3600
-"""Spending older than this is in no window and is forgotten."""
-
-_Flow = tuple[str, str, str, str]
-"""Network, asset, source, purpose: what a window is counted for."""
+from signer.replay import paid_addresses, payment_data
+from signer.spending import Flow, Spending
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +42,9 @@ class State:
     identity: bytes = b""
     config_sha256: bytes = b""
     policy_sha256: bytes = b""
+    activations: int = 0
+    governance_quorum: int = 0
+    siblings: dict[str, SignerState] = field(default_factory=dict)
     accounts: dict[tuple[int, ...], Account] = field(default_factory=dict)
     vaults: dict[str, VaultRecord] = field(default_factory=dict)
     _requests: dict[str, Remembered] = field(default_factory=dict)
@@ -52,9 +52,11 @@ class State:
     _intent_ids: set[str] = field(default_factory=set)
     _outpoints: dict[tuple[str, str], int] = field(default_factory=dict)
     _nonces: dict[tuple[str, str], int] = field(default_factory=dict)
+    _payments: dict[tuple[str, str, int], SignedPayment] = field(default_factory=dict)
     _change: dict[str, int] = field(default_factory=dict)
-    _spent: dict[_Flow, deque[tuple[int, int]]] = field(default_factory=dict)
+    _spending: Spending = field(default_factory=Spending)
     _r_values: dict[bytes, bytes] = field(default_factory=dict)
+    _payees: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def apply(self, record: Record) -> None:
         """Take a record into the tables. Raises LogTampered for one of another shape."""
@@ -74,6 +76,8 @@ class State:
             case LogKind.CONFIGURED:
                 self.config_sha256 = data["config_sha256"]
                 self.policy_sha256 = data["policy_sha256"]
+                self.activations += 1
+                self.governance_quorum = data.get("governance_quorum", 0)
             case LogKind.ACCOUNT:
                 path = tuple(data["path"])
                 self.accounts[path] = Account(network=data["network"], path=path, xpub=data["xpub"])
@@ -104,15 +108,25 @@ class State:
         for address, nonce in data["nonces"]:
             place = (network, address)
             self._nonces[place] = max(nonce, self._nonces.get(place, 0))
+            # Records from before replacement was allowed hold no digest: nothing replaces them.
+            payment = SignedPayment(data.get("payees_digest", b""), data["fee_units"])
+            self._payments[(network, address, nonce)] = payment
         for index in data["change"]:
             self._change[source] = max(index, self._change.get(source, 0))
         for r_value, digest in data["r_values"]:
             self._r_values[r_value] = digest
+        for address in paid_addresses(data):
+            self._payees.setdefault((network, outline(address)), set()).add(address)
+        for name, counter, log_head in data.get("prev_state", ()):
+            self._heard(SignerState(signer_id=name, counter=counter, log_head=log_head))
         flow = (network, data["asset"], source, data["purpose"])
-        spent = self._spent.setdefault(flow, deque())
-        spent.append((record.time_s, data["units"]))
-        while spent[0][0] < record.time_s - MONTH_S:
-            spent.popleft()
+        self._spending.add(flow, record.time_s, data["units"])
+
+    def _heard(self, heard: SignerState) -> None:
+        """Keep the newest that was said of another signer."""
+        known = self.siblings.get(heard.signer_id)
+        if heard.signer_id != self.signer_id and (known is None or known.counter < heard.counter):
+            self.siblings[heard.signer_id] = heard
 
     def remembered(self, request_id: str) -> Remembered | None:
         """The answered request of that id, or None."""
@@ -130,14 +144,25 @@ class State:
         """Highest nonce signed for an account or a Safe, or None."""
         return self._nonces.get((network, address))
 
+    def signed_payment(self, network: str, address: str, nonce: int) -> SignedPayment | None:
+        """What was last signed with a nonce of an account, or None."""
+        return self._payments.get((network, address, nonce))
+
     def change_index_max(self, vault: str) -> int | None:
         """Highest change index signed for in a vault, or None."""
         return self._change.get(vault)
 
-    def spent_units(self, flow: _Flow, window_s: int, now_s: int) -> int:
+    def spent_units(self, flow: Flow, window_s: int, now_s: int) -> int:
         """What was signed for in the last `window_s` seconds."""
-        spent = self._spent.get(flow, ())
-        return sum(units for time_s, units in spent if time_s > now_s - window_s)
+        return self._spending.in_window(flow, window_s, now_s)
+
+    def spent_in_row(self, flow: Flow, signatures: int) -> int:
+        """What the last `signatures - 1` payments were for: with the next one, `signatures`."""
+        return self._spending.in_row(flow, signatures)
+
+    def payees_like(self, network: str, address: str) -> frozenset[str]:
+        """Addresses paid before that look like this one, itself among them if it was paid."""
+        return frozenset(self._payees.get((network, outline(address)), ()))
 
     def check_r_value(self, r_value: bytes, digest: bytes) -> None:
         """Raise Refused if the same R was made for another digest: that reveals the key."""
@@ -149,10 +174,15 @@ def signed_data(
     request: SignRequest,
     digest: bytes,
     facts: SpendFacts,
+    payment: PaymentFacts | None,
     r_values: list[list[bytes]],
     answer: bytes,
 ) -> dict[str, Any]:
-    """The data of a SIGNED record: all that `State` needs, and the answer itself for `recall`."""
+    """The data of a SIGNED record: all that `State` needs, and the answer itself for `recall`.
+
+    `payment` is what the policy judged, so that another policy can judge it again; acts have none.
+    """
+    prev_state = [[s.signer_id, s.counter, s.log_head] for s in request.prev_state]
     return {
         "request_id": request.request_id,
         "request_digest": digest,
@@ -162,10 +192,13 @@ def signed_data(
         "purpose": str(facts.purpose),
         "units": facts.units,
         "fee_units": facts.fee_units,
+        "payees_digest": facts.payees_digest,
         "intents": [[intent.intent_id, intent.digest] for intent in request.intents],
         "outpoints": [[outpoint, units] for outpoint, units in sorted(facts.outpoints.items())],
         "nonces": [list(facts.nonce)] if facts.nonce else [],
         "change": [change.index for change in facts.change],
         "r_values": r_values,
+        **({} if payment is None else {"payment": payment_data(payment)}),
+        "prev_state": prev_state,
         "answer": answer,
     }

@@ -12,6 +12,12 @@ class StorageError(SignerError):
     code = "storage.unusable"
 
 
+class OutputExists(SignerError):
+    """A file that would be overwritten."""
+
+    code = "output.exists"
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace `path`; after return the bytes survive a power cut. Mode 0600."""
     part = path.with_name(path.name + ".part")
@@ -22,6 +28,21 @@ def write_atomic(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
     part.replace(path)
     sync_directory(path.parent)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """As `write_atomic`, for a name that is still free. Raises OutputExists, StorageError."""
+    require_free(path)
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        raise StorageError(f"got no place for {path.name}: {error.strerror}") from error
+
+
+def require_free(path: Path) -> None:
+    """Raise OutputExists if something has this name, even a link that leads nowhere."""
+    if path.exists() or path.is_symlink():
+        raise OutputExists(f"got {path.name} that exists, expected a new name")
 
 
 def read_limited(path: Path, size_max: int) -> bytes:

@@ -22,6 +22,7 @@ from signer.guards.facts import (
     OwnKey,
     RegisteredVault,
     Role,
+    SignedPayment,
     TokenRule,
 )
 from signer.protocol import Intent, Kind, OwnOutput, Payee, Purpose, SignRequest
@@ -135,12 +136,16 @@ class FixedMemory:
     """A signer's memory that is only told."""
 
     nonces: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    payments: Mapping[tuple[str, str, int], SignedPayment] = field(default_factory=dict)
 
     def outpoint_units(self, network: str, outpoint: str) -> int | None:
         return None
 
     def last_nonce(self, network: str, address: str) -> int | None:
         return self.nonces.get((network, address))
+
+    def signed_payment(self, network: str, address: str, nonce: int) -> SignedPayment | None:
+        return self.payments.get((network, address, nonce))
 
     def change_index_max(self, vault: str) -> int | None:
         return None
@@ -150,13 +155,14 @@ def a_context(
     *vaults: RegisteredVault,
     rules: NetworkRules = RULES,
     nonces: Mapping[tuple[str, str], int] | None = None,
+    payments: Mapping[tuple[str, str, int], SignedPayment] | None = None,
 ) -> GuardContext:
     """A signer that registered these vaults, or all three."""
     return GuardContext(
         now_s=NOW_S,
         vaults={vault.name: vault for vault in vaults or (HOT, DEPOSIT, COLD)},
         networks={rules.id: rules},
-        memory=FixedMemory(nonces or {}),
+        memory=FixedMemory(nonces or {}, payments or {}),
     )
 
 

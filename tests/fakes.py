@@ -14,7 +14,8 @@ from enum import StrEnum
 from chains.errors import BroadcastUnknown, CodecError, NodeRejected, NodeUnavailable
 from chains.evm import addresses as evm_addresses
 from chains.evm.erc20 import TRANSFER, decode_transfer
-from chains.evm.safe import EXEC_TRANSACTION, SafeTx, SafeVault, recover_owners
+from chains.evm.safe import EXEC_TRANSACTION, SafeTx, SafeVault
+from chains.evm.safe_signatures import recover_owners
 from chains.evm.transactions import SignedTx
 from chains.ports import Watched
 from chains.types import (

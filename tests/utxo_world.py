@@ -73,8 +73,14 @@ class TestKey:
         return KeyOrigin.parse(f"[{self.root.my_fingerprint.hex()}{text}]{account.to_base58()}")
 
     def sign(self, key: ScriptKey, digest: bytes) -> bytes:
-        """DER and the type ALL, by the private half of `key`, which must be ours."""
+        """DER and the type ALL, by the private half of `key`, which must be ours.
+
+        BIP-340 of type DEFAULT by the tweaked key where `key` is a taproot one.
+        """
         child = self.root.derive(list(key.path))
+        if len(key.public_key) == 32:
+            tweaked = child.key.taproot_tweak()
+            return bytes(tweaked.schnorr_sign(digest).serialize())
         if child.get_public_key().sec() != key.public_key:
             raise AssertionError("the key is not below this master key")
         return coincurve.PrivateKey(child.key.serialize()).sign(digest, hasher=None) + b"\x01"
@@ -91,7 +97,7 @@ def vault(
     keys = [
         TestKey.of(number).origin(params, f"48h/{params.coin_type}h/0h/2h") for number in numbers
     ]
-    if template in (Template.PKH, Template.WPKH, Template.SH_WPKH):
+    if template in (Template.PKH, Template.WPKH, Template.SH_WPKH, Template.TR):
         body = str(template).replace(")", "") + f"({keys[0].text}/<0;1>/*)"
         return DescriptorVault.parse(
             name, params, with_checksum(body + ")" * str(template).count("("))
@@ -125,9 +131,10 @@ def sign_all(raw: bytes, numbers: Sequence[int]) -> list[TestSignature]:
             for derivation in one.derivations:
                 if derivation.fingerprint == key.root.my_fingerprint:
                     signature = key.sign(derivation, sighasher.digest(index))
+                    public_key = derivation.public_key
+                    if len(public_key) == 32:
+                        public_key = psbt.spent_output(index).script[2:]
                     signatures.append(
-                        TestSignature(
-                            index=index, public_key=derivation.public_key, signature=signature
-                        )
+                        TestSignature(index=index, public_key=public_key, signature=signature)
                     )
     return signatures

@@ -52,6 +52,8 @@ class NetworkSettings:
     fee_ppm_max: int = 0
     feerate_min: int = 0
     feerate_max: int = 0
+    feerate_long_term: int = 0
+    consolidate_inputs_max: int = 0
     hot: str = ""
     cold: str = ""
     deposit: str = ""

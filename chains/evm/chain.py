@@ -11,7 +11,7 @@ from chains.errors import (
     UnexpectedAnswer,
     invariant,
 )
-from chains.evm import addresses, erc20, scan, traces
+from chains.evm import addresses, erc20, proofs, scan, traces
 from chains.evm import blocks as read
 from chains.evm.broadcasting import send
 from chains.evm.node import EvmNode, MethodMissing, RpcRefused
@@ -104,16 +104,20 @@ class EvmChain:
     def scan(self, block: BlockRef, watched: Watched) -> BlockScan:
         """All movements of one block to watched addresses, all or nothing. Raises NodeError."""
         name = "0x" + block.hash
-        answer = self._ask("eth_getBlockByHash", name, True)
-        if answer is None:
+        shown = self._ask("eth_getBlockByHash", name, True)
+        if shown is None:
             raise NodeUnavailable(f"{self.network}: the node has no block {name}")
-        whole = read.block(answer)
+        whole = read.block(shown)
         if whole.ref != block:
             raise UnexpectedAnswer(f"got block {whole.ref.hash}, expected {block.hash}")
         answer = self._ask("eth_getBlockReceipts", name) if whole.transactions else []
         if answer is None:
             raise NodeUnavailable(f"{self.network}: the node has no receipts of {name}")
         receipts = read.receipts_of(answer, whole)
+        if self.params.proven:
+            proofs.check_header(shown, block.hash)
+            proofs.check_contents(shown)
+            proofs.check_receipts(shown, answer)
         native = self.params.native
         inflows = [
             *scan.token_inflows(receipts, watched.targets, self._codes),

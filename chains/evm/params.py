@@ -15,13 +15,15 @@ class EvmParams:
     """One EVM network. `native` is the asset code of its gas currency.
 
     `canonical_safes` is False only on development chains, where nobody deployed the Safe contracts
-    at their published addresses.
+    at their published addresses. `proven` is False only for chains whose headers, transactions or
+    receipts have other fields than Ethereum's, so that blocks cannot prove themselves here.
     """
 
     id: str
     chain_id: int
     native: str
     canonical_safes: bool = True
+    proven: bool = True
 
     @property
     def native_asset(self) -> Asset:
@@ -39,7 +41,7 @@ BUILTIN: Mapping[str, EvmParams] = {
 }
 """Networks that need no configuration beyond their name."""
 
-_FIELDS = {"id": str, "chain_id": int, "native": str, "canonical_safes": bool}
+_FIELDS = {"id": str, "chain_id": int, "native": str, "canonical_safes": bool, "proven": bool}
 
 
 def params_from(values: Mapping[str, object]) -> EvmParams:
@@ -60,6 +62,7 @@ def params_from(values: Mapping[str, object]) -> EvmParams:
         chain_id=int(str(values["chain_id"])),
         native=str(values["native"]),
         canonical_safes=bool(values.get("canonical_safes", True)),
+        proven=bool(values.get("proven", True)),
     )
     if not 0 < params.chain_id < 2**63:
         raise CodecError(f"got chain id {params.chain_id}, expected a positive number")

@@ -4,9 +4,8 @@ Only the EIP-712 domain of Safe 1.3.0 and newer is known here. Older ones leave 
 a signature for one chain is good on another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 from chains.errors import CodecError
 from chains.evm import abi
@@ -15,7 +14,6 @@ from chains.evm.addresses import ADDRESS_BYTES, checksum, from_text
 from chains.evm.hashing import keccak256
 from chains.evm.params import BUILTIN
 from chains.evm.safe_contracts import RELEASES
-from chains.evm.transactions import recover, split_signature
 from chains.hd import KeyOrigin
 
 SAFE_TX_TYPEHASH = bytes.fromhex("bb8310d486368db6bd6f849402fdd73ad53d316b5a4b2644ad6efe0f941286d8")
@@ -264,38 +262,6 @@ class SafeVault:
     def address_text(self, index: int) -> str:
         """The EIP-55 text of the Safe's address; `index` can only be 0."""
         return checksum(self.address_at(index))
-
-
-def pack_signatures(digest: bytes, signatures: Sequence[bytes]) -> bytes:
-    """Owners' signatures of `digest` in the order the contract wants: by owner, ascending.
-
-    Raises CodecError when two are by the same owner.
-    """
-    by_owner: dict[bytes, bytes] = {}
-    for signature in signatures:
-        owner = recover(digest, signature)
-        if owner in by_owner:
-            raise CodecError("got two signatures by one owner")
-        _, _, parity = split_signature(signature)
-        by_owner[owner] = signature[:64] + bytes([27 + parity])
-    return b"".join(by_owner[owner] for owner in sorted(by_owner))
-
-
-def recover_owners(digest: bytes, packed: bytes) -> tuple[bytes, ...]:
-    """Who signed `digest`, from packed signatures. Raises CodecError.
-
-    Only plain ECDSA (v 27 or 28) is read: other values mean contract signatures, approved hashes or
-    eth_sign, which need state that an offline machine does not have.
-    """
-    if not packed or len(packed) % 65 or len(packed) > OWNERS_MAX * 65:
-        raise CodecError(f"got {len(packed)} bytes of signatures, expected 65 for each owner")
-    parts = [packed[start : start + 65] for start in range(0, len(packed), 65)]
-    if any(part[64] not in (27, 28) for part in parts):
-        raise CodecError("got a signature that is not plain ECDSA, expected v 27 or 28")
-    owners = tuple(recover(digest, part) for part in parts)
-    if any(left >= right for left, right in pairwise(owners)):
-        raise CodecError("got signatures out of order or repeated, expected owners ascending")
-    return owners
 
 
 def _check_size(data: bytes) -> None:

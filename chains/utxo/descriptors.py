@@ -1,4 +1,4 @@
-"""Vaults as output descriptors (BIP-380 to 383, 389): every script and address of a vault.
+"""Vaults as output descriptors (BIP-380 to 383, 386, 389): every script and address of a vault.
 
 Only templates that we can build, show and sign are known. The checksum is mandatory.
 """
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from chains.errors import CodecError
 from chains.hd import HARDENED, ExtendedKey, KeyOrigin, step_text
-from chains.utxo import addresses, scripts
+from chains.utxo import addresses, scripts, taproot
 from chains.utxo.params import UtxoParams
 
 DESCRIPTOR_CHARS_MAX = 4096
@@ -29,7 +29,7 @@ _INPUT_CHARSET = (
 )
 _CHECKSUM_CHARSET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _CHECKSUM_STEPS = (0xF5DEE51989, 0xA9FDCA3312, 0x1BAB10E32D, 0x3706B1677A, 0x644D626FFD)
-_KEY = re.compile(r"(?P<origin>\[[^\]]*\][1-9A-HJ-NP-Za-km-z]+)/(?P<branches><0;1>)/\*")
+_KEY = re.compile(r"(?P<origin>\[[^\]]*\][1-9A-HJ-NP-Za-km-z]+)/(?:<0;1>/\*|\*\*)")
 _MULTISIG = re.compile(r"sortedmulti\((?P<threshold>[1-9][0-9]?),(?P<keys>[^()]+)\)")
 
 
@@ -66,14 +66,18 @@ class Template(StrEnum):
     SH_MULTI = "sh"
     WSH_MULTI = "wsh"
     SH_WSH_MULTI = "sh(wsh)"
+    TR = "tr"
 
 
-_SINGLE = (Template.PKH, Template.WPKH, Template.SH_WPKH)
+_SINGLE = (Template.PKH, Template.WPKH, Template.SH_WPKH, Template.TR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptKey:
-    """A key inside a script and the path from its master key."""
+    """A key inside a script and the path from its master key.
+
+    33 bytes; in taproot the 32 of the internal key, which has no parity.
+    """
 
     public_key: bytes
     fingerprint: bytes
@@ -82,12 +86,13 @@ class ScriptKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultScript:
-    """All that one index of a vault means. Inner scripts are empty where there are none."""
+    """All that one index of a vault means. Inner parts are empty where there are none."""
 
     script_pubkey: bytes
     redeem_script: bytes
     witness_script: bytes
     keys: tuple[ScriptKey, ...]
+    internal_key: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +129,19 @@ class DescriptorVault:
         )
         if vault.is_segwit and not params.segwit:
             raise DescriptorError(f"got {template}, which {params.id} does not have")
+        if vault.is_taproot and not params.taproot:
+            raise DescriptorError(f"got {template}, which {params.id} does not have")
         return vault
 
     @property
     def is_segwit(self) -> bool:
         """Whether its signatures go into the witness."""
         return self.template not in (Template.PKH, Template.SH_MULTI)
+
+    @property
+    def is_taproot(self) -> bool:
+        """Whether its signatures are BIP-340 and cover the amounts of all inputs."""
+        return self.template is Template.TR
 
     @property
     def text(self) -> str:
@@ -145,20 +157,22 @@ class DescriptorVault:
         """The script at an index of RECEIVE or CHANGE."""
         if branch not in (RECEIVE, CHANGE):
             raise DescriptorError(f"got branch {branch}, expected 0 or 1")
+        points = [parent.child_key(index) for parent in self.branches[branch]]
         keys = tuple(
             ScriptKey(
-                public_key=parent.child_key(index),
+                public_key=point[1:] if self.is_taproot else point,
                 fingerprint=origin.fingerprint,
                 path=(*origin.path, branch, index),
             )
-            for origin, parent in zip(self.keys, self.branches[branch], strict=True)
+            for origin, point in zip(self.keys, points, strict=True)
         )
-        redeem, witness = self._inner([key.public_key for key in keys])
+        redeem, witness = self._inner(points)
         return VaultScript(
-            script_pubkey=self._outer(keys[0].public_key, redeem, witness),
+            script_pubkey=self._outer(points[0], redeem, witness),
             redeem_script=redeem,
             witness_script=witness,
             keys=keys,
+            internal_key=keys[0].public_key if self.is_taproot else b"",
         )
 
     def address_at(self, params: UtxoParams, branch: int, index: int) -> str:
@@ -178,7 +192,7 @@ class DescriptorVault:
     def _inner(self, keys: list[bytes]) -> tuple[bytes, bytes]:
         """Redeem and witness script."""
         match self.template:
-            case Template.PKH | Template.WPKH:
+            case Template.PKH | Template.WPKH | Template.TR:
                 return b"", b""
             case Template.SH_WPKH:
                 return scripts.p2wpkh(scripts.hash160(keys[0])), b""
@@ -197,6 +211,8 @@ class DescriptorVault:
             return scripts.p2wsh(scripts.sha256(witness))
         if self.template is Template.WPKH:
             return scripts.p2wpkh(scripts.hash160(first_key))
+        if self.template is Template.TR:
+            return scripts.witness_program(1, taproot.output_key(first_key[1:]))
         return scripts.p2pkh(scripts.hash160(first_key))
 
 
@@ -272,7 +288,8 @@ def _shape(body: str) -> tuple[Template, int, list[str]]:
             raise DescriptorError(f"got {threshold} of {len(keys)} keys, expected m <= n <= {most}")
         return template, threshold, keys
     raise DescriptorError(
-        "got another descriptor, expected pkh, wpkh, sh(wpkh) or sortedmulti in sh, wsh or sh(wsh)"
+        "got another descriptor, expected pkh, wpkh, sh(wpkh), tr(key)"
+        " or sortedmulti in sh, wsh or sh(wsh)"
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from chains.utxo.descriptors import Template
 from chains.utxo.sources import ScriptSource
+from chains.utxo.taproot import SIGNATURE_BYTES
 from chains.utxo.transactions import compact_size
 
 SIGNATURE_BYTES_MAX = 72
@@ -60,6 +61,8 @@ def _unlocking_bytes(vault: ScriptSource) -> tuple[int, int]:
             return 0, 1 + single
         case Template.SH_WPKH:
             return 23, 1 + single
+        case Template.TR:
+            return 0, 2 + SIGNATURE_BYTES
         case Template.SH_MULTI:
             return signatures + _push_bytes(script) + script, 1
     witness = 1 + signatures + len(compact_size(script)) + script

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chains.types import OutPoint
-from chains.utxo import scripts, transactions
+from chains.utxo import scripts, taproot, transactions
 from chains.utxo.descriptors import ScriptKey
 from chains.utxo.psbt_fields import (
     GLOBAL_FIELDS,
@@ -18,14 +18,15 @@ from chains.utxo.psbt_fields import (
     PsbtScriptMismatch,
     PsbtSighash,
     PsbtTooLarge,
-    PsbtUnknownVersion,
     PsbtUnproven,
     check_map,
     read_map,
     read_witness,
+    split_leaves,
     write_map,
 )
-from chains.utxo.scripts import ScriptKind, sha256d
+from chains.utxo.psbt_versions import constructed, counts, unsigned, version_of
+from chains.utxo.scripts import ScriptKind, sha256, sha256d
 from chains.utxo.transactions import Reader, Transaction, TxInput, TxOutput
 
 MAGIC = b"psbt\xff"
@@ -42,12 +43,18 @@ OUTPUTS_MAX = 1000
 SIGHASH_ALL = 1
 """The only signature type: it covers every input and every output."""
 
-_TAPROOT_FIELDS = frozenset(range(0x13, 0x19))
+SIGHASH_DEFAULT = 0
+"""Taproot's way to say ALL in no byte (BIP-341)."""
+
+_SCRIPT_PATH_FIELDS = frozenset((0x14, 0x15, 0x18))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PsbtInput:
-    """An input and what is claimed about it. Absent scripts are empty."""
+    """An input and what is claimed about it. Absent scripts and keys are empty.
+
+    `derivations` are of both kinds, plain and taproot; `has_leaves` tells of taproot scripts.
+    """
 
     outpoint: OutPoint
     sequence: int
@@ -60,7 +67,9 @@ class PsbtInput:
     derivations: tuple[ScriptKey, ...]
     final_script_sig: bytes | None
     final_witness: tuple[bytes, ...] | None
-    is_taproot: bool
+    internal_key: bytes
+    key_signature: bytes
+    has_leaves: bool
     pairs: Mapping[bytes, bytes]
 
     @property
@@ -71,24 +80,30 @@ class PsbtInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PsbtOutput:
-    """An output and what is claimed about it. Absent scripts are empty."""
+    """An output and what is claimed about it. Absent scripts and keys are empty."""
 
     sats: int
     script: bytes
     redeem_script: bytes
     witness_script: bytes
     derivations: tuple[ScriptKey, ...]
+    internal_key: bytes
+    has_leaves: bool
     pairs: Mapping[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Psbt:
-    """A parsed PSBT; `tx` is the transaction without signatures."""
+    """A parsed PSBT; `tx` is the transaction without signatures.
+
+    `all_taproot` is what is claimed of the outputs spent, where no previous transaction proves it.
+    """
 
     version: int
     tx: Transaction
     inputs: tuple[PsbtInput, ...]
     outputs: tuple[PsbtOutput, ...]
+    all_taproot: bool
     pairs: Mapping[bytes, bytes]
 
     @classmethod
@@ -101,10 +116,10 @@ class Psbt:
         reader = Reader(raw)
         reader.at = len(MAGIC)
         pairs = read_map(reader)
-        version = _version(pairs)
+        version = version_of(pairs)
         check_map(pairs, GLOBAL_FIELDS, version)
         _check_xpubs(pairs)
-        count_in, count_out = _counts(pairs, version)
+        count_in, count_out = counts(pairs, version)
         if count_in > INPUTS_MAX or count_out > OUTPUTS_MAX:
             raise PsbtTooLarge(f"got {count_in} inputs and {count_out} outputs, expected fewer")
         maps_in = [read_map(reader) for _ in range(count_in)]
@@ -113,11 +128,14 @@ class Psbt:
         for known, maps in ((INPUT_FIELDS, maps_in), (OUTPUT_FIELDS, maps_out)):
             for one in maps:
                 check_map(one, known, version)
-        tx = _unsigned(pairs) if version == 0 else _constructed(pairs, maps_in, maps_out)
+        tx = unsigned(pairs) if version == 0 else constructed(pairs, maps_in, maps_out)
+        inputs = tuple(_input(*both) for both in zip(tx.inputs, maps_in, strict=True))
+        spent = [one.previous_output or one.witness_utxo for one in inputs]
         return cls(
             version=version,
             tx=tx,
-            inputs=tuple(_input(*both) for both in zip(tx.inputs, maps_in, strict=True)),
+            inputs=inputs,
+            all_taproot=all(one is not None and _is_taproot(one) for one in spent),
             outputs=tuple(_output(*both) for both in zip(tx.outputs, maps_out, strict=True)),
             pairs=pairs,
         )
@@ -130,8 +148,14 @@ class Psbt:
         return MAGIC + b"".join(write_map(pairs) for pairs in maps)
 
     def spent_output(self, index: int) -> TxOutput:
-        """The output an input spends, proven by its previous transaction. Raises PsbtUnproven."""
+        """The output an input spends, proven. Raises PsbtUnproven.
+
+        The previous transaction proves it. Where every input is taproot a claim is enough: each
+        signature covers all amounts and scripts (BIP-341), so none is good for a false claim.
+        """
         one = self.inputs[index]
+        if one.previous_output is None and one.witness_utxo is not None and self.all_taproot:
+            return one.witness_utxo
         if one.previous_output is None:
             raise PsbtUnproven(f"input {index} has no previous transaction to prove its amount")
         if one.witness_utxo not in (None, one.previous_output):
@@ -145,9 +169,9 @@ class Psbt:
 
 
 class Sighasher:
-    """The digests of one PSBT's inputs; what they share is hashed once (BIP-143)."""
+    """The digests of one PSBT's inputs; what they share is hashed once (BIP-143, BIP-341)."""
 
-    __slots__ = ("_outputs", "_prevouts", "_psbt", "_sequences")
+    __slots__ = ("_outputs", "_prevouts", "_psbt", "_sequences", "_spent")
 
     def __init__(self, psbt: Psbt) -> None:
         self._psbt = psbt
@@ -155,36 +179,77 @@ class Sighasher:
         outpoints = [transactions.outpoint_bytes(one.txid, one.vout) for one in inputs]
         sequences = [one.sequence.to_bytes(4, "little") for one in inputs]
         outputs = [transactions.serialize_output(output) for output in psbt.tx.outputs]
-        self._prevouts = sha256d(b"".join(outpoints))
-        self._sequences = sha256d(b"".join(sequences))
-        self._outputs = sha256d(b"".join(outputs))
+        self._prevouts = sha256(b"".join(outpoints))
+        self._sequences = sha256(b"".join(sequences))
+        self._outputs = sha256(b"".join(outputs))
+        self._spent = b""
 
     def digest(self, index: int) -> bytes:
-        """The 32 bytes that a signature over input `index` signs, type ALL.
+        """The 32 bytes that a signature over input `index` signs, of type ALL or DEFAULT.
 
         Raises PsbtUnproven, PsbtScriptMismatch or PsbtSighash.
         """
         psbt, one = self._psbt, self._psbt.inputs[index]
+        spent = psbt.spent_output(index)
+        if _is_taproot(spent):
+            return self._taproot_digest(index)
         if one.sighash_type not in (None, SIGHASH_ALL):
             raise PsbtSighash(f"got signature type {one.sighash_type}, expected ALL or none")
-        spent = psbt.spent_output(index)
         code, is_segwit = script_code(one, spent.script)
         if not is_segwit:
-            return _legacy_digest(psbt.tx, index, code)
+            return sha256d(legacy_message(psbt.tx, index, code) + SIGHASH_ALL.to_bytes(4, "little"))
         tx_input = psbt.tx.inputs[index]
         return sha256d(
             psbt.tx.version.to_bytes(4, "little", signed=True)
-            + self._prevouts
-            + self._sequences
+            + sha256(self._prevouts)
+            + sha256(self._sequences)
             + transactions.outpoint_bytes(tx_input.txid, tx_input.vout)
             + transactions.compact_size(len(code))
             + code
             + spent.sats.to_bytes(8, "little")
             + tx_input.sequence.to_bytes(4, "little")
-            + self._outputs
+            + sha256(self._outputs)
             + psbt.tx.locktime.to_bytes(4, "little")
             + SIGHASH_ALL.to_bytes(4, "little")
         )
+
+    def _taproot_digest(self, index: int) -> bytes:
+        """The key path digest of BIP-341: epoch 0, no annex, every input and every output."""
+        psbt, one = self._psbt, self._psbt.inputs[index]
+        sighash_type = taproot_type(one)
+        _refuse_extra(one.redeem_script or one.witness_script)
+        return taproot.tagged_hash(
+            "TapSighash",
+            bytes((0, sighash_type))
+            + psbt.tx.version.to_bytes(4, "little", signed=True)
+            + psbt.tx.locktime.to_bytes(4, "little")
+            + self._prevouts
+            + self._amounts_and_scripts()
+            + self._sequences
+            + self._outputs
+            + bytes(1)
+            + index.to_bytes(4, "little"),
+        )
+
+    def _amounts_and_scripts(self) -> bytes:
+        if not self._spent:
+            spent = [self._psbt.spent_output(at) for at in range(len(self._psbt.inputs))]
+            amounts = b"".join(output.sats.to_bytes(8, "little") for output in spent)
+            blobs = [transactions.compact_size(len(one.script)) + one.script for one in spent]
+            self._spent = sha256(amounts) + sha256(b"".join(blobs))
+        return self._spent
+
+
+def _is_taproot(output: TxOutput) -> bool:
+    return scripts.kind_of(output.script) is ScriptKind.P2TR
+
+
+def taproot_type(one: PsbtInput) -> int:
+    """DEFAULT or ALL, as a taproot input asks for. Raises PsbtSighash for any other type."""
+    asked = SIGHASH_DEFAULT if one.sighash_type is None else one.sighash_type
+    if asked not in (SIGHASH_DEFAULT, SIGHASH_ALL):
+        raise PsbtSighash(f"got signature type {asked}, expected DEFAULT or ALL")
+    return asked
 
 
 def sighash(psbt: Psbt, index: int) -> bytes:
@@ -225,7 +290,8 @@ def _refuse_extra(script: bytes) -> None:
         raise PsbtScriptMismatch("got an inner script where the output has none")
 
 
-def _legacy_digest(tx: Transaction, index: int, code: bytes) -> bytes:
+def legacy_message(tx: Transaction, index: int, code: bytes) -> bytes:
+    """What is hashed for an input that is not segwit, without the four bytes of the type."""
     inputs = tuple(
         TxInput(
             txid=one.txid,
@@ -236,14 +302,7 @@ def _legacy_digest(tx: Transaction, index: int, code: bytes) -> bytes:
         for at, one in enumerate(tx.inputs)
     )
     bare = Transaction(version=tx.version, inputs=inputs, outputs=tx.outputs, locktime=tx.locktime)
-    return sha256d(bare.serialize() + SIGHASH_ALL.to_bytes(4, "little"))
-
-
-def _version(pairs: Mapping[bytes, bytes]) -> int:
-    version = int.from_bytes(pairs.get(b"\xfb", bytes(4)), "little")
-    if version not in (0, 2):
-        raise PsbtUnknownVersion(f"got PSBT version {version}, expected 0 or 2")
-    return version
+    return bare.serialize()
 
 
 def _check_xpubs(pairs: Mapping[bytes, bytes]) -> None:
@@ -253,83 +312,23 @@ def _check_xpubs(pairs: Mapping[bytes, bytes]) -> None:
             raise PsbtError("got an extended key whose path has another length than its depth")
 
 
-def _counts(pairs: Mapping[bytes, bytes], version: int) -> tuple[int, int]:
-    if version == 0:
-        tx = _unsigned(pairs)
-        return len(tx.inputs), len(tx.outputs)
-    counts = []
-    for key in (b"\x04", b"\x05"):
-        reader = Reader(pairs.get(key, b""))
-        counts.append(reader.compact())
-        reader.done()
-    return counts[0], counts[1]
-
-
-def _unsigned(pairs: Mapping[bytes, bytes]) -> Transaction:
-    raw = pairs.get(b"\x00")
-    if raw is None:
-        raise PsbtError("got no unsigned transaction, expected one in version 0")
-    tx = transactions.parse(raw, witness=False)
-    if any(one.script_sig for one in tx.inputs):
-        raise PsbtError("got signatures in the unsigned transaction")
-    return tx
-
-
-def _constructed(
-    pairs: Mapping[bytes, bytes],
-    maps_in: list[dict[bytes, bytes]],
-    maps_out: list[dict[bytes, bytes]],
-) -> Transaction:
-    """The transaction that a version 2 PSBT spells out (BIP-370)."""
-    if b"\x02" not in pairs or pairs.get(b"\x06", b"\x00") != b"\x00":
-        raise PsbtError("got no transaction version, or flags that leave the transaction open")
-    if any(b"\x0e" not in one or b"\x0f" not in one for one in maps_in):
-        raise PsbtError("got an input without its outpoint")
-    if any(b"\x03" not in one or b"\x04" not in one for one in maps_out):
-        raise PsbtError("got an output without amount or script")
-    inputs = tuple(
-        TxInput(
-            txid=one[b"\x0e"][::-1].hex(),
-            vout=int.from_bytes(one[b"\x0f"], "little"),
-            sequence=int.from_bytes(one.get(b"\x10", b"\xff\xff\xff\xff"), "little"),
-        )
-        for one in maps_in
-    )
-    outputs = tuple(
-        TxOutput(sats=int.from_bytes(one[b"\x03"], "little"), script=one[b"\x04"])
-        for one in maps_out
-    )
-    return Transaction(
-        version=int.from_bytes(pairs[b"\x02"], "little", signed=True),
-        inputs=inputs,
-        outputs=outputs,
-        locktime=_locktime(pairs, maps_in),
-    )
-
-
-def _locktime(pairs: Mapping[bytes, bytes], maps_in: list[dict[bytes, bytes]]) -> int:
-    """The one lock time that satisfies every input (BIP-370), heights before times."""
-    bound = [one for one in maps_in if b"\x11" in one or b"\x12" in one]
-    if not bound:
-        return int.from_bytes(pairs.get(b"\x03", bytes(4)), "little")
-    for key in (b"\x12", b"\x11"):
-        if all(key in one for one in bound):
-            return max(int.from_bytes(one[key], "little") for one in bound)
-    raise PsbtError("got inputs whose lock times cannot hold together")
-
-
-def _derivations(pairs: Mapping[bytes, bytes], field: int) -> tuple[ScriptKey, ...]:
+def _derivations(pairs: Mapping[bytes, bytes], plain: int, tap: int) -> tuple[ScriptKey, ...]:
+    origins = [(key[1:], value) for key, value in pairs.items() if key[0] == plain]
+    origins += [(key[1:], split_leaves(pairs[key])[1]) for key in pairs if key[0] == tap]
     return tuple(
         ScriptKey(
-            public_key=key[1:],
+            public_key=public_key,
             fingerprint=value[:4],
             path=tuple(
                 int.from_bytes(value[at : at + 4], "little") for at in range(4, len(value), 4)
             ),
         )
-        for key, value in pairs.items()
-        if key[0] == field
+        for public_key, value in origins
     )
+
+
+def _names_leaves(pairs: Mapping[bytes, bytes], tap: int) -> bool:
+    return any(split_leaves(value)[0] for key, value in pairs.items() if key[0] == tap)
 
 
 def _input(tx_input: TxInput, pairs: Mapping[bytes, bytes]) -> PsbtInput:
@@ -344,10 +343,13 @@ def _input(tx_input: TxInput, pairs: Mapping[bytes, bytes]) -> PsbtInput:
         sighash_type=int.from_bytes(sighash_type, "little") if sighash_type else None,
         redeem_script=pairs.get(b"\x04", b""),
         witness_script=pairs.get(b"\x05", b""),
-        derivations=_derivations(pairs, 0x06),
+        derivations=_derivations(pairs, 0x06, 0x16),
         final_script_sig=pairs.get(b"\x07"),
         final_witness=read_witness(final_witness) if final_witness is not None else None,
-        is_taproot=any(key[0] in _TAPROOT_FIELDS for key in pairs),
+        internal_key=pairs.get(b"\x17", b""),
+        key_signature=pairs.get(b"\x13", b""),
+        has_leaves=any(key[0] in _SCRIPT_PATH_FIELDS for key in pairs)
+        or _names_leaves(pairs, 0x16),
         pairs=pairs,
     )
 
@@ -369,6 +371,8 @@ def _output(tx_output: TxOutput, pairs: Mapping[bytes, bytes]) -> PsbtOutput:
         script=tx_output.script,
         redeem_script=pairs.get(b"\x00", b""),
         witness_script=pairs.get(b"\x01", b""),
-        derivations=_derivations(pairs, 0x02),
+        derivations=_derivations(pairs, 0x02, 0x07),
+        internal_key=pairs.get(b"\x05", b""),
+        has_leaves=b"\x06" in pairs or _names_leaves(pairs, 0x07),
         pairs=pairs,
     )

@@ -38,6 +38,18 @@ class PsbtUnknownVersion(PsbtError):
     code = "psbt.unknown_version"
 
 
+class PsbtModifiable(PsbtError):
+    """A transaction that others may still add to: nobody knows yet what would be signed."""
+
+    code = "psbt.modifiable"
+
+
+class PsbtLockTimes(PsbtError):
+    """Inputs whose required lock times no transaction can have together."""
+
+    code = "psbt.lock_times"
+
+
 class PsbtUnproven(PsbtError):
     """An input amount without the previous transaction that proves it."""
 
@@ -51,7 +63,10 @@ class PsbtScriptMismatch(PsbtError):
 
 
 class PsbtSighash(PsbtError):
-    """A signature type other than ALL, which would leave parts of the transaction open."""
+    """A signature type other than ALL, which would leave parts of the transaction open.
+
+    Taproot's DEFAULT is ALL without the byte that says so.
+    """
 
     code = "psbt.sighash"
 
@@ -92,9 +107,14 @@ def _path(value: bytes) -> bool:
 
 
 def _tap_path(value: bytes) -> bool:
+    return _path(split_leaves(value)[1])
+
+
+def split_leaves(value: bytes) -> tuple[bytes, bytes]:
+    """Leaf hashes and origin of a taproot key (BIP-371). Raises TransactionError."""
     reader = Reader(value)
-    reader.take(32 * reader.count(32))
-    return _path(value[reader.at :])
+    leaves = reader.take(32 * reader.count(32))
+    return leaves, value[reader.at :]
 
 
 def _tap_tree(value: bytes) -> bool:

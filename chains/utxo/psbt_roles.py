@@ -1,15 +1,23 @@
 """What the online side does with a PSBT: create and update, combine signatures, finalize."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from coincurve import PublicKey
 
 from chains.errors import InvariantError, invariant
-from chains.utxo import psbt_fields, scripts, transactions
+from chains.utxo import psbt_fields, scripts, taproot, transactions
 from chains.utxo.coins import Coin, OwnPlace, Payout
 from chains.utxo.descriptors import ScriptKey, VaultScript
-from chains.utxo.psbt import MAGIC, SIGHASH_ALL, Psbt, PsbtInput, Sighasher, script_code
+from chains.utxo.psbt import (
+    MAGIC,
+    SIGHASH_ALL,
+    Psbt,
+    PsbtInput,
+    Sighasher,
+    script_code,
+    taproot_type,
+)
 from chains.utxo.psbt_fields import PsbtBadSignature, PsbtIncomplete, PsbtUnproven
 from chains.utxo.scripts import ScriptKind
 from chains.utxo.sources import ScriptSource
@@ -20,7 +28,7 @@ SEQUENCE = 0xFFFFFFFD
 
 
 class Signature(Protocol):
-    """A signature over one input: DER and the type byte, by a compressed key."""
+    """A signature over one input: DER and the type byte, or BIP-340 by a taproot output key."""
 
     @property
     def index(self) -> int:
@@ -29,12 +37,12 @@ class Signature(Protocol):
 
     @property
     def public_key(self) -> bytes:
-        """33 bytes."""
+        """33 bytes; of a taproot output the 32 in its script."""
         ...
 
     @property
     def signature(self) -> bytes:
-        """DER and 0x01."""
+        """DER and 0x01; on taproot 64 bytes, and 0x01 if the input asks for ALL."""
         ...
 
 
@@ -61,7 +69,7 @@ def build(
     head = _head(tx, psbt_version)
     maps = [_input_map(coin, vaults, psbt_version) for coin in coins]
     maps += [_output_map(output, vaults, psbt_version) for output in outputs]
-    return MAGIC + b"".join(psbt_fields.write_map(pairs) for pairs in (head, *maps))
+    return _joined([head, *maps])
 
 
 def add_signatures(raw: bytes, signatures: Iterable[Signature]) -> bytes:
@@ -76,7 +84,8 @@ def add_signatures(raw: bytes, signatures: Iterable[Signature]) -> bytes:
         if not 0 <= one.index < len(maps):
             raise PsbtBadSignature(f"got a signature for input {one.index}, which does not exist")
         _verify(psbt, sighasher, one.index, one.public_key, one.signature)
-        maps[one.index][b"\x02" + one.public_key] = one.signature
+        is_taproot = len(one.public_key) == taproot.XONLY_BYTES
+        maps[one.index][b"\x13" if is_taproot else b"\x02" + one.public_key] = one.signature
     ordered = [dict(sorted(pairs.items())) for pairs in maps]
     parts = [psbt.pairs, *ordered]
     parts += [output.pairs for output in psbt.outputs]
@@ -97,7 +106,10 @@ def finalize(raw: bytes) -> bytes:
         else:
             for public_key, signature in one.partial_sigs:
                 _verify(psbt, sighasher, index, public_key, signature)
-            script_sig, witness = _unlock(index, one, psbt.spent_output(index).script)
+            script = psbt.spent_output(index).script
+            if one.key_signature:
+                _verify(psbt, sighasher, index, script[2:], one.key_signature)
+            script_sig, witness = _unlock(index, one, script)
         inputs.append(
             TxInput(
                 txid=one.outpoint.txid,
@@ -115,11 +127,55 @@ def finalize(raw: bytes) -> bytes:
     ).serialize()
 
 
+def converted(raw: bytes, version: int) -> bytes:
+    """The PSBT in version 0 or 2 (BIP-370); signatures and every other field stay.
+
+    What binds lock times of single inputs is lost in version 0, which has the result alone.
+    """
+    psbt = Psbt.parse(raw)
+    if psbt.version == version:
+        return raw
+    kept_in = [_without(one.pairs, range(0x0E, 0x13)) for one in psbt.inputs]
+    kept_out = [_without(one.pairs, range(0x03, 0x05)) for one in psbt.outputs]
+    if version == 2:
+        kept_in = [
+            {**pairs, **_outpoint_fields(one)}
+            for pairs, one in zip(kept_in, psbt.tx.inputs, strict=True)
+        ]
+        kept_out = [
+            {**pairs, **_amount_fields(one.sats, one.script)}
+            for pairs, one in zip(kept_out, psbt.tx.outputs, strict=True)
+        ]
+    head = _without(psbt.pairs, (0x00, *range(0x02, 0x07), 0xFB)) | _head(psbt.tx, version)
+    return _joined([head, *kept_in, *kept_out])
+
+
+def _joined(maps: Iterable[Mapping[bytes, bytes]]) -> bytes:
+    ordered = [dict(sorted(pairs.items())) for pairs in maps]
+    return MAGIC + b"".join(psbt_fields.write_map(pairs) for pairs in ordered)
+
+
+def _without(pairs: Mapping[bytes, bytes], fields: Container[int]) -> dict[bytes, bytes]:
+    return {key: value for key, value in pairs.items() if key[0] not in fields}
+
+
+def _outpoint_fields(one: TxInput) -> dict[bytes, bytes]:
+    return {
+        b"\x0e": bytes.fromhex(one.txid)[::-1],
+        b"\x0f": one.vout.to_bytes(4, "little"),
+        b"\x10": one.sequence.to_bytes(4, "little"),
+    }
+
+
+def _amount_fields(sats: int, script: bytes) -> dict[bytes, bytes]:
+    return {b"\x03": sats.to_bytes(8, "little"), b"\x04": script}
+
+
 def _head(tx: Transaction, version: int) -> dict[bytes, bytes]:
     if version == 0:
         return {b"\x00": tx.serialize(witness=False)}
     return {
-        b"\x02": tx.version.to_bytes(4, "little"),
+        b"\x02": tx.version.to_bytes(4, "little", signed=True),
         b"\x03": tx.locktime.to_bytes(4, "little"),
         b"\x04": transactions.compact_size(len(tx.inputs)),
         b"\x05": transactions.compact_size(len(tx.outputs)),
@@ -146,12 +202,15 @@ def _input_map(coin: Coin, vaults: Mapping[str, ScriptSource], version: int) -> 
     pairs = {b"\x00": previous.serialize(witness=False)}
     if vaults[coin.place.source].is_segwit:
         pairs[b"\x01"] = transactions.serialize_output(output)
-    pairs[b"\x03"] = SIGHASH_ALL.to_bytes(4, "little")
-    pairs |= _script_fields(script, 0x04, 0x05, 0x06)
+    if script.internal_key:
+        pairs |= _taproot_fields(script, 0x16, 0x17)
+    else:
+        pairs[b"\x03"] = SIGHASH_ALL.to_bytes(4, "little")
+        pairs |= _script_fields(script, 0x04, 0x05, 0x06)
     if version == 2:
-        pairs[b"\x0e"] = bytes.fromhex(coin.outpoint.txid)[::-1]
-        pairs[b"\x0f"] = vout.to_bytes(4, "little")
-        pairs[b"\x10"] = SEQUENCE.to_bytes(4, "little")
+        pairs |= _outpoint_fields(
+            TxInput(txid=coin.outpoint.txid, vout=coin.outpoint.vout, sequence=SEQUENCE)
+        )
     return pairs
 
 
@@ -162,10 +221,12 @@ def _output_map(
     if output.place is not None:
         script = _place(vaults, output.place)
         invariant(script.script_pubkey == output.script, "an own output must be its vault's script")
-        pairs = _script_fields(script, 0x00, 0x01, 0x02)
+        if script.internal_key:
+            pairs = _taproot_fields(script, 0x07, 0x05)
+        else:
+            pairs = _script_fields(script, 0x00, 0x01, 0x02)
     if version == 2:
-        pairs[b"\x03"] = output.sats.to_bytes(8, "little")
-        pairs[b"\x04"] = output.script
+        pairs |= _amount_fields(output.sats, output.script)
     return pairs
 
 
@@ -175,8 +236,15 @@ def _script_fields(script: VaultScript, redeem: int, witness: int, keys: int) ->
         pairs[bytes((redeem,))] = script.redeem_script
     if script.witness_script:
         pairs[bytes((witness,))] = script.witness_script
-    for key in sorted(script.keys, key=lambda one: one.public_key):
+    for key in script.keys:
         pairs[bytes((keys,)) + key.public_key] = _origin(key)
+    return pairs
+
+
+def _taproot_fields(script: VaultScript, origins: int, internal: int) -> dict[bytes, bytes]:
+    """The internal key and its origin, in no leaf (BIP-371)."""
+    pairs = {bytes((origins,)) + key.public_key: b"\x00" + _origin(key) for key in script.keys}
+    pairs[bytes((internal,))] = script.internal_key
     return pairs
 
 
@@ -187,6 +255,9 @@ def _origin(key: ScriptKey) -> bytes:
 def _verify(
     psbt: Psbt, sighasher: Sighasher, index: int, public_key: bytes, signature: bytes
 ) -> None:
+    if len(public_key) == taproot.XONLY_BYTES:
+        _verify_taproot(psbt, sighasher, index, public_key, signature)
+        return
     if signature[-1:] != bytes((SIGHASH_ALL,)):
         raise PsbtBadSignature(f"input {index}: got another signature type, expected ALL")
     if public_key not in _keys(psbt.inputs[index], psbt.spent_output(index).script, public_key):
@@ -200,6 +271,20 @@ def _verify(
         raise PsbtBadSignature(f"input {index}: the signature does not verify")
 
 
+def _verify_taproot(
+    psbt: Psbt, sighasher: Sighasher, index: int, output_key: bytes, signature: bytes
+) -> None:
+    if psbt.spent_output(index).script != scripts.witness_program(1, output_key):
+        raise PsbtBadSignature(f"input {index}: got a key that is not in the script")
+    sighash_type = taproot_type(psbt.inputs[index])
+    ending = bytes((sighash_type,)) if sighash_type else b""
+    if signature[taproot.SIGNATURE_BYTES :] != ending:
+        raise PsbtBadSignature(f"input {index}: got another signature type than the input asks for")
+    bare = signature[: taproot.SIGNATURE_BYTES]
+    if not taproot.verify(output_key, sighasher.digest(index), bare):
+        raise PsbtBadSignature(f"input {index}: the signature does not verify")
+
+
 def _keys(one: PsbtInput, spent_script: bytes, candidate: bytes) -> tuple[bytes, ...]:
     """The keys that may sign an input; for a single key, `candidate` if it is the one."""
     code, _ = script_code(one, spent_script)
@@ -210,6 +295,10 @@ def _keys(one: PsbtInput, spent_script: bytes, candidate: bytes) -> tuple[bytes,
 
 def _unlock(index: int, one: PsbtInput, spent_script: bytes) -> tuple[bytes, tuple[bytes, ...]]:
     """Script signature and witness of an input whose signatures were verified."""
+    if scripts.kind_of(spent_script) is ScriptKind.P2TR:
+        if not one.key_signature:
+            raise PsbtIncomplete(f"input {index}: got no signature, expected one of its key")
+        return b"", (one.key_signature,)
     code, is_segwit = script_code(one, spent_script)
     signatures = dict(one.partial_sigs)
     if scripts.kind_of(code) is ScriptKind.P2PKH:

@@ -1,7 +1,9 @@
-"""Which coins to spend: pure, deterministic, by effective value.
+"""Which coins to spend: pure, deterministic from a seed, by effective value and least waste.
 
-First a bounded search for coins that need no change output; if none fit, largest first. Largest
-first also takes the fewest inputs, so when it fails nothing would have succeeded.
+Every strategy proposes; each proposal is also tried with small coins added while block space is
+cheap, and the plan that wastes least is taken. Waste (Bitcoin Core's metric): what the inputs cost
+now above the long-term feerate, plus the change's output now and its spending later, or without
+change what is given away.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,9 +13,7 @@ from chains.errors import ChainError
 from chains.utxo import fees
 from chains.utxo.coins import Coin, Payout
 from chains.utxo.sources import ScriptSource
-
-SEARCH_STEPS_MAX = 20_000
-"""Steps of the search without change; about 20 ms."""
+from chains.utxo.strategies import STRATEGIES, Candidate, Choice, Goal
 
 INPUTS_MAX = 400
 """Inputs of one payment; a standard transaction (100,000 vbytes) holds many more."""
@@ -60,14 +60,19 @@ class SpendPlan:
     change_units: int
     fee_sats: int
     vsize: int
+    waste_sats: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Valued:
-    """A coin and what it is worth after paying for its own input."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """What block space costs: now, and in the long run (sats per 1000 vbytes).
 
-    value: int
-    coin: Coin
+    Up to `consolidate_max` small coins are added to a payment while now is the cheaper time.
+    """
+
+    feerate: int
+    feerate_long_term: int
+    consolidate_max: int = 0
 
 
 def plan_spend(
@@ -76,11 +81,12 @@ def plan_spend(
     payouts: Sequence[Payout],
     change: Payout,
     vaults: Mapping[str, ScriptSource],
-    feerate: int,
+    market: Market,
     dust_sats: int,
+    seed: bytes = b"",
     inputs_max: int = INPUTS_MAX,
 ) -> SpendPlan:
-    """Coins and change for `payouts` at `feerate` (sats per 1000 vbytes).
+    """The least wasteful coins and change for `payouts`; the same seed gives the same plan.
 
     `change` says where change goes; its amount is ignored. Raises SelectionError.
     """
@@ -89,95 +95,92 @@ def plan_spend(
             raise DustPayout(f"got a payout of {payout.sats}, expected at least {dust_sats}")
     inputs_max = min(inputs_max, INPUTS_MAX)
     weights = {name: fees.input_weight(vault) for name, vault in vaults.items()}
-    usable = _usable(coins, weights, feerate)
-    weight = sum(fees.output_weight(payout.script) for payout in payouts)
-    weight += fees.frame_weight(inputs_max, len(payouts) + 1)
-    paid = sum(payout.sats for payout in payouts)
-    target = paid + fees.fee_sats(fees.vbytes(weight), feerate)
-    change_weight = fees.output_weight(change.script)
-    change_fee = fees.fee_sats(fees.vbytes(change_weight), feerate)
-    chosen = _exact(usable, target, change_fee + dust_sats, inputs_max)
-    if chosen is None:
-        chosen = _largest_first(usable, target, change_fee + dust_sats, inputs_max)
-    weight += sum(weights[coin.place.source] for coin in chosen)
-    left = sum(coin.sats for coin in chosen) - paid
-    with_change = fees.vbytes(weight + change_weight)
-    change_sats = left - fees.fee_sats(with_change, feerate)
-    if change_sats < dust_sats:
-        return SpendPlan(
-            coins=chosen,
-            outputs=tuple(payouts),
-            change_units=0,
-            fee_sats=left,
-            vsize=fees.vbytes(weight),
-        )
-    return SpendPlan(
-        coins=chosen,
-        outputs=(*payouts, replace(change, sats=change_sats)),
-        change_units=change_sats,
-        fee_sats=left - change_sats,
-        vsize=with_change,
-    )
+    pool = _candidates(coins, weights, market)
+    spending = _Spending(payouts, change, weights, market, dust_sats, inputs_max)
+    goal = spending.goal
+    proposals = [found for way in STRATEGIES if (found := way(pool, goal, seed)) is not None]
+    if not proposals:
+        whole = sum(one.value for one in pool)
+        if whole >= goal.target:
+            raise TooManyInputs(f"got {len(pool)} small coins, expected at most {inputs_max}")
+        raise InsufficientFunds(needed_sats=goal.target, usable_sats=max(whole, 0))
+    plans = [spending.plan(choice) for choice in proposals]
+    if market.feerate < market.feerate_long_term:
+        plans += [spending.plan(spending.widened(choice, pool)) for choice in proposals]
+    return min(plans, key=lambda plan: (plan.waste_sats, len(plan.coins)))
 
 
-def _usable(coins: Sequence[Coin], weights: Mapping[str, int], feerate: int) -> list[_Valued]:
+def _candidates(
+    coins: Sequence[Coin], weights: Mapping[str, int], market: Market
+) -> list[Candidate]:
     """Coins worth more than their own input, the most valuable first, in one fixed order."""
-    valued = [
-        _Valued(coin.sats - fees.fee_sats(fees.vbytes(weights[coin.place.source]), feerate), coin)
-        for coin in coins
-    ]
-    worth = [one for one in valued if one.value > 0]
-    return sorted(worth, key=lambda one: (-one.value, one.coin.outpoint))
+    found = []
+    for coin in coins:
+        vsize = fees.vbytes(weights[coin.place.source])
+        now = fees.fee_sats(vsize, market.feerate)
+        later = fees.fee_sats(vsize, market.feerate_long_term)
+        if coin.sats > now:
+            found.append(Candidate(value=coin.sats - now, waste=now - later, coin=coin))
+    return sorted(found, key=lambda one: (-one.value, one.coin.outpoint))
 
 
-def _exact(
-    usable: Sequence[_Valued], target: int, slack: int, inputs_max: int
-) -> tuple[Coin, ...] | None:
-    """Coins worth `target` to `target + slack` together: what is over costs less than change.
+class _Spending:
+    """One set of payouts at one price; turns chosen coins into a plan."""
 
-    Depth-first, taking a coin before leaving it, and never below what is still reachable.
-    """
-    reachable = [0]
-    for one in reversed(usable):
-        reachable.append(reachable[-1] + one.value)
-    reachable.reverse()
-    picked: list[int] = []
-    value, at = 0, 0
-    for _ in range(SEARCH_STEPS_MAX):
-        if target <= value < target + slack:
-            return tuple(usable[index].coin for index in picked)
-        hopeless = value >= target or value + reachable[at] < target
-        if hopeless or len(picked) == inputs_max or at == len(usable):
-            if not picked:
-                return None
-            at = picked.pop()
-            value -= usable[at].value
-            # A coin of equal worth would only repeat the branch just left.
-            left = usable[at].value
-            at += 1
-            while at < len(usable) and usable[at].value == left:
-                at += 1
-        else:
-            picked.append(at)
-            value += usable[at].value
-            at += 1
-    return None
+    def __init__(
+        self,
+        payouts: Sequence[Payout],
+        change: Payout,
+        weights: Mapping[str, int],
+        market: Market,
+        dust_sats: int,
+        inputs_max: int,
+    ) -> None:
+        self._payouts = tuple(payouts)
+        self._change = change
+        self._weights = weights
+        self._market = market
+        self._dust_sats = dust_sats
+        self._paid = sum(payout.sats for payout in payouts)
+        self._weight = sum(fees.output_weight(payout.script) for payout in payouts)
+        self._weight += fees.frame_weight(inputs_max, len(payouts) + 1)
+        self._change_weight = fees.output_weight(change.script)
+        target = self._paid + fees.fee_sats(fees.vbytes(self._weight), market.feerate)
+        change_fee = fees.fee_sats(fees.vbytes(self._change_weight), market.feerate)
+        later = fees.vbytes(max(weights.values(), default=0))
+        self._change_cost = change_fee + fees.fee_sats(later, market.feerate_long_term)
+        self.goal = Goal(target=target, slack=change_fee + dust_sats, inputs_max=inputs_max)
 
+    def plan(self, choice: Choice) -> SpendPlan:
+        """The transaction that spends these coins, with change unless it would be dust."""
+        coins = tuple(one.coin for one in choice)
+        waste = sum(one.waste for one in choice)
+        weight = self._weight + sum(self._weights[coin.place.source] for coin in coins)
+        left = sum(coin.sats for coin in coins) - self._paid
+        with_change = fees.vbytes(weight + self._change_weight)
+        change_sats = left - fees.fee_sats(with_change, self._market.feerate)
+        if change_sats < self._dust_sats:
+            vsize = fees.vbytes(weight)
+            return SpendPlan(
+                coins=coins,
+                outputs=self._payouts,
+                change_units=0,
+                fee_sats=left,
+                vsize=vsize,
+                waste_sats=waste + left - fees.fee_sats(vsize, self._market.feerate),
+            )
+        return SpendPlan(
+            coins=coins,
+            outputs=(*self._payouts, replace(self._change, sats=change_sats)),
+            change_units=change_sats,
+            fee_sats=left - change_sats,
+            vsize=with_change,
+            waste_sats=waste + self._change_cost,
+        )
 
-def _largest_first(
-    usable: Sequence[_Valued], target: int, slack: int, inputs_max: int
-) -> tuple[Coin, ...]:
-    """Coins from the largest down until they cover `target` and a change output."""
-    chosen: list[Coin] = []
-    value = 0
-    for one in usable:
-        if value >= target + slack or len(chosen) == inputs_max:
-            break
-        chosen.append(one.coin)
-        value += one.value
-    if value >= target:
-        return tuple(chosen)
-    whole = sum(one.value for one in usable)
-    if whole >= target:
-        raise TooManyInputs(f"got {len(usable)} small coins, expected at most {inputs_max}")
-    raise InsufficientFunds(needed_sats=target, usable_sats=max(whole, 0))
+    def widened(self, choice: Choice, pool: Sequence[Candidate]) -> Choice:
+        """The same coins and the smallest others: to be spent some day, and today is cheap."""
+        taken = {one.coin.outpoint for one in choice}
+        room = min(self._market.consolidate_max, self.goal.inputs_max - len(choice))
+        others = [one for one in reversed(pool) if one.coin.outpoint not in taken]
+        return (*choice, *others[: max(room, 0)])

@@ -2,18 +2,20 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from signer import selfcheck, stdio
+from signer import languages, selfcheck, stdio
 from signer.cli import terminal
 from signer.cli.terminal import (
     AsJson,
     HomePath,
     PassFd,
     PassFile,
+    UnlockFile,
     opened_home,
     say,
     say_json,
@@ -23,6 +25,7 @@ from signer.engine import Engine, Review
 from signer.errors import Refused
 from signer.home import Home, HomeError
 from signer.keystore import Kek
+from signer.languages import Language, Message
 from signer.prompting import confirmed, kek_from
 from signer.protocol import (
     ANSWER,
@@ -38,13 +41,19 @@ app = typer.Typer()
 
 AnswerFile = Annotated[Path, typer.Option("--out", help="Where the sealed answer (SA1) goes.")]
 RequestFile = Annotated[Path, typer.Option("--request", help="A sealed request file (SR1).")]
+LanguageTag = Annotated[
+    Language | None, typer.Option("--language", help="What you read; else as signer.toml says.")
+]
 
 
 @app.command()
-def inspect(home: HomePath, request: RequestFile, as_json: AsJson = False) -> None:
+def inspect(
+    home: HomePath, request: RequestFile, language: LanguageTag = None, as_json: AsJson = False
+) -> None:
     """Explain a request from its decoded bytes, with every check but without any key."""
     with told_errors(as_json), opened_home(home) as opened:
-        review = _engine(opened, lambda _: False, _no_kek).review(_read_request(request))
+        engine = _engine(opened, lambda _: False, _no_kek, language)
+        review = engine.review(_read_request(request))
         if as_json:
             say_json({"ok": True, "digest": review.request_digest.hex(), "lines": review.lines})
         else:
@@ -59,21 +68,25 @@ def sign(
     out: AnswerFile,
     passphrase_file: PassFile = None,
     passphrase_fd: PassFd = None,
+    unlock: UnlockFile = None,
     yes: Annotated[
         bool, typer.Option("--yes", help="Do not ask; only if the policy says unattended.")
     ] = False,
+    language: LanguageTag = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a request, show it, ask, and sign. The default answer is no."""
-
-    def shown(review: Review) -> bool:
-        return yes or confirmed(review.lines, "Sign exactly this?")
-
     with told_errors(as_json), opened_home(home) as opened:
         selfcheck.require()
         if yes and not opened.activated().policy.unattended:
             raise Refused("person.required", "the policy wants a person: leave out --yes")
-        engine = _engine(opened, shown, lambda: kek_from(passphrase_file, passphrase_fd))
+        words = language or opened.activated().language
+
+        def shown(review: Review) -> bool:
+            return yes or _agreed(review, words)
+
+        kek = partial(kek_from, passphrase_file, passphrase_fd, unlock)
+        engine = _engine(opened, shown, kek, words)
         answer = engine.sign(_read_request(request))
         write_atomic(out, answer)
         _say_answer(answer, out, as_json)
@@ -93,20 +106,40 @@ def recall(home: HomePath, request: RequestFile, out: AnswerFile, as_json: AsJso
 
 @app.command("serve-stdio")
 def serve_stdio(
-    home: HomePath, passphrase_file: PassFile = None, passphrase_fd: PassFd = None
+    home: HomePath,
+    passphrase_file: PassFile = None,
+    passphrase_fd: PassFd = None,
+    unlock: UnlockFile = None,
 ) -> None:
     """Answer framed requests on standard input; only for a policy that says unattended."""
     with told_errors(False), opened_home(home) as opened:
         selfcheck.require()
         if not opened.activated().policy.unattended:
             raise Refused("person.required", "the policy wants a person at this signer")
-        opened.unlock(kek_from(passphrase_file, passphrase_fd))
+        opened.unlock(kek_from(passphrase_file, passphrase_fd, unlock))
         engine = _engine(opened, lambda _: True, _no_kek)
         stdio.serve(engine, opened, sys.stdin.buffer, sys.stdout.buffer)
 
 
-def _engine(home: Home, confirm: Callable[[Review], bool], unlock: Callable[[], Kek]) -> Engine:
-    return Engine(home, terminal.now_s, confirm, unlock)
+def _engine(
+    home: Home,
+    confirm: Callable[[Review], bool],
+    unlock: Callable[[], Kek],
+    language: Language | None = None,
+) -> Engine:
+    return Engine(home, terminal.now_s, confirm, unlock, language)
+
+
+def _agreed(review: Review, language: Language) -> bool:
+    """Whether a person said yes to the whole, and once more to a payee that looks like another."""
+    asked = [(review.lines, Message.SIGN)]
+    if review.alarms:
+        asked.append((review.lines[: 2 * len(review.alarms)], Message.SIGN_LOOK_ALIKE))
+    yes, answers = languages.accepted(language), languages.say(language, Message.ANSWERS)
+    return all(
+        confirmed(lines, languages.say(language, question), yes, answers)
+        for lines, question in asked
+    )
 
 
 def _no_kek() -> Kek:

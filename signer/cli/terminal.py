@@ -11,10 +11,10 @@ import typer
 
 from chains.errors import ChainError
 from policies.errors import PolicyError
-from signer.display import clean
 from signer.errors import ProtocolError, Refused, SignerError
 from signer.home import Home
 from signer.prompting import confirmed
+from signer.protocol import clean
 
 HomePath = Annotated[Path, typer.Option("--home", help="The signer's home folder.")]
 PassFile = Annotated[
@@ -22,6 +22,12 @@ PassFile = Annotated[
 ]
 PassFd = Annotated[
     int | None, typer.Option("--passphrase-fd", help="Read the passphrase from this descriptor.")
+]
+UnlockFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--unlock", help="Open by the factors that this unlock file (TOML, no secrets) names."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as one JSON object.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripted set-up.")]

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from chains.evm.accounts import KeyAccount
 from chains.evm.safe import SafeVault
 from chains.utxo.descriptors import DescriptorVault
 from signer.errors import Refused
 from signer.guards.facts import GuardContext, RegisteredVault
-from signer.protocol import Intent, Kind, SignRequest
+from signer.protocol import Intent, Kind, Purpose, SignRequest
 
 PAYEES_IN_REQUEST_MAX = 500
 """Payees of all intents of a request together."""
@@ -43,20 +44,24 @@ def check_source(request: SignRequest, context: GuardContext, signer_id: str) ->
         )
     if vault.own is None:
         raise Refused("request.not_our_key", f"no key of ours is in {vault.name}")
-    if request.kind is not kind_of(vault):
-        raise Refused("request.kind", f"got {request.kind}, {vault.name} needs {kind_of(vault)}")
+    if request.kind not in kinds_of(vault):
+        raise Refused(
+            "request.kind", f"got {request.kind}, {vault.name} needs {sorted(kinds_of(vault))}"
+        )
     return vault
 
 
-def kind_of(vault: RegisteredVault) -> Kind:
-    """What is signed for a vault."""
+def kinds_of(vault: RegisteredVault) -> frozenset[Kind]:
+    """What is signed for a vault; only deposit addresses ever delegate."""
     match vault.vault:
         case DescriptorVault():
-            return Kind.PSBT
+            return frozenset({Kind.PSBT})
         case SafeVault():
-            return Kind.SAFE_TX
+            return frozenset({Kind.SAFE_TX})
+        case KeyAccount():
+            return frozenset({Kind.EVM_TX, Kind.EVM_AUTH})
         case _:
-            return Kind.EVM_TX
+            return frozenset({Kind.EVM_TX})
 
 
 def check_intents(request: SignRequest, context: GuardContext) -> None:
@@ -73,8 +78,7 @@ def check_intents(request: SignRequest, context: GuardContext) -> None:
             raise Refused("intent.mixed", f"{intent.intent_id} is of another purpose or asset")
         if intent.source != first.source:
             raise Refused("intent.mixed", f"{intent.intent_id} is of another source")
-        if not intent.payees:
-            raise Refused("intent.no_payee", f"{intent.intent_id} pays nobody")
+        _check_what(request, intent)
         if any(payee.units <= 0 for payee in intent.payees):
             raise Refused("intent.nothing", f"{intent.intent_id} pays 0 units")
     if sum(len(intent.payees) for intent in intents) > PAYEES_IN_REQUEST_MAX:
@@ -82,6 +86,19 @@ def check_intents(request: SignRequest, context: GuardContext) -> None:
     _check_asset(first, context)
     if first.source != request.source and not _carries_safe(request, first, context):
         raise Refused("intent.source", f"{first.intent_id} is paid by {first.source}")
+
+
+def _check_what(request: SignRequest, intent: Intent) -> None:
+    """An intent pays somebody, or approves exact bytes that pay nobody; never both or neither."""
+    is_act = request.kind is Kind.EVM_AUTH or intent.purpose is Purpose.GOVERNANCE
+    if is_act and (intent.payees or not intent.call):
+        raise Refused("intent.act", f"{intent.intent_id} must name a call and no payee")
+    if is_act and request.kind is Kind.PSBT:
+        raise Refused("intent.act", f"{intent.intent_id} cannot be done by a PSBT")
+    if not is_act and intent.call:
+        raise Refused("intent.call", f"{intent.intent_id} approves bytes that pay nobody")
+    if not is_act and not intent.payees:
+        raise Refused("intent.no_payee", f"{intent.intent_id} pays nobody")
 
 
 def _check_distinct(intents: Sequence[Intent]) -> None:

@@ -1,19 +1,22 @@
 """Guard of EVM transactions: everything is refused except the payments that are listed here."""
 
 import hashlib
+from dataclasses import replace
+from typing import TypeAlias
 
 from chains.errors import CodecError
 from chains.evm.addresses import checksum
+from chains.evm.legacy import UnsignedLegacyTx
 from chains.evm.safe import EXEC_TRANSACTION, SafeTx, SafeVault
+from chains.evm.safe_signatures import recover_owners
 from chains.evm.transactions import UnsignedTx
 from signer.errors import Refused
-from signer.guards.evm_calls import Call, decode_call
+from signer.guards.evm_calls import decode_call
+from signer.guards.evm_nonces import check_account_nonce
 from signer.guards.evm_payees import (
     BRANCH,
-    matched_payee,
     rules_of,
     sender_of,
-    sole_intent,
 )
 from signer.guards.facts import (
     GuardContext,
@@ -23,32 +26,45 @@ from signer.guards.facts import (
     SignatureForm,
     SigningJob,
     SpendFacts,
+    payees_digest,
 )
-from signer.guards.safe import inner_call, pinned_safe
-from signer.protocol import Intent, Kind, OwnOutput, Purpose, SignRequest
+from signer.guards.safe import pinned_safe
+from signer.guards.safe_deeds import Deed, inner_deed
+from signer.guards.told import told
+from signer.protocol import Kind, OwnOutput, Purpose, SignRequest
 
 PPM = 1_000_000
 """Shares are parts per million."""
 
+LEGACY_FROM = 0xC0
+"""First byte of a bare RLP list: a transaction from before EIP-2718."""
+
+AnyTx: TypeAlias = UnsignedTx | UnsignedLegacyTx
+
 
 def check_evm_tx(request: SignRequest, context: GuardContext) -> SpendFacts:
-    """What an EIP-1559 transaction really does and the signature it needs. Raises Refused."""
+    """What a transaction really does and the signature it needs. Raises Refused."""
     rules = rules_of(request, context, Kind.EVM_TX)
-    intent = sole_intent(request)
-    tx = _decode(request.payload)
+    if not request.intents:
+        raise Refused("intent.count", "got no intent, expected at least one")
+    tx = _decode(request.payload, rules)
     if tx.chain_id != rules.chain_id:
         raise Refused("evm.wrong_chain", f"got chain {tx.chain_id}, expected {rules.chain_id}")
     sender, key, own = sender_of(request, context)
-    call, source = _payment(tx, sender, request, context, rules)
-    payee = matched_payee(intent, call, source, request, context)
-    _check_fee(tx, intent, call, rules)
-    _check_nonce(tx, own.address, request.network, rules, context)
+    deed, source = _deed(tx, sender, request, context, rules)
+    payees, act, notes = told(deed, source, request, context)
+    asset = deed.calls[0].asset if deed.calls else rules.asset
+    _check_fee(tx, request, asset, sum(payee.units for payee in payees), rules)
+    payment = (payees_digest(asset, payees), tx.fee_wei_max)
+    replaces = check_account_nonce(tx.nonce, own.address, request.network, rules, context, payment)
+    if replaces:
+        notes = (*notes, f"REPLACES nonce {tx.nonce}: the same payment at a higher fee")
     return SpendFacts(
-        purpose=intent.purpose,
+        purpose=request.intents[0].purpose,
         network=request.network,
-        asset=call.asset,
+        asset=asset,
         source=source.name,
-        payees=(payee,),
+        payees=payees,
         change=(),
         fee_units=tx.fee_wei_max,
         size=tx.gas_limit,
@@ -56,28 +72,32 @@ def check_evm_tx(request: SignRequest, context: GuardContext) -> SpendFacts:
         snapshot=hashlib.sha256(request.payload).digest(),
         jobs=(_job(tx, sender, key, own),),
         nonce=(own.address, tx.nonce),
-        notes=(call.note,) if call.note else (),
+        notes=notes,
+        act=act,
     )
 
 
-def _decode(payload: bytes) -> UnsignedTx:
+def _decode(payload: bytes, rules: NetworkRules) -> AnyTx:
     try:
+        if rules.legacy and payload[:1] >= bytes([LEGACY_FROM]):
+            return UnsignedLegacyTx.decode(payload)
         return UnsignedTx.decode(payload)
     except CodecError as error:
         code = error.code if error.code.startswith("evm.") else "evm.malformed"
         raise Refused(code, str(error)) from error
 
 
-def _payment(
-    tx: UnsignedTx,
+def _deed(
+    tx: AnyTx,
     sender: RegisteredVault,
     request: SignRequest,
     context: GuardContext,
     rules: NetworkRules,
-) -> tuple[Call, RegisteredVault]:
-    """The payment in a transaction and the vault whose money it is. Raises Refused."""
+) -> tuple[Deed, RegisteredVault]:
+    """What a transaction does and the vault whose money it is. Raises Refused."""
     if tx.data[:4] != EXEC_TRANSACTION:
-        return decode_call(tx.to, tx.value_wei, tx.data, rules), sender
+        call = decode_call(tx.to, tx.value_wei, tx.data, rules)
+        return Deed(calls=(call,), notes=(call.note,) if call.note else ()), sender
     safes = [
         entry
         for entry in context.vaults.values()
@@ -87,68 +107,60 @@ def _payment(
     ]
     if not safes:
         raise Refused("safe.unregistered", f"{checksum(tx.to)} is not a Safe this signer knows")
-    return _execution(tx, pinned_safe(safes[0], rules), rules), safes[0]
+    vault = pinned_safe(safes[0], rules)
+    inner = _executed(tx, vault, request)
+    deed = inner_deed(inner, vault, request.intents[0].purpose, rules)
+    note = f"executes Safe {vault.name}, {checksum(vault.address)}, nonce {inner.nonce}"
+    return replace(deed, notes=(note, *deed.notes)), safes[0]
 
 
-def _execution(tx: UnsignedTx, vault: SafeVault, rules: NetworkRules) -> Call:
-    """The payment that execTransaction carries. Raises Refused.
-
-    The owners' signatures are the Safe's to check: calldata lacks the nonce that they cover, and a
-    wrong one only costs the gas.
-    """
+def _executed(tx: AnyTx, vault: SafeVault, request: SignRequest) -> SafeTx:
+    """The SafeTx that execTransaction carries, signed by enough of its owners. Raises Refused."""
     if tx.value_wei:
         raise Refused("safe.value", f"got {tx.value_wei} wei sent to the Safe beside its call")
+    if request.safe_nonce is None:
+        raise Refused("safe.nonce_missing", "got no Safe nonce, which its owners' signatures cover")
     try:
         inner, packed = SafeTx.decode_execution(
-            tx.data, chain_id=vault.chain_id, safe=vault.address, nonce=0
+            tx.data, chain_id=vault.chain_id, safe=vault.address, nonce=request.safe_nonce
         )
+        owners = recover_owners(inner.safe_tx_hash, packed)
     except CodecError as error:
-        raise Refused("safe.malformed", str(error)) from error
-    count, rest = divmod(len(packed), 65)
-    if rest or not vault.threshold <= count <= len(vault.owners):
+        code = error.code if error.code.startswith("safe.") else "safe.malformed"
+        raise Refused(code, str(error)) from error
+    strangers = set(owners) - set(vault.owners)
+    if strangers:
         raise Refused(
-            "safe.signatures", f"got {len(packed)} bytes, expected {vault.threshold} x 65"
+            "safe.signature_owner",
+            f"signed by {[checksum(one) for one in sorted(strangers)]}, not owners of {vault.name}",
         )
-    call = inner_call(inner, rules)
-    note = f"executes Safe {vault.name}, {checksum(vault.address)}"
-    return Call(
-        asset=call.asset,
-        payee=call.payee,
-        units=call.units,
-        note=f"{note}; {call.note}" if call.note else note,
-    )
+    if len(owners) < vault.threshold:
+        raise Refused(
+            "safe.signatures", f"got {len(owners)} signatures, expected {vault.threshold}"
+        )
+    return inner
 
 
-def _check_fee(tx: UnsignedTx, intent: Intent, call: Call, rules: NetworkRules) -> None:
+def _check_fee(
+    tx: AnyTx, request: SignRequest, asset: str, units: int, rules: NetworkRules
+) -> None:
     """Every cap must hold at once. Raises Refused."""
-    fee = tx.fee_wei_max
+    fee, promised = tx.fee_wei_max, sum(intent.fee_units_max for intent in request.intents)
     if tx.gas_limit > rules.gas_limit_max:
         raise Refused("fee.gas_limit", f"got gas {tx.gas_limit}, expected {rules.gas_limit_max}")
     if tx.max_fee_wei > rules.feerate_max:
         raise Refused("fee.rate", f"got {tx.max_fee_wei} wei for gas, cap {rules.feerate_max}")
     if fee > rules.fee_units_max:
         raise Refused("fee.absolute", f"got up to {fee} wei, cap {rules.fee_units_max}")
-    if fee > intent.fee_units_max:
-        raise Refused("fee.intent", f"got up to {fee} wei, approved {intent.fee_units_max}")
+    if fee > promised:
+        raise Refused("fee.intent", f"got up to {fee} wei, approved {promised}")
     # A top-up is only as large as the fee it pays for, so a share of it says nothing.
-    shared = call.asset == rules.asset and intent.purpose is not Purpose.TOP_UP
-    if shared and fee * PPM > rules.fee_ppm_max * call.units:
-        raise Refused("fee.share", f"got up to {fee} wei for {call.units}, cap {rules.fee_ppm_max}")
+    shared = asset == rules.asset and units and request.intents[0].purpose is not Purpose.TOP_UP
+    if shared and fee * PPM > rules.fee_ppm_max * units:
+        raise Refused("fee.share", f"got up to {fee} wei for {units}, cap {rules.fee_ppm_max}")
 
 
-def _check_nonce(
-    tx: UnsignedTx, address: str, network: str, rules: NetworkRules, context: GuardContext
-) -> None:
-    last = context.memory.last_nonce(network, address)
-    if last is None:
-        return
-    if tx.nonce <= last:
-        raise Refused("nonce.used", f"got nonce {tx.nonce}, signed up to {last} for {address}")
-    if tx.nonce > last + 1 + rules.nonce_gap_max:
-        raise Refused("nonce.gap", f"got nonce {tx.nonce}, signed up to {last} for {address}")
-
-
-def _job(tx: UnsignedTx, sender: RegisteredVault, key: OwnKey, own: OwnOutput) -> SigningJob:
+def _job(tx: AnyTx, sender: RegisteredVault, key: OwnKey, own: OwnOutput) -> SigningJob:
     return SigningJob(
         index=0,
         digest=tx.signing_hash,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from chains.errors import CodecError
 from chains.evm import erc20
-from chains.evm.addresses import checksum, from_text
+from chains.evm.addresses import RESERVED_MAX, checksum, from_text
 from signer.errors import Refused
 from signer.guards.facts import NetworkRules
 
@@ -35,6 +35,8 @@ def decode_call(to: bytes, value_wei: int, data: bytes, rules: NetworkRules) -> 
     call = _token_call(to, value_wei, data, rules) if data else _native_call(to, value_wei, rules)
     if call.payee == _NOBODY:
         raise Refused("evm.zero_payee", "the zero address burns what it is sent")
+    if int.from_bytes(call.payee, "big") <= RESERVED_MAX:
+        raise Refused("evm.reserved_payee", "a precompiled contract keeps what it is sent")
     if call.payee in _contracts(rules):
         raise Refused("evm.token_contract_payee", f"{checksum(call.payee)} is a token contract")
     if call.units == 0:

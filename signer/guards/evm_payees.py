@@ -1,5 +1,9 @@
 """Whose money an EVM request moves: its one intent, the paying vault's role, the sender's key."""
 
+import hmac
+from collections import Counter
+from collections.abc import Sequence
+
 from chains.errors import CodecError
 from chains.evm.accounts import FixedAddress, KeyAccount
 from chains.evm.addresses import checksum
@@ -25,6 +29,7 @@ PAYING_ROLES = {
     Purpose.TOP_UP: frozenset({Role.HOT}),
     Purpose.SWEEP: frozenset({Role.HOT}),
     Purpose.REFILL: frozenset({Role.COLD}),
+    Purpose.GOVERNANCE: frozenset({Role.COLD, Role.HOT}),
 }
 """Which vaults may pay for what.
 
@@ -45,13 +50,17 @@ def rules_of(request: SignRequest, context: GuardContext, kind: Kind) -> Network
     return rules
 
 
-def sole_intent(request: SignRequest) -> Intent:
-    """The only intent, with its only payee: an EVM transaction makes one payment."""
-    if len(request.intents) != 1 or len(request.intents[0].payees) != 1:
-        raise Refused("intent.count", "got several payments, expected one in an EVM transaction")
+def act_intent(request: SignRequest, call: bytes) -> Intent:
+    """The only intent, which pays nobody and names exactly these bytes. Raises Refused."""
+    if len(request.intents) != 1:
+        raise Refused("intent.count", "got several intents, expected one for an act")
     intent = request.intents[0]
     if intent.network != request.network:
         raise Refused("intent.network", f"{intent.intent_id} is of {intent.network}")
+    if intent.payees:
+        raise Refused("intent.act_pays", f"{intent.intent_id} pays somebody, expected nobody")
+    if not hmac.compare_digest(intent.call, call):
+        raise Refused("intent.call", f"{intent.intent_id} approves other bytes than these")
     return intent
 
 
@@ -65,24 +74,43 @@ def registered(context: GuardContext, name: str, network: str) -> RegisteredVaul
     return entry
 
 
-def matched_payee(
-    intent: Intent, call: Call, source: RegisteredVault, request: SignRequest, context: GuardContext
-) -> PayeeFact:
-    """The payee that the bytes pay: exactly the intent's, and one it may pay. Raises Refused."""
+def matched_payees(
+    calls: Sequence[Call], source: RegisteredVault, request: SignRequest, context: GuardContext
+) -> tuple[PayeeFact, ...]:
+    """The payees that the bytes pay: exactly the intents', and allowed ones. Raises Refused."""
+    intents = request.intents
+    if sum(len(intent.payees) for intent in intents) != len(calls):
+        raise Refused("intent.count", f"the bytes make {len(calls)} payments, the intents others")
+    for intent in intents:
+        _check_intent(intent, calls, source, request)
+    paid = Counter((checksum(call.payee), call.units) for call in calls)
+    facts = [(payee.address, payee.units) for intent in intents for payee in intent.payees]
+    if paid != Counter(facts):
+        raise Refused("payees.mismatch", f"the bytes pay {dict(paid - Counter(facts))}")
+    return payee_facts(request, context)
+
+
+def check_source(intent: Intent, source: RegisteredVault) -> None:
+    """Raise Refused unless the intent is of this vault, and the vault may do what it is for."""
     if intent.source != source.name:
         raise Refused("intent.source", f"{intent.intent_id} is paid by {intent.source}")
-    if source.role not in PAYING_ROLES[intent.purpose]:
+    if source.role not in PAYING_ROLES.get(intent.purpose, frozenset()):
         raise Refused("purpose.wrong_source", f"a {source.role} vault may not {intent.purpose}")
-    if intent.asset != call.asset:
-        raise Refused("intent.asset", f"the bytes pay {call.asset}, the intent {intent.asset}")
-    wanted, address = intent.payees[0], checksum(call.payee)
-    if (wanted.address, wanted.units) != (address, call.units):
-        raise Refused(
-            "payees.mismatch",
-            f"the bytes pay {call.units} to {address}, "
-            f"the intent {wanted.units} to {wanted.address[:64]}",
-        )
-    return payee_facts(request, context)[0]
+
+
+def _check_intent(
+    intent: Intent, calls: Sequence[Call], source: RegisteredVault, request: SignRequest
+) -> None:
+    if intent.network != request.network:
+        raise Refused("intent.network", f"{intent.intent_id} is of {intent.network}")
+    if intent.call:
+        raise Refused("intent.call", f"{intent.intent_id} approves bytes that pay nobody")
+    if intent.purpose is not request.intents[0].purpose:
+        raise Refused("intent.mixed", f"{intent.intent_id} is of another purpose")
+    check_source(intent, source)
+    for call in calls:
+        if intent.asset != call.asset:
+            raise Refused("intent.asset", f"the bytes pay {call.asset}, the intent {intent.asset}")
 
 
 def sender_of(

@@ -4,13 +4,14 @@ A guard reads decoded bytes and what this signer itself has registered; claims i
 only compared against that. It raises `signer.errors.Refused` with its own code for every check.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
 from chains.utxo.params import UtxoParams
-from signer.protocol import Purpose
+from signer.protocol import Purpose, dump
 
 
 class Role(StrEnum):
@@ -35,6 +36,7 @@ class RegisteredVault:
 
     `vault` is what `chains.vaults.load_vault` gave. `own` is our key in it, None where the vault is
     known only as a destination (a cold vault registered in a hot signer, and the reverse).
+    `custodians` name who keeps each key, in the order of the vault; empty if the file does not.
     """
 
     name: str
@@ -42,6 +44,7 @@ class RegisteredVault:
     role: Role
     vault: Any
     own: OwnKey | None
+    custodians: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,8 @@ class NetworkRules:
     `fee_units_max` is in base units of `asset`, the native asset; `fee_ppm_max` is the fee's share
     of the native value paid; `feerate_max` is sats per 1000 vbytes, or wei per gas (maxFeePerGas).
     `chain_id` is None on a UTXO network and `utxo` None on an EVM one. `tokens` maps asset codes.
+    `sweeper` is the EIP-55 address of the only contract that deposit addresses may delegate to
+    (EIP-7702), empty where none. `legacy` allows EIP-155 transactions, for chains without EIP-1559.
     """
 
     id: str
@@ -77,6 +82,16 @@ class NetworkRules:
     outputs_max: int = 500
     change_gap_max: int = 200
     tokens: Mapping[str, TokenRule] = field(default_factory=dict)
+    sweeper: str = ""
+    legacy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPayment:
+    """What was last signed with a nonce: a digest of who gets what, and the most fee."""
+
+    payees_digest: bytes
+    fee_units: int
 
 
 class Memory(Protocol):
@@ -88,6 +103,10 @@ class Memory(Protocol):
 
     def last_nonce(self, network: str, address: str) -> int | None:
         """Highest nonce signed for an EIP-55 address (an account or a Safe), or None."""
+        ...
+
+    def signed_payment(self, network: str, address: str, nonce: int) -> SignedPayment | None:
+        """What was last signed with a nonce of an account, or None."""
         ...
 
     def change_index_max(self, vault: str) -> int | None:
@@ -141,6 +160,10 @@ class SignatureForm(StrEnum):
 
     DER_ALL = "der_all"
     """DER and the byte 0x01 (SIGHASH_ALL)."""
+    SCHNORR = "schnorr"
+    """BIP-340 by the taproot output key, 64 bytes: type DEFAULT."""
+    SCHNORR_ALL = "schnorr_all"
+    """The same and the byte 0x01, where the input asks for ALL in so many words."""
     RSV = "rsv"
     """r || s || v, 65 bytes; v is 27 or 28."""
 
@@ -151,7 +174,8 @@ class SigningJob:
 
     `public_key` is the compressed key that the guard derived from the registered vault; the engine
     signs only if the private key at `path` gives exactly it. `answer_key` is what the answer names:
-    the compressed key for a PSBT, the 20 address bytes on an EVM chain.
+    the compressed key for a PSBT, the 20 address bytes on an EVM chain. On taproot they are the
+    x-only internal key and output key.
     """
 
     index: int
@@ -163,6 +187,22 @@ class SigningJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GovernanceFact:
+    """A change of a Safe. `binds` and `address` say which contract it would be tied to, if any."""
+
+    action: str
+    binds: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelegationFact:
+    """Leave for a contract to act as a deposit address (EIP-7702)."""
+
+    delegate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpendFacts:
     """What the exact bytes do, as this signer understood them.
 
@@ -171,7 +211,8 @@ class SpendFacts:
     limit; `feerate` is sats per 1000 vbytes (rounded up) or wei per gas. `snapshot` is the SHA-256
     of the payload that was reviewed. `outpoints` maps "txid:vout" to its proven amount. `nonce` is
     (EIP-55 address, nonce) on an EVM chain. `notes` are further lines to show (Safe hashes, token
-    contract).
+    contract). `act` is set where nobody is paid: what is done instead. `replaces`: a Safe's nonce
+    was signed before; then somebody must have approved, whatever the tiers say.
     """
 
     purpose: Purpose
@@ -188,8 +229,23 @@ class SpendFacts:
     outpoints: Mapping[str, int] = field(default_factory=dict)
     nonce: tuple[str, int] | None = None
     notes: tuple[str, ...] = ()
+    act: GovernanceFact | DelegationFact | None = None
+    replaces: bool = False
 
     @property
     def units(self) -> int:
         """All payees together."""
         return sum(payee.units for payee in self.payees)
+
+    @property
+    def payees_digest(self) -> bytes:
+        """SHA-256 of who gets what; empty where nobody is paid."""
+        return payees_digest(self.asset, self.payees)
+
+
+def payees_digest(asset: str, payees: Sequence[PayeeFact]) -> bytes:
+    """SHA-256 of who gets how much of an asset; empty where nobody is paid."""
+    if not payees:
+        return b""
+    listed = sorted([payee.address, payee.units] for payee in payees)
+    return hashlib.sha256(dump([asset, listed])).digest()

@@ -38,7 +38,7 @@ def payee_facts(request: SignRequest, context: GuardContext) -> tuple[PayeeFact,
     unused = set(own) - {fact.address for fact in facts}
     if unused:
         raise Refused("own.unused", f"got origins of {sorted(unused)[:3]}, which nobody pays")
-    allowed = _PURPOSE_OWNERS[request.intents[0].purpose]
+    allowed = _PURPOSE_OWNERS.get(request.intents[0].purpose, frozenset())
     for fact in facts:
         if fact.owner not in allowed:
             raise Refused(

@@ -6,10 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chains.errors import CodecError
-from chains.utxo import addresses
+from chains.utxo import addresses, taproot
 from chains.utxo.descriptors import CHANGE, DescriptorVault, ScriptKey, VaultScript
 from chains.utxo.params import UtxoParams
-from chains.utxo.psbt import SIGHASH_ALL, Psbt, PsbtInput, PsbtOutput, Sighasher
+from chains.utxo.psbt import (
+    SIGHASH_ALL,
+    SIGHASH_DEFAULT,
+    Psbt,
+    PsbtInput,
+    PsbtOutput,
+    Sighasher,
+)
 from chains.utxo.transactions import compact_size
 from signer.errors import Refused
 from signer.guards.evm_payees import PAYING_ROLES
@@ -33,6 +40,9 @@ PPM = 1_000_000
 SEQUENCE_MIN = 0xFFFFFFFD
 """Lower sequences lock an input in time (BIP-68), so that a signature could be kept for later."""
 
+_SIGHASH_TYPES = {False: (None, SIGHASH_ALL), True: (None, SIGHASH_ALL, SIGHASH_DEFAULT)}
+"""Signature types that an input may ask for, by whether the vault is a taproot one."""
+
 SIGNATURE_BYTES = 72
 """Length byte, low-R DER and sighash byte: the smallest, so that no fee rate is understated."""
 
@@ -52,7 +62,7 @@ def check_psbt(request: SignRequest, context: GuardContext) -> SpendFacts:
     rules = context.networks[request.network]
     vault, params, own = _parts(entry, rules)
     purpose = request.intents[0].purpose
-    if entry.role not in PAYING_ROLES[purpose]:
+    if entry.role not in PAYING_ROLES.get(purpose, frozenset()):
         raise Refused("purpose.wrong_source", f"a {entry.role} vault may not {purpose}")
     psbt = _decoded(request.payload)
     _check_shape(psbt, rules)
@@ -74,7 +84,11 @@ def check_psbt(request: SignRequest, context: GuardContext) -> SpendFacts:
         feerate=feerate,
         snapshot=hashlib.sha256(request.payload).digest(),
         jobs=_jobs(psbt, spends, vault, own),
-        outpoints={str(spend.psbt_input.outpoint): spend.sats for spend in spends},
+        outpoints={
+            str(spend.psbt_input.outpoint): spend.sats
+            for spend in spends
+            if spend.psbt_input.previous_output is not None
+        },
     )
 
 
@@ -116,9 +130,11 @@ def _spend(
 ) -> _Spend:
     """Input `at`, if it is ours, proven and plain. Raises Refused."""
     one = psbt.inputs[at]
-    if one.is_taproot or one.is_final:
-        raise Refused("input.kind", f"input {at} is final or of taproot")
-    if one.sighash_type not in (None, SIGHASH_ALL):
+    if one.is_final:
+        raise Refused("input.kind", f"input {at} is final")
+    if one.has_leaves:
+        raise Refused("input.leaves", f"input {at} names taproot scripts, expected the key alone")
+    if one.sighash_type not in _SIGHASH_TYPES[vault.is_taproot]:
         raise Refused("input.sighash", f"input {at} asks for signature type {one.sighash_type}")
     if one.sequence < SEQUENCE_MIN:
         raise Refused("input.sequence", f"input {at} has sequence {one.sequence:#x}")
@@ -137,7 +153,7 @@ def _spend(
     script = vault.script_at(*claim)
     if spent.script != script.script_pubkey:
         raise Refused("input.foreign", f"input {at} is not of {vault.name} at {claim}")
-    if (one.redeem_script, one.witness_script) != (script.redeem_script, script.witness_script):
+    if (one.redeem_script, one.witness_script, one.internal_key) != _inner(script):
         raise Refused("input.script", f"input {at} carries other scripts than {vault.name} has")
     if not set(one.derivations) <= set(script.keys):
         raise Refused("input.origin", f"input {at} carries origins that {vault.name} has not")
@@ -206,7 +222,9 @@ def _change(
     script = entry.vault.script_at(*claim)
     if output.script != script.script_pubkey:
         raise Refused("change.foreign", f"output {at} to {address} is not ours at {claim}")
-    carried = (output.redeem_script, output.witness_script)
+    if output.has_leaves:
+        raise Refused("change.leaves", f"output {at} names taproot scripts, expected the key alone")
+    carried = (output.redeem_script, output.witness_script, output.internal_key)
     if any(given not in (b"", real) for given, real in zip(carried, _inner(script), strict=True)):
         raise Refused("change.script", f"output {at} carries other scripts than its own")
     if not set(output.derivations) <= set(script.keys):
@@ -218,8 +236,8 @@ def _change(
     return ChangeFact(address=address, units=output.sats, branch=claim[0], index=claim[1])
 
 
-def _inner(script: VaultScript) -> tuple[bytes, bytes]:
-    return script.redeem_script, script.witness_script
+def _inner(script: VaultScript) -> tuple[bytes, bytes, bytes]:
+    return script.redeem_script, script.witness_script, script.internal_key
 
 
 def _fee(psbt: Psbt, spends: Sequence[_Spend], params: UtxoParams) -> int:
@@ -258,6 +276,8 @@ def _input_weight(script: VaultScript, vault: DescriptorVault) -> int:
     if not vault.is_segwit:
         bare = signatures + (1 + len(inner) + len(compact_size(len(inner))) if inner else 34)
         return 4 * bare
+    if script.internal_key:
+        return 2 + taproot.SIGNATURE_BYTES
     if script.witness_script:
         witness = 2 + signatures + len(inner) + len(compact_size(len(inner)))
     else:
@@ -275,14 +295,22 @@ def _jobs(
     jobs = []
     for at, spend in enumerate(spends):
         key = spend.script.keys[place]
+        script = spend.script.script_pubkey
         jobs.append(
             SigningJob(
                 index=at,
                 digest=hasher.digest(at),
                 path=key.path,
                 public_key=key.public_key,
-                answer_key=key.public_key,
-                form=SignatureForm.DER_ALL,
+                answer_key=script[2:] if vault.is_taproot else key.public_key,
+                form=_form(spend.psbt_input, vault),
             )
         )
     return tuple(jobs)
+
+
+def _form(one: PsbtInput, vault: DescriptorVault) -> SignatureForm:
+    if not vault.is_taproot:
+        return SignatureForm.DER_ALL
+    asks_all = one.sighash_type == SIGHASH_ALL
+    return SignatureForm.SCHNORR_ALL if asks_all else SignatureForm.SCHNORR

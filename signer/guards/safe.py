@@ -6,10 +6,10 @@ from chains.errors import CodecError
 from chains.evm.accounts import address_of_key
 from chains.evm.addresses import checksum
 from chains.evm.safe import SafeTx, SafeVault
+from chains.evm.safe_typed_data import typed_data_of
 from chains.hd import ExtendedKey
 from signer.errors import Refused
-from signer.guards.evm_calls import Call, decode_call
-from signer.guards.evm_payees import BRANCH, matched_payee, registered, rules_of, sole_intent
+from signer.guards.evm_payees import BRANCH, registered, rules_of
 from signer.guards.facts import (
     GuardContext,
     NetworkRules,
@@ -19,16 +19,19 @@ from signer.guards.facts import (
     SigningJob,
     SpendFacts,
 )
+from signer.guards.safe_deeds import inner_deed
+from signer.guards.told import told
 from signer.protocol import Kind, SignRequest
 
-_NOBODY = bytes(20)
 _OWNER_PATH = (BRANCH, 0)
 
 
 def check_safe_tx(request: SignRequest, context: GuardContext) -> SpendFacts:
     """What a SafeTx really does and the signature it needs. Raises Refused."""
     rules = rules_of(request, context, Kind.SAFE_TX)
-    intent = sole_intent(request)
+    if not request.intents:
+        raise Refused("intent.count", "got no intent, expected at least one")
+    purpose = request.intents[0].purpose
     entry = registered(context, request.source, request.network)
     vault = pinned_safe(entry, rules)
     tx = _decode(request.payload)
@@ -36,15 +39,15 @@ def check_safe_tx(request: SignRequest, context: GuardContext) -> SpendFacts:
         raise Refused("evm.wrong_chain", f"got chain {tx.chain_id}, expected {vault.chain_id}")
     if tx.safe != vault.address:
         raise Refused("safe.wrong_safe", f"got {checksum(tx.safe)}, expected {entry.name}")
-    call = inner_call(tx, rules)
-    payee = matched_payee(intent, call, entry, request, context)
+    deed = inner_deed(tx, vault, purpose, rules)
+    payees, act, notes = told(deed, entry, request, context)
     replaces = _check_nonce(tx, request.network, rules, context)
     return SpendFacts(
-        purpose=intent.purpose,
+        purpose=purpose,
         network=request.network,
-        asset=call.asset,
+        asset=deed.calls[0].asset if deed.calls else rules.asset,
         source=entry.name,
-        payees=(payee,),
+        payees=payees,
         change=(),
         fee_units=0,
         size=0,
@@ -52,7 +55,9 @@ def check_safe_tx(request: SignRequest, context: GuardContext) -> SpendFacts:
         snapshot=hashlib.sha256(request.payload).digest(),
         jobs=(_job(tx, vault, entry.own),),
         nonce=(checksum(tx.safe), tx.nonce),
-        notes=_notes(tx, vault, call, replaces),
+        notes=_notes(tx, vault, notes, replaces),
+        act=act,
+        replaces=replaces,
     )
 
 
@@ -70,30 +75,23 @@ def pinned_safe(entry: RegisteredVault, rules: NetworkRules) -> SafeVault:
     return vault
 
 
-def inner_call(tx: SafeTx, rules: NetworkRules) -> Call:
-    """The payment that a Safe makes: a plain call, no relayer, never to itself. Raises Refused."""
-    if tx.operation != 0:
-        raise Refused("safe.delegatecall", f"got operation {tx.operation}, expected 0 (call)")
-    if (tx.safe_tx_gas, tx.base_gas, tx.gas_price_wei) != (0, 0, 0):
-        raise Refused("safe.gas", "got gas to repay a relayer, expected zero")
-    if (tx.gas_token, tx.refund_receiver) != (_NOBODY, _NOBODY):
-        raise Refused("safe.refund", "got a refund receiver or gas token, expected none")
-    if tx.to == tx.safe:
-        raise Refused("safe.self_call", f"call {tx.data[:4].hex()} would change the Safe itself")
-    return decode_call(tx.to, tx.value_wei, tx.data, rules)
-
-
 def _decode(payload: bytes) -> SafeTx:
     try:
-        return SafeTx.decode(payload)
+        tx = SafeTx.decode(payload)
+        second_hash = typed_data_of(tx).signing_hash
     except CodecError as error:
         raise Refused("safe.malformed", str(error)) from error
+    # Two ways to the hash that is signed: as the contract's code adds it up, and as EIP-712 says.
+    if second_hash != tx.safe_tx_hash:
+        raise Refused("safe.hash_mismatch", "got two hashes for one SafeTx")
+    return tx
 
 
 def _check_nonce(tx: SafeTx, network: str, rules: NetworkRules, context: GuardContext) -> bool:
     """Whether it replaces an earlier one. Raises Refused.
 
-    The same nonce again is safe: the contract executes only one of the two.
+    The contract executes only one of the two, and the engine asks for an approval. A gap is allowed
+    for what the other owners signed without this one.
     """
     last = context.memory.last_nonce(network, checksum(tx.safe))
     if last is None:
@@ -122,15 +120,16 @@ def _job(tx: SafeTx, vault: SafeVault, own: OwnKey | None) -> SigningJob:
     )
 
 
-def _notes(tx: SafeTx, vault: SafeVault, call: Call, replaces: bool) -> tuple[str, ...]:
+def _notes(
+    tx: SafeTx, vault: SafeVault, told_notes: tuple[str, ...], replaces: bool
+) -> tuple[str, ...]:
     lines = [
         f"Safe {checksum(vault.address)} version {vault.version}, nonce {tx.nonce}",
         f"safeTxHash 0x{tx.safe_tx_hash.hex()}",
         f"domain hash 0x{tx.domain_hash.hex()}",
         f"message hash 0x{tx.message_hash.hex()}",
+        *told_notes,
     ]
-    if call.note:
-        lines.append(call.note)
     if replaces:
         lines.append(f"REPLACES what this signer signed before with nonce {tx.nonce}")
     return tuple(lines)

@@ -4,9 +4,9 @@ The service keeps only what `seal_key` returns. Nothing here opens a connection;
 carries the bytes.
 """
 
-from signer.display import clean
 from signer.hosted.blobs import (
     BLOB_BYTES_MAX,
+    HK0,
     HK1,
     HostedHeader,
     OpenedHostedKey,
@@ -30,9 +30,11 @@ from signer.hosted.networks import HostedNetwork, Token, hosted_network
 from signer.hosted.payments import Ask, HostedPayment, check_payment, sign_payment
 from signer.hosted.wording import payment_lines
 from signer.keystore import KdfCost, KeystoreError, WrongPassphrase
+from signer.protocol.words import clean
 
 __all__ = [
     "BLOB_BYTES_MAX",
+    "HK0",
     "HK1",
     "Ask",
     "BlobForeign",

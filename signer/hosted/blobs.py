@@ -21,7 +21,9 @@ from signer.keystore import (
     OpenedKey,
     PassphraseKek,
     SecretUse,
+    decode_hk0,
     decode_key,
+    encode_hk0,
     encode_key,
     header_of,
 )
@@ -30,6 +32,9 @@ from signer.protocol.wire import Fields
 
 HK1 = "HK1"
 """AES-256-GCM under Argon2id: the format that new blobs are written in."""
+
+HK0 = "HK0"
+"""3DES and HMAC: the white paper's format, for operators that ask for it."""
 
 BLOB_BYTES_MAX = 4096
 """No blob is larger; checked before parsing."""
@@ -172,7 +177,20 @@ def _decode_hk1(blob: bytes, password: bytes) -> OpenedKey:
     return decode_key(blob, PassphraseKek(password))
 
 
+def _encode_hk0(
+    header: KeyHeader, secret: bytes, password: bytes, cost: KdfCost, random: RandomBytes
+) -> bytes:
+    kek = PassphraseKek(password, cost=cost)
+    # Whoever names this format was told by the operator to: nothing chooses it by default.
+    return encode_hk0(header, secret, kek, random, allow_hk0=True)
+
+
+def _decode_hk0(blob: bytes, password: bytes) -> OpenedKey:
+    return decode_hk0(blob, PassphraseKek(password))
+
+
 FORMATS: Mapping[str, BlobFormat] = {
     HK1: BlobFormat(encode=_encode_hk1, decode=_decode_hk1),
+    HK0: BlobFormat(encode=_encode_hk0, decode=_decode_hk0),
 }
 """Every format that a blob may be in, by the name that it carries."""

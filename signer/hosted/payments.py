@@ -153,7 +153,8 @@ def _check_shape(psbt: Psbt) -> None:
 def _own_input(psbt: Psbt, at: int, source: SingleKey, params: UtxoParams) -> int:
     """The proven satoshi of an input of the key's own script. Raises Refused."""
     one = psbt.inputs[at]
-    if one.is_taproot or one.is_final or one.partial_sigs:
+    taproot = one.internal_key or one.key_signature or one.has_leaves
+    if taproot or one.is_final or one.partial_sigs:
         raise Refused("input.kind", f"input {at} is signed, final or of taproot")
     if one.sighash_type not in (None, SIGHASH_ALL):
         raise Refused("input.sighash", f"input {at} asks for signature type {one.sighash_type}")

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from chains.units import to_text
-from signer.display import clean, grouped
+from signer.display import grouped
 from signer.hosted.payments import HostedPayment
+from signer.protocol.words import clean
 
 
 def payment_lines(payment: HostedPayment) -> Sequence[str]:

@@ -8,7 +8,15 @@ This package is all that the online service sees of the signer; it holds no wall
 from signer.errors import ProtocolError
 from signer.protocol.intents import Approval, Intent, Kind, OwnOutput, Payee, Purpose
 from signer.protocol.ownership import Ownership
-from signer.protocol.requests import InputSignature, Result, SignAnswer, SignRequest
+from signer.protocol.proposals import PROPOSAL, Proposal
+from signer.protocol.requests import (
+    InputSignature,
+    Result,
+    SignAnswer,
+    SignerState,
+    SignRequest,
+    WindowSum,
+)
 from signer.protocol.wire import (
     ANSWER,
     APPROVAL,
@@ -23,11 +31,13 @@ from signer.protocol.wire import (
     public_key_of,
     verify,
 )
+from signer.protocol.words import check_words, clean
 
 __all__ = [
     "ANSWER",
     "APPROVAL",
     "MESSAGE_BYTES_MAX",
+    "PROPOSAL",
     "REQUEST",
     "Approval",
     "IdentityKey",
@@ -37,12 +47,17 @@ __all__ = [
     "OwnOutput",
     "Ownership",
     "Payee",
+    "Proposal",
     "ProtocolError",
     "Purpose",
     "Result",
     "Sealed",
     "SignAnswer",
     "SignRequest",
+    "SignerState",
+    "WindowSum",
+    "check_words",
+    "clean",
     "digest",
     "dump",
     "identity_sign",

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     PSBT = "psbt"
     EVM_TX = "evm_tx"
     SAFE_TX = "safe_tx"
+    EVM_AUTH = "evm_auth"
 
 
 class Purpose(StrEnum):
@@ -27,6 +28,7 @@ class Purpose(StrEnum):
     TOP_UP = "top_up"
     SWEEP = "sweep"
     REFILL = "refill"
+    GOVERNANCE = "governance"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,10 @@ class Intent:
 
     `fee_units_max` is in base units of the network's native asset. Times are Unix seconds.
     `source` names the vault, account or Safe that pays.
+    `call` is what an intent without payees does, byte for byte: the calldata of a Safe's call to
+    itself (governance), or an EIP-7702 authorisation of a deposit address (gather). `hot_units` is
+    what hot had of the asset, less what it owed out, when a refill was asked for. Either makes it
+    version 2; the bytes, and so the digests, of all other intents are as they were.
     """
 
     intent_id: str
@@ -55,24 +61,32 @@ class Intent:
     requester: str
     created_s: int
     expires_s: int
+    call: bytes = b""
+    hot_units: int | None = None
 
     def encode(self) -> bytes:
         """The canonical bytes that are hashed, approved and compared."""
-        return dump(
-            {
-                "v": 1,
-                "intent_id": self.intent_id,
-                "purpose": str(self.purpose),
-                "network": self.network,
-                "asset": self.asset,
-                "source": self.source,
-                "payees": [[payee.address, payee.units] for payee in self.payees],
-                "fee_units_max": self.fee_units_max,
-                "requester": self.requester,
-                "created_s": self.created_s,
-                "expires_s": self.expires_s,
-            }
-        )
+        fields: dict[str, Any] = {
+            "v": 1,
+            "intent_id": self.intent_id,
+            "purpose": str(self.purpose),
+            "network": self.network,
+            "asset": self.asset,
+            "source": self.source,
+            "payees": [[payee.address, payee.units] for payee in self.payees],
+            "fee_units_max": self.fee_units_max,
+            "requester": self.requester,
+            "created_s": self.created_s,
+            "expires_s": self.expires_s,
+        }
+        if self._is_extended:
+            hot = [] if self.hot_units is None else [self.hot_units]
+            fields |= {"v": 2, "call": self.call, "hot_units": hot}
+        return dump(fields)
+
+    @property
+    def _is_extended(self) -> bool:
+        return bool(self.call) or self.hot_units is not None
 
     @classmethod
     def decode(cls, body: bytes) -> "Intent":
@@ -82,6 +96,9 @@ class Intent:
             Payee(address=as_text(item[0]), units=as_units(item[1]))
             for item in fields.pairs("payees", PAYEES_MAX)
         )
+        version = fields.version(2)
+        call = fields.blob("call") if version == 2 else b""
+        hot = [as_units(item) for item in fields.items("hot_units", 1)] if version == 2 else []
         intent = cls(
             intent_id=fields.text("intent_id"),
             purpose=fields.choice("purpose", Purpose),
@@ -93,8 +110,12 @@ class Intent:
             requester=fields.text("requester"),
             created_s=fields.units("created_s"),
             expires_s=fields.units("expires_s"),
+            call=call,
+            hot_units=hot[0] if hot else None,
         )
-        fields.done(version=1)
+        fields.done()
+        if intent.encode() != body:
+            raise ProtocolError("got an intent in another form than its own")
         return intent
 
     @property

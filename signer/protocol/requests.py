@@ -18,14 +18,40 @@ from signer.protocol.wire import Fields, as_blob, as_text, as_units, dump
 INTENTS_MAX = 500
 """Payments that one request may carry."""
 
+SIGNERS_MAX = 15
+"""Signers that one request may name."""
+
+WINDOWS_MAX = 8
+"""Sums that one answer may carry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerState:
+    """How far a signer's log was when it last answered: the counter and log head it gave."""
+
+    signer_id: str
+    counter: int
+    log_head: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowSum:
+    """What a signer has signed for in the last `seconds`, this payment included."""
+
+    seconds: int
+    units: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignRequest:
     """A request to sign exact bytes for the stated intents.
 
-    `payload` is a PSBT, an unsigned EIP-1559 transaction (0x02 || rlp), or a SafeTx as
-    `chains.evm.safe.SafeTx.encode` writes it (ABI).
+    `payload` is a PSBT, an unsigned transaction (EIP-1559: 0x02 || rlp, or EIP-155), a SafeTx as
+    `chains.evm.safe.SafeTx.encode` writes it (ABI), or an EIP-7702 authorisation (0x05 || rlp).
     `sender` (EVM) is the key's origin. `own` lists re-derivable addresses among payees.
+    `prev_state` is what each signer last said of its log, so that one put back notices itself.
+    `safe_nonce` goes with a transaction that executes a Safe's: its owners' signatures cover the
+    Safe's nonce, and calldata does not hold it. It makes the request version 2.
     """
 
     request_id: str
@@ -40,26 +66,32 @@ class SignRequest:
     sender: OwnOutput | None = None
     own: tuple[OwnOutput, ...] = ()
     signers: tuple[str, ...] = ()
+    prev_state: tuple[SignerState, ...] = ()
+    safe_nonce: int | None = None
 
     def encode(self) -> bytes:
         """The canonical body that the coordinator signs."""
-        return dump(
-            {
-                "v": 1,
-                "request_id": self.request_id,
-                "created_s": self.created_s,
-                "expires_s": self.expires_s,
-                "network": self.network,
-                "source": self.source,
-                "kind": str(self.kind),
-                "payload": self.payload,
-                "intents": [intent.encode() for intent in self.intents],
-                "approvals": [[approval.body, approval.sig] for approval in self.approvals],
-                "sender": [own_list(self.sender)] if self.sender else [],
-                "own": [own_list(own) for own in self.own],
-                "signers": list(self.signers),
-            }
-        )
+        fields = {
+            "v": 1,
+            "request_id": self.request_id,
+            "created_s": self.created_s,
+            "expires_s": self.expires_s,
+            "network": self.network,
+            "source": self.source,
+            "kind": str(self.kind),
+            "payload": self.payload,
+            "intents": [intent.encode() for intent in self.intents],
+            "approvals": [[approval.body, approval.sig] for approval in self.approvals],
+            "sender": [own_list(self.sender)] if self.sender else [],
+            "own": [own_list(own) for own in self.own],
+            "signers": list(self.signers),
+        }
+        if self.prev_state:
+            states = self.prev_state
+            fields["prev_state"] = [[one.signer_id, one.counter, one.log_head] for one in states]
+        if self.safe_nonce is not None:
+            fields |= {"v": 2, "safe_nonce": self.safe_nonce}
+        return dump(fields)
 
     @classmethod
     def decode(cls, body: bytes) -> "SignRequest":
@@ -70,6 +102,7 @@ class SignRequest:
             Approval(body=as_blob(item[0]), sig=as_blob(item[1]))
             for item in fields.pairs("approvals", PAYEES_MAX)
         )
+        version = fields.version(2)
         request = cls(
             request_id=fields.text("request_id"),
             created_s=fields.units("created_s"),
@@ -84,12 +117,26 @@ class SignRequest:
             approvals=approvals,
             sender=senders[0] if senders else None,
             own=tuple(own_output(item) for item in fields.items("own", INTENTS_MAX + PAYEES_MAX)),
-            signers=tuple(as_text(item) for item in fields.items("signers", 15)),
+            signers=tuple(as_text(item) for item in fields.items("signers", SIGNERS_MAX)),
+            prev_state=_prev_state(fields),
+            safe_nonce=fields.units("safe_nonce") if version == 2 else None,
         )
-        fields.done(version=1)
+        fields.done()
         for approval in request.approvals:
             approval.check()
         return request
+
+
+def _prev_state(fields: Fields) -> tuple[SignerState, ...]:
+    found = []
+    for item in fields.later_items("prev_state", SIGNERS_MAX):
+        if not isinstance(item, list) or len(item) != 3:
+            raise ProtocolError("got a signer's state of another shape, expected three fields")
+        name, counter, log_head = as_text(item[0]), as_units(item[1]), as_blob(item[2])
+        found.append(SignerState(signer_id=name, counter=counter, log_head=log_head))
+    if len({state.signer_id for state in found}) != len(found):
+        raise ProtocolError("got the state of a signer twice")
+    return tuple(found)
 
 
 class Result(StrEnum):
@@ -113,7 +160,11 @@ class InputSignature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignAnswer:
-    """A signer's answer; only the coarse `code` of a refusal leaves the signer."""
+    """A signer's answer; only the coarse `code` of a refusal leaves the signer.
+
+    `counter` is the number of the record that holds this answer, `log_head` the head before it.
+    `windows` is what was spent of the same network, asset, source and purpose; when refused, none.
+    """
 
     request_id: str
     request_digest: bytes
@@ -124,11 +175,19 @@ class SignAnswer:
     policy_hash: str
     counter: int
     log_head: bytes
+    windows: tuple[WindowSum, ...] = ()
+
+    @property
+    def state(self) -> SignerState:
+        """How far the signer's log is with this answer."""
+        return SignerState(signer_id=self.signer_id, counter=self.counter, log_head=self.log_head)
 
     def encode(self) -> bytes:
         """The canonical body that the signer's identity key signs."""
+        later = [[window.seconds, window.units] for window in self.windows]
         return dump(
             {
+                **({"windows": later} if later else {}),
                 "v": 1,
                 "request_id": self.request_id,
                 "request_digest": self.request_digest,
@@ -167,6 +226,16 @@ class SignAnswer:
             policy_hash=fields.text("policy_hash"),
             counter=fields.units("counter"),
             log_head=fields.blob("log_head"),
+            windows=_windows(fields),
         )
         fields.done(version=1)
         return answer
+
+
+def _windows(fields: Fields) -> tuple[WindowSum, ...]:
+    found = []
+    for item in fields.later_items("windows", WINDOWS_MAX):
+        if not isinstance(item, list) or len(item) != 2:
+            raise ProtocolError("got a window of another shape, expected two fields")
+        found.append(WindowSum(seconds=as_units(item[0]), units=as_units(item[1])))
+    return tuple(found)

@@ -150,6 +150,10 @@ class Fields:
         self._left.discard(name)
         return self._map[name]
 
+    def has(self, name: str) -> bool:
+        """Whether a field is there at all; for those that came later."""
+        return name in self._map
+
     def text(self, name: str) -> str:
         """A short text."""
         return as_text(self._take(name))
@@ -169,6 +173,15 @@ class Fields:
             return kind(text)
         except ValueError as error:
             raise ProtocolError(f"got {name} {text[:40]!r}, expected {list(kind)}") from error
+
+    def later_items(self, name: str, count_max: int) -> list[Any]:
+        """A list that is left out when it is empty, as writers before it existed do."""
+        if not self.has(name):
+            return []
+        found = self.items(name, count_max)
+        if not found:
+            raise ProtocolError(f"got an empty {name}, expected it left out")
+        return found
 
     def table(self, name: str) -> Mapping[str, Any]:
         """A map."""
@@ -190,6 +203,13 @@ class Fields:
         if any(not isinstance(item, list) or len(item) != 2 for item in items):
             raise ProtocolError(f"got {name} that is not a list of pairs")
         return items
+
+    def version(self, newest: int) -> int:
+        """The version, from 1 to the newest that is known."""
+        found = self.units("v")
+        if not 1 <= found <= newest:
+            raise ProtocolError(f"got another version of {self._what}, expected up to {newest}")
+        return found
 
     def done(self, version: int | None = None) -> None:
         """Refuse fields left over, and another version where one is expected."""

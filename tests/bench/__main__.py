@@ -44,9 +44,9 @@ def main(names: list[str]) -> int:
         for row in rows:
             table.add_row(
                 row.work,
-                _time(row.ours_ns),
+                _text(row.ours, row),
                 row.peer,
-                _time(row.peer_ns),
+                _text(row.theirs, row),
                 f"{row.ratio:.2f}",
                 _aim(row),
                 MARKS[row.reached],
@@ -69,11 +69,12 @@ def _report(rows: list[BenchRow]) -> dict[str, object]:
         "rows": [
             {
                 "work": row.work,
-                "ours_ns": row.ours_ns,
+                "unit": row.unit,
+                "ours": row.ours,
                 "peer": row.peer,
-                "peer_ns": row.peer_ns,
+                "theirs": row.theirs,
                 "ratio": round(row.ratio, 4),
-                "aim_ns": row.aim_ns,
+                "aim": row.aim,
                 "aim_ratio": row.aim_ratio,
                 "reached": row.reached,
                 "note": row.note,
@@ -83,14 +84,14 @@ def _report(rows: list[BenchRow]) -> dict[str, object]:
     }
 
 
-def _time(ns: int) -> str:
-    return f"{ns / 1e6:,.3f} ms"
+def _text(value: int, row: BenchRow) -> str:
+    return f"{value / 1e6:,.3f} ms" if row.unit == "ns" else f"{value:,} {row.unit}"
 
 
 def _aim(row: BenchRow) -> str:
     parts = []
-    if row.aim_ns is not None:
-        parts.append(f"<= {_time(row.aim_ns)}")
+    if row.aim is not None:
+        parts.append(f"<= {_text(row.aim, row)}")
     if row.aim_ratio is not None:
         parts.append(f"<= {row.aim_ratio:g}x")
     return ", ".join(parts)

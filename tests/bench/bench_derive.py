@@ -32,16 +32,16 @@ def rows() -> list[BenchRow]:
         "libsecp256k1 tweak + hash": best_ns(lambda: _bare(key), rounds=ROUNDS, units=COUNT),
     }
     found = [
-        BenchRow(work="next address, wpkh", ours_ns=ours, peer=peer, peer_ns=ns, aim_ns=AIM_NS)
+        BenchRow(work="next address, wpkh", ours=ours, peer=peer, theirs=ns, aim=AIM_NS)
         for peer, ns in peers.items()
     ]
     shared = vault(Template.WSH_MULTI, params=params)
     found.append(
         BenchRow(
             work="next address, 2-of-3 wsh(sortedmulti)",
-            ours_ns=best_ns(lambda: _ours(shared), rounds=ROUNDS, units=COUNT),
+            ours=best_ns(lambda: _ours(shared), rounds=ROUNDS, units=COUNT),
             peer="three bare tweaks",
-            peer_ns=3 * peers["libsecp256k1 tweak + hash"],
+            theirs=3 * peers["libsecp256k1 tweak + hash"],
         )
     )
     return found

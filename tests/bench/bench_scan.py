@@ -57,16 +57,16 @@ def rows() -> list[BenchRow]:
         "a bare walk over the bytes": best_ns(lambda: _bare_walk(raw), rounds=30),
     }
     found = [
-        BenchRow(work=work, ours_ns=with_few, peer=peer, peer_ns=ns, aim_ns=AIM_NS)
+        BenchRow(work=work, ours=with_few, peer=peer, theirs=ns, aim=AIM_NS)
         for peer, ns in peers.items()
     ]
     found.append(
         BenchRow(
             work=f"scan a 1 MB block, {len(many):,} scripts watched",
-            ours_ns=with_many,
+            ours=with_many,
             peer=f"ours with {len(few):,}",
-            peer_ns=with_few,
-            aim_ns=AIM_NS,
+            theirs=with_few,
+            aim=AIM_NS,
             note=f"{each} bytes a script (aim <= {BYTES_A_SCRIPT_MAX})",
         )
     )

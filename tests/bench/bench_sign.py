@@ -89,19 +89,19 @@ def _utxo_rows(home: Home) -> list[BenchRow]:
     return [
         BenchRow(
             work=work,
-            ours_ns=ours,
+            ours=ours,
             peer="libsecp256k1 signature",
-            peer_ns=bare,
+            theirs=bare,
             aim_ratio=AIM_RATIO,
             note=note,
         ),
         BenchRow(
             work=work,
-            ours_ns=ours,
+            ours=ours,
             peer="its curve work alone: 3 keys, low-R signature, verify",
-            peer_ns=best_ns(_curve_work, rounds=ROUNDS, units=INPUTS),
+            theirs=best_ns(_curve_work, rounds=ROUNDS, units=INPUTS),
         ),
-        BenchRow(work=work, ours_ns=ours, peer="embit sign_with", peer_ns=other),
+        BenchRow(work=work, ours=ours, peer="embit sign_with", theirs=other),
     ]
 
 
@@ -180,9 +180,9 @@ def _evm_rows(home: Home) -> list[BenchRow]:
     return [
         BenchRow(
             work="guarded EIP-1559 transfer, one a request",
-            ours_ns=ours,
+            ours=ours,
             peer="eth-account sign_transaction",
-            peer_ns=peer,
+            theirs=peer,
         )
     ]
 

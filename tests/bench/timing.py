@@ -11,30 +11,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchRow:
-    """One piece of work. Times are nanoseconds for one unit of it.
+    """One piece of work: nanoseconds for one unit of it, or what it costs in satoshi.
 
-    `aim_ns` is the most ours may take, `aim_ratio` the most times the peer's; None without an aim.
+    `aim` is the most ours may take, `aim_ratio` the most times the peer's; None without an aim.
     """
 
     work: str
-    ours_ns: int
+    ours: int
     peer: str
-    peer_ns: int
-    aim_ns: int | None = None
+    theirs: int
+    aim: int | None = None
     aim_ratio: float | None = None
+    unit: str = "ns"
     note: str = ""
 
     @property
     def ratio(self) -> float:
-        """How many times the peer's time ours takes: below 1 we are faster."""
-        return self.ours_ns / self.peer_ns
+        """How many times the peer's ours takes: below 1 we are faster or cheaper."""
+        return self.ours / self.theirs
 
     @property
     def reached(self) -> bool | None:
         """Whether the aim is met; None without one."""
         checks = []
-        if self.aim_ns is not None:
-            checks.append(self.ours_ns <= self.aim_ns)
+        if self.aim is not None:
+            checks.append(self.ours <= self.aim)
         if self.aim_ratio is not None:
             checks.append(self.ratio <= self.aim_ratio)
         return all(checks) if checks else None

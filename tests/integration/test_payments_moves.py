@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, func, select
 
+from chains.evm.safe import SafeTx, SafeVault
+from chains.evm.safe_signatures import recover_owners
+from chains.evm.transactions import UnsignedTx
 from signer.protocol import Approval, Intent, Payee, Purpose
 from tests.payments_world import BTC, ETH, World, outside_address
 from wallet.addresses.accounts import account_id_of
@@ -293,6 +296,16 @@ def test_a_safe_refill_is_executed_by_the_hot_account(world: World, asset: str, 
         "ethereum-hot",
         payment.id,
     )
+    tx = UnsignedTx.decode(child.request.payload)
+    nonce = child.request.safe_nonce
+    assert nonce == SafeTx.decode(payment.request.payload).nonce
+    inner, packed = SafeTx.decode_execution(
+        tx.data, chain_id=tx.chain_id, safe=tx.to, nonce=nonce or 0
+    )
+    # What the hot signer checks before it lends its name to them.
+    vault = world.desk.context.vault("ethereum-cold")
+    assert isinstance(vault, SafeVault)
+    assert set(recover_owners(inner.safe_tx_hash, packed)) <= set(vault.owners)
     assert child.fee_units is not None
     gained = units if asset == "ETH" else 0
     assert world.books(chart.HOT, "ETH") == before + gained - child.fee_units

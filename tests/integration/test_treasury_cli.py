@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from signer.protocol import Sealed
+from signer.protocol import APPROVAL, Approval, Proposal, ProtocolError, Sealed, check_words
 from tests.integration.test_treasury_journeys import STAFF, Treasury
 from wallet.cli import treasury as command
 from wallet.settings import StaffSettings
@@ -22,6 +22,7 @@ from wallet.treasury.errors import (
 )
 from wallet.treasury.planning import BadAmount
 from wallet.treasury.staff_desk import StaffDesk
+from wallet.treasury.staff_keys import load_staff_key
 from wallet.treasury.states import RequestStatus
 from wallet.treasury.thresholds import BadThreshold
 
@@ -164,3 +165,65 @@ def test_mistakes_are_told_and_change_nothing(desk: Desk) -> None:
 def test_no_secret_is_ever_printed(desk: Desk) -> None:
     out = desk.good("request", "refill", "BTC", "1.5", *desk.key("anna"))
     assert PASSPHRASE not in out
+
+
+def a_proposal(desk: Desk) -> tuple[Proposal, Path]:
+    config = b"governance_quorum = 2\nclock_skew_s = 300\n"
+    policy = b'version = 1\nname = "p"\n'
+    proposal = Proposal(
+        signer_id="keyholder-1",
+        number=3,
+        previous_config=config,
+        previous_policy=policy,
+        config=config.replace(b"300", b"900"),
+        policy=policy + b"unattended = true\n",
+    )
+    file = desk.folder / "proposal.gp1"
+    file.write_bytes(proposal.encode())
+    return proposal, file
+
+
+def test_staff_read_a_signers_proposal_and_sign_it_into_a_file(desk: Desk) -> None:
+    proposal, file = a_proposal(desk)
+    out = desk.folder / "anna.approval"
+
+    no = desk.run("approve-policy", file, *desk.key("anna"), "--out", out, typed="\n")
+    assert no.exit_code == 1
+    assert not out.exists()
+    said = desk.good("approve-policy", file, *desk.key("anna"), "--out", out, typed="y\n")
+
+    assert "LOOSER  policy: unattended: False -> True" in said
+    assert "LOOSER  signer.toml: clock_skew_s: 300 -> 900" in said
+    assert f"check words: {check_words(proposal.digest)}" in said
+    sealed = Sealed.decode(out.read_bytes(), APPROVAL)
+    approval = Approval(body=sealed.body, sig=sealed.sig)
+    approval.check()
+    assert (approval.approver, approval.intent_digest) == ("anna", proposal.digest)
+    key = load_staff_key(desk.folder / "anna.json", PASSPHRASE)
+    sealed.verify(key.public_key)
+    told = desk.parsed(
+        "approve-policy", file, *desk.key("ben"), "--yes", "--out", desk.folder / "ben.approval"
+    )
+    assert (told["approver"], told["digest"]) == ("ben", proposal.digest.hex())
+
+
+def test_a_file_that_is_no_proposal_is_not_approved(desk: Desk) -> None:
+    _, file = a_proposal(desk)
+    file.write_bytes(file.read_bytes()[:-1])
+
+    result = desk.run(
+        "approve-policy", file, *desk.key("anna"), "--out", desk.folder / "x", "--yes"
+    )
+
+    assert isinstance(result.exception, ProtocolError)
+    assert not (desk.folder / "x").exists()
+
+
+def test_both_sides_of_the_gap_show_the_same_check_words(desk: Desk) -> None:
+    desk.treasury.fund_cold("BTC", 500_000_000)
+    asked = desk.parsed("request", "refill", "BTC", "1.5", *desk.key("anna"))
+    digest = bytes.fromhex(desk.parsed("show", asked["id"])["intent_digest"])
+
+    shown = desk.good("show", asked["id"])
+
+    assert all(word in shown for word in check_words(digest).split())

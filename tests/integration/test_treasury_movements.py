@@ -533,6 +533,7 @@ def test_the_words_come_from_the_intent(world: World) -> None:
     lines = dict(wording.intent_lines([BTC], shown.subject.intent))
     assert lines["what"] == "Refill the hot wallet from cold storage"
     assert (lines["pay"], lines["to"]) == ("0.000002 BTC", "hot-0-0")
+    assert lines["hot holds"] == "0 BTC"
     assert lines["network fee at most"] == "0.0000005 BTC"
     assert lines["digest"] == shown.subject.intent.digest.hex()
     assert wording.tally_text(shown.tally) == "2 of 2 (anna, ben)"

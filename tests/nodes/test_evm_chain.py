@@ -14,12 +14,19 @@ from chains.errors import (
     UnexpectedAnswer,
 )
 from chains.evm.addresses import checksum, from_text
+from chains.evm.authorizations import Authorization
 from chains.evm.chain import EvmChain
 from chains.evm.erc20 import transfer_calldata
+from chains.evm.legacy import UnsignedLegacyTx
+from chains.evm.multisend import MultiSendItem, multisend_calldata
 from chains.evm.node import EvmNode, RpcRefused
 from chains.evm.params import BUILTIN, params_from
-from chains.evm.safe import SafeTx, SafeVault, pack_signatures
+from chains.evm.safe import SafeTx, SafeVault
+from chains.evm.safe_contracts import RELEASES
+from chains.evm.safe_governance import SENTINEL, GovernanceCall, SelfCall
+from chains.evm.safe_signatures import pack_signatures
 from chains.evm.safe_state import check_safe, read_safe
+from chains.evm.safe_typed_data import typed_data_of
 from chains.evm.scan import EvidenceMode
 from chains.evm.transactions import SignedTx, UnsignedTx
 from chains.types import (
@@ -381,6 +388,28 @@ def hash_by_contract(chain: EvmChain, tx: SafeTx) -> bytes:
     return chain.call(tx.safe, bytes.fromhex("d8d11f78") + encode(types, values))
 
 
+def execute(
+    chain: EvmChain,
+    devnet: Devnet,
+    tx: SafeTx,
+    owners: list[tuple[bytes, str]],
+    relayer: tuple[bytes, str],
+) -> None:
+    """Sign by the owners, send by the relayer; the contract's own hash must be ours."""
+    assert hash_by_contract(chain, tx) == tx.safe_tx_hash == typed_data_of(tx).signing_hash
+    signatures = [
+        bytes(Account.unsafe_sign_hash(tx.safe_tx_hash, key).signature) for key, _ in owners
+    ]
+    calldata = tx.execution_calldata(pack_signatures(tx.safe_tx_hash, signatures))
+    key, sender = relayer
+    gas = chain.estimate_gas(from_text(sender), tx.safe, 0, calldata)
+    outer = payment(chain, sender, checksum(tx.safe), 0, data=calldata, gas_limit=gas * 5 // 4)
+    signed = signed_by(key, outer)
+    chain.broadcast(signed.raw)
+    devnet.mine(ETHEREUM)
+    assert chain.sighting(signed.txid).succeeded
+
+
 def test_a_safe_pays_with_two_of_three(chain: EvmChain, devnet: Devnet) -> None:
     people = [a_person() for _ in range(3)]
     vault = safe_vault(devnet, [address for _, address in people])
@@ -404,19 +433,7 @@ def test_a_safe_pays_with_two_of_three(chain: EvmChain, devnet: Devnet) -> None:
         ),
     ]
     for tx in inner:
-        assert hash_by_contract(chain, tx) == tx.safe_tx_hash
-        signatures = [
-            bytes(Account.unsafe_sign_hash(tx.safe_tx_hash, key).signature) for key, _ in people[1:]
-        ]
-        calldata = tx.execution_calldata(pack_signatures(tx.safe_tx_hash, signatures))
-        gas = chain.estimate_gas(from_text(relayer), vault.address, 0, calldata)
-        outer = payment(
-            chain, relayer, checksum(vault.address), 0, data=calldata, gas_limit=gas * 5 // 4
-        )
-        signed = signed_by(relayer_key, outer)
-        chain.broadcast(signed.raw)
-        devnet.mine(ETHEREUM)
-        assert chain.sighting(signed.txid).succeeded
+        execute(chain, devnet, tx, people[1:], (relayer_key, relayer))
         found = scan_top(chain, payee)
         assert 1 == len(found)
 
@@ -446,3 +463,141 @@ def test_a_safe_that_differs_from_its_registration(
 def test_an_account_is_no_safe(chain: EvmChain) -> None:
     with pytest.raises(UnexpectedAnswer):
         read_safe(chain, b"\x77" * 20)
+
+
+def funded_safe(
+    devnet: Devnet, relayer: str, owners: list[tuple[bytes, str]]
+) -> tuple[SafeVault, SafeTx]:
+    """A Safe with ether and dollars, and a transaction of it to change."""
+    vault = safe_vault(devnet, [address for _, address in owners])
+    for address in (relayer, checksum(vault.address)):
+        devnet.fund(ETHEREUM, "ETH", address, 4 * ETHER)
+    devnet.fund(ETHEREUM, "DUSD", checksum(vault.address), 9_000_000)
+    devnet.mine(ETHEREUM)
+    tx = SafeTx(chain_id=31337, safe=vault.address, to=vault.address, value_wei=0, nonce=0)
+    return vault, tx
+
+
+def test_a_multisend_pays_everybody_at_once(chain: EvmChain, devnet: Devnet) -> None:
+    people, relayer = [a_person() for _ in range(3)], a_person()
+    vault, tx = funded_safe(devnet, relayer[1], people)
+    payees = [from_text(a_person()[1]) for _ in range(3)]
+    token = from_text(devnet.contracts.tokens["DUSD"])
+    items = [
+        MultiSendItem(to=payees[0], value_wei=ETHER),
+        MultiSendItem(to=payees[1], value_wei=2 * ETHER),
+        MultiSendItem(to=token, value_wei=0, data=transfer_calldata(payees[2], 5_000_000)),
+    ]
+    multisend = replace(
+        tx,
+        to=from_text(RELEASES[vault.version].multisend),
+        operation=1,
+        data=multisend_calldata(items),
+    )
+
+    execute(chain, devnet, multisend, people[:2], relayer)
+
+    tip = chain.tip()
+    assert [ETHER, 2 * ETHER] == [chain.balance_units(to, "ETH", tip) for to in payees[:2]]
+    assert 5_000_000 == chain.balance_units(payees[2], "DUSD", tip)
+
+
+def test_a_safe_changes_its_owners_and_threshold(chain: EvmChain, devnet: Devnet) -> None:
+    people, relayer, new = [a_person() for _ in range(3)], a_person(), a_person()
+    vault, tx = funded_safe(devnet, relayer[1], people)
+    one, two, three = vault.owners
+    fourth = from_text(new[1])
+    calls = [
+        GovernanceCall(action=SelfCall.ADD_OWNER, addresses=(fourth,), threshold=3),
+        GovernanceCall(action=SelfCall.REMOVE_OWNER, addresses=(one, two), threshold=2),
+        GovernanceCall(action=SelfCall.SWAP_OWNER, addresses=(one, three, two)),
+        GovernanceCall(action=SelfCall.CHANGE_THRESHOLD, threshold=3),
+    ]
+    signers = [people[:2], people, [people[0], new], [people[0], new]]
+
+    for nonce, (call, owners) in enumerate(zip(calls, signers, strict=True)):
+        execute(chain, devnet, replace(tx, nonce=nonce, data=call.encode()), owners, relayer)
+
+    state = read_safe(chain, vault.address)
+    assert (frozenset({fourth, one, two}), 3) == (state.owners, state.threshold)
+
+
+def test_a_safe_takes_and_drops_modules_guards_and_handlers(
+    chain: EvmChain, devnet: Devnet
+) -> None:
+    people, relayer = [a_person() for _ in range(3)], a_person()
+    vault, tx = funded_safe(devnet, relayer[1], people)
+    module = from_text(a_person()[1])
+    calls = [
+        GovernanceCall(action=SelfCall.ENABLE_MODULE, addresses=(module,)),
+        GovernanceCall(action=SelfCall.SET_FALLBACK_HANDLER, addresses=(module,)),
+        GovernanceCall(action=SelfCall.SET_GUARD, addresses=(bytes(20),)),
+    ]
+    for nonce, call in enumerate(calls):
+        execute(chain, devnet, replace(tx, nonce=nonce, data=call.encode()), people[:2], relayer)
+    assert {module} == read_safe(chain, vault.address).modules
+
+    drop = GovernanceCall(action=SelfCall.DISABLE_MODULE, addresses=(SENTINEL, module))
+    execute(chain, devnet, replace(tx, nonce=3, data=drop.encode()), people[:2], relayer)
+
+    assert not read_safe(chain, vault.address).modules
+
+
+def test_the_chain_takes_our_authorisation(chain: EvmChain, devnet: Devnet) -> None:
+    (key, address), relayer = a_person(), a_person()
+    devnet.fund(ETHEREUM, "ETH", relayer[1], ETHER)
+    devnet.mine(ETHEREUM)
+    delegate = from_text(devnet.contracts.splitter)
+    mine = Authorization(chain_id=31337, delegate=delegate, nonce=0)
+    signature = Account.unsafe_sign_hash(mine.signing_hash, key)
+    sent = Account.sign_transaction(
+        {
+            "chainId": 31337,
+            "nonce": 0,
+            "gas": 100_000,
+            "maxFeePerGas": chain.fees().max_fee_wei,
+            "maxPriorityFeePerGas": 1,
+            "to": relayer[1],
+            "value": 0,
+            "data": "0x",
+            "authorizationList": [
+                {
+                    "chainId": 31337,
+                    "address": checksum(delegate),
+                    "nonce": 0,
+                    "yParity": signature.v - 27,
+                    "r": signature.r,
+                    "s": signature.s,
+                }
+            ],
+        },
+        relayer[0],
+    )
+    chain.broadcast(bytes(sent.raw_transaction))
+    devnet.mine(ETHEREUM)
+
+    assert b"\xef\x01\x00" + delegate == chain.code_at(from_text(address))
+    assert 1 == chain.nonce(from_text(address))
+
+
+def test_the_chain_takes_a_legacy_payment(chain: EvmChain, devnet: Devnet) -> None:
+    (key, sender), (_, payee) = a_person(), a_person()
+    devnet.fund(ETHEREUM, "ETH", sender, 2 * ETHER)
+    devnet.mine(ETHEREUM)
+    tx = UnsignedLegacyTx(
+        chain_id=31337,
+        nonce=0,
+        max_fee_wei=chain.fees().max_fee_wei,
+        gas_limit=21_000,
+        to=from_text(payee),
+        value_wei=ETHER,
+    )
+
+    raw, recovered, txid = tx.with_signature(
+        bytes(Account.unsafe_sign_hash(tx.signing_hash, key).signature)
+    )
+    chain.broadcast(raw)
+    devnet.mine(ETHEREUM)
+
+    assert sender == checksum(recovered)
+    assert chain.sighting(txid).succeeded

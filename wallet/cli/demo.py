@@ -2,6 +2,7 @@
 
 import json
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -56,14 +57,15 @@ def demo(
 def _explain(console: Console, kept: Kept) -> None:
     config = kept.place.config
     credentials = kept.place.credentials
+    program = sys.argv[0] if Path(sys.argv[0]).name == "glaytos-wallet" else "glaytos-wallet"
     console.print(
         f"""
 The service stays up until Ctrl-C.
 address      {json.loads(credentials.read_text())["url"]}
 credentials  {credentials}
-try          glaytos-wallet call --credentials {credentials} GET /v1/assets
-             glaytos-wallet call --credentials {credentials} GET "/v1/deposits?limit=3"
-             glaytos-wallet treasury thresholds --config {config}""",
+try          {program} call --credentials {credentials} GET /v1/assets
+             {program} call --credentials {credentials} GET "/v1/deposits?limit=3"
+             {program} treasury thresholds --config {config}""",
         markup=False,
         highlight=False,
         soft_wrap=True,

@@ -13,8 +13,9 @@ from rich.table import Table
 
 from chains.units import to_text, to_units
 from policies import Mode
-from signer.protocol import MESSAGE_BYTES_MAX, Purpose
+from signer.protocol import APPROVAL, MESSAGE_BYTES_MAX, Proposal, Purpose, Sealed
 from wallet.bootstrap import open_staff_desk
+from wallet.clock import SystemClock
 from wallet.treasury import wording
 from wallet.treasury.approvals import Tally
 from wallet.treasury.errors import FileProblem, StaffKeyError
@@ -227,6 +228,34 @@ def set_threshold(
     bounds = make_threshold(mode, low_units, target_units, high_units)
     desk.change_bounds(asset, bounds, _unlock(key, passphrase_file))
     typer.echo(f"{asset}: {mode} {low} / {target} / {high}")
+
+
+@app.command("approve-policy")
+def approve_policy(
+    proposal_file: Annotated[Path, typer.Argument(help="A signer's proposal (GP1).")],
+    key: KeyFile,
+    out: Annotated[Path, typer.Option("--out", "-o", help="New file for the signer.")],
+    passphrase_file: PassphraseFile = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read what new limits of a signer change, and sign a yes to exactly that.
+
+    Works from the file alone; the signer checks that it is what it would activate.
+    """
+    proposal = Proposal.decode(_read(proposal_file, MESSAGE_BYTES_MAX))
+    lines = proposal.lines()
+    if not as_json:
+        typer.echo("\n".join(lines))
+    if not yes:
+        typer.confirm("Approve exactly this?", default=False, abort=True)
+    approval = _unlock(key, passphrase_file).approve(proposal.digest, SystemClock().now_s())
+    _write_new(out, Sealed(APPROVAL, approval.body, approval.sig).encode())
+    if as_json:
+        body = {"digest": proposal.digest.hex(), "approver": approval.approver, "lines": lines}
+        typer.echo(json.dumps(body))
+        return
+    typer.echo(f"approved by {approval.approver}: {out}")
 
 
 @app.command("staff-key")

@@ -45,6 +45,7 @@ class Report:
     reconciliation: list[ReconciliationRow] = field(default_factory=list)
     refused: list[RefusalRow] = field(default_factory=list)
     error: str = ""
+    seconds: int = 0
 
     def verdict(self, refusals_min: int) -> bool:
         """Whether all of it held."""
@@ -56,12 +57,12 @@ class Report:
             and all(row.code for row in self.refused)
         )
 
-    def write(self, path: Path, *, ok: bool, seconds: int) -> None:
+    def write(self, path: Path, *, ok: bool) -> None:
         """Write the report whole: a reader never sees half of it."""
         invariant(not (ok and self.error), "a report with an error cannot be ok")
         content = {
             "ok": ok,
-            "seconds": seconds,
+            "seconds": self.seconds,
             "steps": [asdict(row) for row in self.steps],
             "reconciliation": [asdict(row) for row in self.reconciliation],
             "refused": [asdict(row) for row in self.refused],

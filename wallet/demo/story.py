@@ -72,9 +72,22 @@ def play(folders: Folders, console: Console, *, keep: Callable[[Kept], None] | N
     _refuse_running(folders.root / "chains")
     started = time.monotonic()
     report = Report()
+
+    def conclude() -> bool:
+        # Once before a service is kept up, which may be for hours, and once at the very end.
+        report.seconds = report.seconds or int(time.monotonic() - started)
+        ok = report.verdict(attacks.REFUSALS_MIN)
+        report.write(folders.report, ok=ok)
+        return ok
+
+    def stay(kept: Kept) -> None:
+        conclude()
+        if keep is not None:
+            keep(kept)
+
     with Screen(console, lambda: int(time.monotonic() - started)) as screen:
         try:
-            _play(folders, screen, report, keep)
+            _play(folders, screen, report, stay if keep else None)
         except _EXPECTED as error:
             report.error = f"{getattr(error, 'code', type(error).__name__)}: {error}"
         except KeyboardInterrupt:
@@ -82,11 +95,9 @@ def play(folders: Folders, console: Console, *, keep: Callable[[Kept], None] | N
         except BaseException as error:
             # A defect of ours: the report must not be missing, nor the traceback.
             report.error = f"unexpected {type(error).__name__}"
-            report.write(folders.report, ok=False, seconds=int(time.monotonic() - started))
+            conclude()
             raise
-    ok = report.verdict(attacks.REFUSALS_MIN)
-    report.write(folders.report, ok=ok, seconds=int(time.monotonic() - started))
-    return ok
+    return conclude()
 
 
 def _play(

@@ -36,6 +36,11 @@ _SAFE_ARTIFACTS = (
         "handler/CompatibilityFallbackHandler.sol/CompatibilityFallbackHandler.json",
         "0xfd0732Dc9E303f09fCEf3a7388Ad10A83459Ec99",
     ),
+    (
+        "multisend",
+        "libraries/MultiSendCallOnly.sol/MultiSendCallOnly.json",
+        "0x9641d764fc13c8B624c04430C7356C1C7C8102e2",
+    ),
 )
 """Safe 1.4.1: file in the npm package and canonical address, the same as on public chains."""
 

@@ -17,7 +17,7 @@ from chains.ports import Chain
 from chains.types import Family, OutPoint
 from chains.utxo.coins import Coin, OwnPlace, Payout
 from chains.utxo.psbt_roles import build
-from chains.utxo.selection import InsufficientFunds, SelectionError, plan_spend
+from chains.utxo.selection import InsufficientFunds, Market, SelectionError, plan_spend
 from chains.utxo.sources import SingleKey
 from wallet.hosted_keys import journal
 from wallet.hosted_keys.context import HostedContext
@@ -176,7 +176,8 @@ class Preparer:
                 payouts=[Payout(script=wish.target, sats=wish.units)],
                 change=Payout(script=own.script_pubkey, sats=0, place=_PLACE),
                 vaults={_PLACE.source: own},
-                feerate=quote.feerate,
+                # A person pays now: what coins will cost to spend later decides nothing here.
+                market=Market(feerate=quote.feerate, feerate_long_term=quote.feerate),
                 dust_sats=self._context.params[key.network].dust_sats,
                 inputs_max=INPUTS_MAX,
             )

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 
 from signer.protocol import ProtocolError, Result, Sealed, SignAnswer
 from signer.protocol.wire import ANSWER
+from wallet.errors import WalletError
 from wallet.payments import journal, settle
 from wallet.payments.combining import BadSignatures, combine, signatures_needed
 from wallet.payments.context import PaymentContext
 from wallet.payments.errors import NotOffline
-from wallet.payments.journal import Payment
+from wallet.payments.journal import Payment, SignerForked
 from wallet.payments.states import PaymentStatus
 from wallet.settings import SignerSettings
 from wallet.signing.coordinator import check_answer
-from wallet.signing.errors import AnswerRefused, SignerSilent, SignerUnready
+from wallet.signing.errors import AnswerRefused, SignerRolledBack, SignerSilent, SignerUnready
 from wallet.signing.ports import CheckedAnswer, SignerDoor
 
 REPLAYED = "request.replayed"
@@ -67,15 +68,21 @@ class Collector:
     def attach(self, payment_id: str, data: bytes) -> SignAnswer:
         """Keep an answer that a person carried from an offline signer.
 
-        The same answer again changes nothing. Raises AnswerRefused, NotOffline or AnswerConflict.
+        The same answer again changes nothing. Raises AnswerRefused, NotOffline or AnswerConflict;
+        SignerRolledBack or SignerForked, with an alert, for a signer that was put back or copied.
         """
         context = self._context
         with context.database.read() as tx:
             payment = journal.get(tx, payment_id)
         self._check_offline(payment)
         signer = self._named_signer(payment, data)
-        checked = check_answer(data, payment.sealed, signer.id, bytes.fromhex(signer.public_key))
-        self._save(payment, checked)
+        try:
+            key = bytes.fromhex(signer.public_key)
+            checked = check_answer(data, payment.sealed, signer.id, key)
+            self._save(payment, checked)
+        except (SignerRolledBack, SignerForked) as error:
+            self._alert(payment, error)
+            raise
         return checked.answer
 
     def collect(self, payment: Payment) -> bool:
@@ -90,9 +97,15 @@ class Collector:
                 continue
             obtained = self._obtain(payment, door)
             silent = silent or not obtained.is_definite
-            if obtained.checked is not None:
+            if obtained.checked is None:
+                continue
+            try:
                 self._save(payment, obtained.checked)
-                answers[signer_id] = obtained.checked.answer
+            except SignerForked as error:
+                self._alert(payment, error)
+                silent = True
+                continue
+            answers[signer_id] = obtained.checked.answer
         return self._conclude(payment, answers, silent=silent)
 
     def abandon(self, payment_id: str, why: str) -> None:
@@ -120,6 +133,9 @@ class Collector:
             checked = door.sign(payment.sealed)
             if checked.answer.code == REPLAYED:
                 return _Obtained(checked=door.recall(payment.sealed), is_definite=True)
+        except SignerRolledBack as error:
+            self._alert(payment, error)
+            return _Obtained(checked=None, is_definite=False)
         except (SignerSilent, SignerUnready, AnswerRefused) as error:
             self._note(payment, f"{error.code}:{door.signer_id}")
             return _Obtained(checked=None, is_definite=False)
@@ -195,6 +211,11 @@ class Collector:
             )
         if new:
             context.milestone(f"payment.answered:{signer_id}")
+
+    def _alert(self, payment: Payment, error: WalletError) -> None:
+        """Tell people; nothing that such a signer says is kept."""
+        with self._context.database.write() as tx:
+            settle.alert(tx, payment, error.code, self._context.clock.now_s())
 
     def _note(self, payment: Payment, sub_status: str) -> None:
         with self._context.database.write() as tx:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from chains.errors import ChainError, CodecError
 from chains.evm.addresses import from_text
-from chains.evm.safe import SafeTx, SafeVault, pack_signatures
+from chains.evm.safe import SafeTx, SafeVault
+from chains.evm.safe_signatures import pack_signatures
 from chains.evm.transactions import UnsignedTx, recover
 from chains.utxo import psbt_roles
 from chains.utxo.descriptors import DescriptorVault
@@ -48,6 +49,8 @@ def combine(context: PaymentContext, payment: Payment, answers: Sequence[SignAns
                 return _evm(payment, answers)
             case Kind.SAFE_TX:
                 return _safe(context, payment, answers)
+            case Kind.EVM_AUTH:
+                raise BadSignatures("got an authorisation, which is no transaction by itself")
     except ChainError as error:
         raise BadSignatures(f"got answers that do not combine: {error}") from error
 

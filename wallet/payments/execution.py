@@ -82,7 +82,7 @@ class SafeExecutor:
             nonce=nonce,
         ).encode()
         sealed = seal_request(
-            context, order, source=vault.name, kind=Kind.SAFE_TX, payload=payload, now_s=now_s
+            tx, context, order, source=vault.name, kind=Kind.SAFE_TX, payload=payload, now_s=now_s
         )
         new = NewPayment(
             id=context.new_id(),
@@ -161,6 +161,7 @@ class SafeExecutor:
             approvals=parent.request.approvals,
             own=parent.request.own,
             sender=OwnOutput(address=address, source=hot, branch=0, index=0),
+            safe_nonce=SafeTx.decode(parent.request.payload).nonce,
         )
 
     def _vault(self, source: str) -> SafeVault:

@@ -10,8 +10,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from signer.protocol import Purpose, Sealed, SignRequest
-from signer.protocol.wire import REQUEST
+from signer.protocol import (
+    ANSWER,
+    REQUEST,
+    Purpose,
+    Sealed,
+    SignAnswer,
+    SignerState,
+    SignRequest,
+)
 from wallet.errors import Conflict, NotFound
 from wallet.payments.states import UNFINISHED, PaymentStatus, check_arrow
 from wallet.store.schema import payment_answers, payment_broadcasts, payments
@@ -33,6 +40,12 @@ class AnswerConflict(Conflict):
     """A signer gave two different answers to one request: stop and look."""
 
     code = "payment.answer_conflict"
+
+
+class SignerForked(Conflict):
+    """Two answers in one place of a signer's log: it was put back or copied. Stop it and look."""
+
+    code = "payment.signer_forked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +220,8 @@ def note(tx: Connection, payment: Payment, sub_status: str, now_s: int) -> None:
 def save_answer(tx: Connection, payment_id: str, signer_id: str, answer: bytes, now_s: int) -> bool:
     """Keep a signer's sealed answer; the same one again is a repeat (False).
 
-    Raises AnswerConflict when the signer has answered otherwise before.
+    Raises AnswerConflict when the signer has answered otherwise before, SignerForked when another
+    answer of it has the same counter.
     """
     before = tx.execute(
         select(payment_answers.c.answer).where(
@@ -218,12 +232,39 @@ def save_answer(tx: Connection, payment_id: str, signer_id: str, answer: bytes, 
         if bytes(before) != answer:
             raise AnswerConflict(f"got a second, different answer of {signer_id}")
         return False
+    counter = _answer(answer).counter
+    taken = tx.execute(
+        select(payment_answers.c.payment_id).where(
+            payment_answers.c.signer_id == signer_id, payment_answers.c.counter == counter
+        )
+    ).scalar_one_or_none()
+    if taken is not None:
+        raise SignerForked(f"got two answers of {signer_id} with counter {counter}")
     tx.execute(
         insert(payment_answers).values(
-            payment_id=payment_id, signer_id=signer_id, answer=answer, received_s=now_s
+            payment_id=payment_id,
+            signer_id=signer_id,
+            answer=answer,
+            counter=counter,
+            received_s=now_s,
         )
     )
     return True
+
+
+def signer_states(tx: Connection, signer_ids: Sequence[str]) -> tuple[SignerState, ...]:
+    """How far each signer's log was at its latest answer; what the next request relays."""
+    found = []
+    for signer_id in signer_ids:
+        latest = tx.execute(
+            select(payment_answers.c.answer)
+            .where(payment_answers.c.signer_id == signer_id)
+            .order_by(payment_answers.c.counter.desc())
+            .limit(1)
+        ).scalar_one_or_none()
+        if latest is not None:
+            found.append(_answer(bytes(latest)).state)
+    return tuple(found)
 
 
 def answers(tx: Connection, payment_id: str) -> dict[str, bytes]:
@@ -290,6 +331,10 @@ def attempts(tx: Connection, payment_id: str) -> list[Attempt]:
         )
         for row in rows
     ]
+
+
+def _answer(data: bytes) -> SignAnswer:
+    return SignAnswer.decode(Sealed.decode(data, ANSWER).body)
 
 
 def _payment(row: Row[Any]) -> Payment:

@@ -154,6 +154,8 @@ def _places(purpose: Purpose) -> tuple[str, str]:
             return chart.HOT, chart.COLD
         case Purpose.WITHDRAWAL:
             return chart.CLEARING, chart.HOT
+        case Purpose.GOVERNANCE:
+            raise ValueError("got governance, expected a purpose that moves money")
     assert_never(purpose)
 
 

@@ -20,7 +20,7 @@ from signer.protocol import (
     identity_sign,
     public_key_of,
 )
-from wallet.signing.errors import AnswerRefused, KeyFileError
+from wallet.signing.errors import AnswerRefused, KeyFileError, SignerRolledBack
 from wallet.signing.ports import CheckedAnswer
 
 SEED_BYTES = 32
@@ -46,18 +46,26 @@ class Coordinator:
 
 
 def check_answer(data: bytes, request: Sealed, signer_id: str, public_key: bytes) -> CheckedAnswer:
-    """The answer of exactly this signer to exactly this request. Raises AnswerRefused."""
+    """The answer of exactly this signer to exactly this request. Raises AnswerRefused.
+
+    Raises SignerRolledBack if its log is no further than the request said it had been before.
+    """
     try:
         sealed = Sealed.decode(data, ANSWER)
         sealed.verify(public_key)
         answer = SignAnswer.decode(sealed.body)
-        request_id = SignRequest.decode(request.body).request_id
+        asked = SignRequest.decode(request.body)
     except ProtocolError as error:
         raise AnswerRefused(f"got an answer of {signer_id} that fails: {error}") from error
     if answer.signer_id != signer_id:
         raise AnswerRefused(f"got an answer of {answer.signer_id}, expected {signer_id}")
-    if answer.request_digest != request.digest or answer.request_id != request_id:
+    if answer.request_digest != request.digest or answer.request_id != asked.request_id:
         raise AnswerRefused(f"got an answer of {signer_id} to another request")
+    for said in asked.prev_state:
+        if said.signer_id == signer_id and answer.counter <= said.counter:
+            raise SignerRolledBack(
+                f"got counter {answer.counter} of {signer_id}, expected more than {said.counter}"
+            )
     return CheckedAnswer(data=data, answer=answer)
 
 

@@ -27,6 +27,12 @@ class AnswerRefused(SigningError):
     code = "signing.bad_answer"
 
 
+class SignerRolledBack(AnswerRefused):
+    """A signer's log is not ahead of what it said before: it was put back or copied. Stop it."""
+
+    code = "signing.rolled_back"
+
+
 class KeyFileError(SigningError):
     """The coordinator's key file is missing, malformed or readable by others."""
 

@@ -179,7 +179,9 @@ payment_answers = Table(
     Column("payment_id", ID, ForeignKey("payments.id"), primary_key=True),
     Column("signer_id", NAME, primary_key=True),
     Column("answer", LargeBinary, nullable=False),  # sealed SA1
+    Column("counter", BigInteger, nullable=False),  # the signer's record that holds it
     Column("received_s", BigInteger, nullable=False),
+    UniqueConstraint("signer_id", "counter"),  # twice means that the signer was put back or copied
 )
 
 payment_broadcasts = Table(

@@ -140,7 +140,8 @@ class Planner:
         if wanted.units <= 0:
             raise BadAmount(f"got {wanted.units} units, expected more than 0")
         source, destination = self._way(wanted.purpose, network)
-        decision = self._judge(tx, wanted, asset, source, now_s)
+        hot_units = self._hot_units(tx, asset) if wanted.purpose is Purpose.REFILL else None
+        decision = self._judge(tx, wanted, asset, source, hot_units, now_s)
         if decision.outcome is Outcome.DENY:
             raise DeniedByPolicy(
                 f"{wanted.purpose} of {wanted.units} {asset.code}: {decision.text}",
@@ -165,11 +166,23 @@ class Planner:
             requester=wanted.requester,
             created_s=now_s,
             expires_s=now_s + self._lifetime_s,
+            hot_units=hot_units,
         )
         return requests.create(tx, intent, self._approvals_needed(wanted, decision), now_s)
 
+    def _hot_units(self, tx: Connection, asset: AssetSettings) -> int:
+        """What hot holds and expects, less what it owes out: signers bound a refill by it."""
+        facts = standing.hot_facts(tx, asset, 0)
+        return max(facts.hot_units + facts.arriving_units - facts.leaving_units, 0)
+
     def _judge(
-        self, tx: Connection, wanted: Wanted, asset: AssetSettings, source: str, now_s: int
+        self,
+        tx: Connection,
+        wanted: Wanted,
+        asset: AssetSettings,
+        source: str,
+        hot_units: int | None,
+        now_s: int,
     ) -> Decision:
         owner = Owner(_address_purpose(wanted.purpose))
         payee = PayeeFacts(address=owner, units=wanted.units, owner=owner)
@@ -186,6 +199,7 @@ class Planner:
                 window: standing.asked_units(tx, asset.code, wanted.purpose, now_s - window)
                 for window in windows
             },
+            hot_units=hot_units,
         )
         return decide(self._policy, facts, Stage.ORDER)
 
@@ -216,7 +230,7 @@ class Planner:
                 return network.hot, network.cold
             case Purpose.REFILL:
                 return network.cold, network.hot
-            case Purpose.WITHDRAWAL | Purpose.GATHER | Purpose.TOP_UP:
+            case _:
                 raise NotRunning(f"got {purpose}, expected sweep or refill")
 
 

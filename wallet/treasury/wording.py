@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from chains.errors import CodecError
+from chains.evm.addresses import checksum
+from chains.evm.safe_governance import GovernanceCall
 from chains.units import to_text
-from signer.protocol import Intent
+from signer.protocol import Intent, Purpose, check_words
 from wallet.settings import AssetSettings
 from wallet.treasury.approvals import Tally
 from wallet.treasury.thresholds import asset_named
@@ -15,6 +18,7 @@ VERBS = {
     "top_up": "Top up",
     "sweep": "Sweep to cold storage",
     "refill": "Refill the hot wallet from cold storage",
+    "governance": "Change a Safe itself",
 }
 """Purposes in words."""
 
@@ -40,6 +44,10 @@ def intent_lines(assets: Sequence[AssetSettings], intent: Intent) -> list[tuple[
     for payee in intent.payees:
         lines.append(("pay", amount_text(assets, intent.asset, payee.units)))
         lines.append(("to", _plain(payee.address)))
+    if intent.call:
+        lines.extend(_call_lines(intent))
+    if intent.hot_units is not None:
+        lines.append(("hot holds", amount_text(assets, intent.asset, intent.hot_units)))
     if len(intent.payees) > 1:
         lines.append(("in all", amount_text(assets, intent.asset, intent.total_units)))
     fee = f"{to_text(intent.fee_units_max, native.decimals)} {native.code}"
@@ -50,6 +58,7 @@ def intent_lines(assets: Sequence[AssetSettings], intent: Intent) -> list[tuple[
         ("asked for at", time_text(intent.created_s)),
         ("ends at", time_text(intent.expires_s)),
         ("digest", intent.digest.hex()),
+        ("check words", check_words(intent.digest)),
     ]
 
 
@@ -58,6 +67,22 @@ def tally_text(tally: Tally) -> str:
     names = ", ".join(_plain(name) for name in tally.approvers)
     count = f"{len(tally.approvers)} of {tally.subject.approvals_required}"
     return f"{count} ({names})" if names else count
+
+
+def _call_lines(intent: Intent) -> list[tuple[str, str]]:
+    """A Safe's change of itself in words, and any call as it is."""
+    exact = ("call", f"0x{intent.call.hex()}")
+    if intent.purpose is not Purpose.GOVERNANCE:
+        return [exact]
+    try:
+        call = GovernanceCall.decode(intent.call)
+    except CodecError:
+        return [("change", "NOT A KNOWN CHANGE: no signer will sign it"), exact]
+    lines = [("change", call.action.replace("_", " "))]
+    lines.extend(("address", checksum(address)) for address in call.addresses)
+    if call.threshold is not None:
+        lines.append(("new threshold", str(call.threshold)))
+    return [*lines, exact]
 
 
 def _native(assets: Sequence[AssetSettings], network: str) -> AssetSettings:

@@ -13,7 +13,8 @@ from chains.errors import CodecError
 from chains.evm import erc20, safe
 from chains.evm.addresses import checksum
 from chains.evm.hashing import keccak256
-from chains.evm.safe import SafeTx, SafeVault, pack_signatures, recover_owners
+from chains.evm.safe import SafeTx, SafeVault
+from chains.evm.safe_signatures import pack_signatures, recover_owners
 
 SAFE = b"\x5a" * 20
 HOT = b"\x07" * 20

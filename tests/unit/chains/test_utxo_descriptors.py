@@ -1,5 +1,7 @@
 """Vaults as descriptors: checksums, every template against embit, and every refusal."""
 
+from dataclasses import replace
+
 import pytest
 from embit import base58
 from embit.descriptor import Descriptor
@@ -54,7 +56,8 @@ def test_every_script_is_embits(template: Template, branch: int, index: int) -> 
     redeem, witness = theirs.redeem_script(), theirs.witness_script()
     assert (redeem.data if redeem else b"") == script.redeem_script
     assert (witness.data if witness else b"") == script.witness_script
-    assert {key.sec() for key in theirs.keys} == {key.public_key for key in script.keys}
+    size = 32 if one.is_taproot else 33
+    assert {key.sec()[-size:] for key in theirs.keys} == {key.public_key for key in script.keys}
     assert all((branch, index) == key.path[-2:] for key in script.keys)
 
 
@@ -189,6 +192,44 @@ def test_segwit_vault_on_a_chain_without_segwit_is_refused() -> None:
         vault(Template.WSH_MULTI, params=params)
 
     assert vault(Template.SH_MULTI, params=params).address_at(params, 0, 0)[0] in "9A"
+
+
+def test_two_stars_mean_both_branches() -> None:
+    short = with_checksum(GOOD.replace("/<0;1>/*", "/**"))
+
+    assert DescriptorVault.parse("hot", REGTEST, with_checksum(GOOD)) == DescriptorVault.parse(
+        "hot", REGTEST, short
+    )
+
+
+BIP86_XPUB = (
+    "xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteoGVky7D3UKDP9QyrLprQ3VCECoY49yfdD"
+    "EHGCtMMj92pReUsQ"
+)
+
+
+def test_bip86_vectors() -> None:
+    """The published account, its first two receive addresses and its first change address."""
+    params = BUILTIN["bitcoin"]
+    text = with_checksum(f"tr([73c5da0a/86'/0'/0']{BIP86_XPUB}/<0;1>/*)")
+    one = DescriptorVault.parse("hot", params, text)
+
+    assert "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr" == one.address_at(
+        params, RECEIVE, 0
+    )
+    assert "bc1p4qhjn9zdvkux4e44uhx8tc55attvtyu358kutcqkudyccelu0was9fqzwh" == one.address_at(
+        params, RECEIVE, 1
+    )
+    assert "bc1p3qkhfews2uk44qtvauqyr2ttdsw7svhkl9nkm9s9c3x4ax5h60wqwruhk7" == one.address_at(
+        params, CHANGE, 0
+    )
+    internal = "cc8a4bc64d897bddc5fbc2f670f7a8ba0b386779106cf1223c6fc5d7cd6fc115"
+    assert internal == one.script_at(RECEIVE, 0).internal_key.hex()
+
+
+def test_taproot_vault_on_a_chain_without_taproot_is_refused() -> None:
+    with pytest.raises(DescriptorError):
+        vault(Template.TR, params=replace(REGTEST, taproot=False))
 
 
 @pytest.mark.parametrize(("branch", "index"), [(2, 0), (-1, 0), (0, -1), (0, INDEX_MAX + 1)])

@@ -1,5 +1,7 @@
 """Coin selection: money is conserved, fees suffice, refusals are typed."""
 
+from itertools import combinations
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,9 +13,18 @@ from chains.utxo.psbt_roles import add_signatures, build, finalize
 from chains.utxo.selection import (
     DustPayout,
     InsufficientFunds,
+    Market,
     SpendPlan,
     TooManyInputs,
     plan_spend,
+)
+from chains.utxo.strategies import (
+    STRATEGIES,
+    Candidate,
+    Goal,
+    Strategy,
+    branch_and_bound,
+    largest_first,
 )
 from chains.utxo.transactions import Transaction
 from tests.utxo_world import coin, sign_all, vault
@@ -30,6 +41,8 @@ def _plan(
     feerate: int = 1000,
     owner: DescriptorVault = WSH,
     inputs_max: int = 400,
+    long_term: int = 0,
+    consolidate: int = 0,
 ) -> SpendPlan:
     change = Payout(
         script=owner.script_pubkey_at(1, 0),
@@ -41,7 +54,11 @@ def _plan(
         payouts=[Payout(script=SCRIPTS[at % 3], sats=sats) for at, sats in enumerate(payouts)],
         change=change,
         vaults={owner.name: owner},
-        feerate=feerate,
+        market=Market(
+            feerate=feerate,
+            feerate_long_term=long_term or feerate,
+            consolidate_max=consolidate,
+        ),
         dust_sats=DUST,
         inputs_max=inputs_max,
     )
@@ -151,3 +168,83 @@ def test_estimate_is_never_below_and_close_to_the_signed_size(
     tx = Transaction.parse(finalize(add_signatures(raw, sign_all(raw, signers))))
 
     assert tx.vsize <= plan.vsize <= tx.vsize + 3 + 3 * inputs * len(signers)
+
+
+def test_the_same_seed_gives_the_same_plan_and_order_of_coins_does_not_matter() -> None:
+    coins = [coin(WSH, index, 30_000 + 7919 * index) for index in range(40)]
+    first = _plan(coins, [400_000], long_term=3000)
+
+    assert first == _plan(list(reversed(coins)), [400_000], long_term=3000)
+
+
+def test_cheap_block_space_takes_small_coins_along() -> None:
+    coins = [coin(WSH, 0, 5_000_000), *(coin(WSH, index, 20_000 + index) for index in range(1, 30))]
+    plan = _plan(coins, [1_000_000], feerate=1000, long_term=20_000, consolidate=8)
+
+    assert len(plan.coins) >= 9
+    assert _plan(coins, [1_000_000], feerate=1000, long_term=20_000).waste_sats > plan.waste_sats
+
+
+def test_dear_block_space_takes_few_coins_and_leaves_small_ones() -> None:
+    coins = [coin(WSH, 0, 5_000_000), *(coin(WSH, index, 90_000) for index in range(1, 30))]
+    plan = _plan(coins, [1_000_000], feerate=200_000, long_term=5_000, consolidate=8)
+
+    assert coins[:1] == list(plan.coins)
+
+
+@pytest.mark.parametrize("way", STRATEGIES)
+@given(
+    values=st.lists(st.integers(1, 10**6), max_size=12),
+    target=st.integers(1, 3 * 10**6),
+    slack=st.integers(1, 1000),
+    inputs_max=st.integers(1, 12),
+    seed=st.binary(max_size=4),
+)
+@settings(max_examples=100, deadline=None)
+def test_what_a_strategy_proposes_is_enough_and_once_each(
+    way: Strategy, values: list[int], target: int, slack: int, inputs_max: int, seed: bytes
+) -> None:
+    pool = [
+        Candidate(value=value, waste=at % 5 - 2, coin=coin(WSH, at, value))
+        for at, value in enumerate(sorted(values, reverse=True))
+    ]
+    goal = Goal(target=target, slack=slack, inputs_max=inputs_max)
+    chosen = way(pool, goal, seed)
+
+    if chosen is None:
+        # Largest first is the last resort: it fails only where nothing could succeed.
+        reachable = sum(one.value for one in pool[:inputs_max])
+        assert way is not largest_first or reachable < target
+        return
+    assert sum(one.value for one in chosen) >= target
+    assert len(chosen) <= inputs_max
+    assert len({one.coin.outpoint for one in chosen}) == len(chosen)
+
+
+@given(
+    values=st.lists(st.integers(1, 2000), min_size=1, max_size=10, unique=True),
+    target=st.integers(1, 8000),
+    dear=st.booleans(),
+)
+@settings(max_examples=100, deadline=None)
+def test_branch_and_bound_finds_the_least_waste_there_is(
+    values: list[int], target: int, dear: bool
+) -> None:
+    waste = 7 if dear else -7
+    pool = [
+        Candidate(value=value, waste=waste, coin=coin(WSH, at, value))
+        for at, value in enumerate(sorted(values, reverse=True))
+    ]
+    goal = Goal(target=target, slack=100, inputs_max=10)
+    sums = (
+        sum(one.value for one in some) - target + waste * len(some)
+        for size in range(1, len(pool) + 1)
+        for some in combinations(pool, size)
+        if target <= sum(one.value for one in some) < target + 100
+    )
+    found = branch_and_bound(pool, goal, b"")
+    wasted = None
+    if found is not None:
+        wasted = sum(one.value + one.waste for one in found) - target
+
+    assert wasted == min(sums, default=None)

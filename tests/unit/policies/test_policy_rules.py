@@ -16,6 +16,7 @@ from policies import (
     PayeeFacts,
     PaymentFacts,
     Policy,
+    PolicyInvalid,
     Stage,
     decide,
     load_policy,
@@ -24,6 +25,7 @@ from policies import (
 
 NOW_S = 1_000_000
 NET = "bitcoin-regtest"
+TIER_0 = [{"from_units": 0, "approvals": 0}]
 
 
 def document(**changes: Any) -> dict[str, Any]:
@@ -240,3 +242,41 @@ def test_what_is_allowed_is_within_every_cap(
         assert sum(amounts) + spent_units <= 5000
         assert fee_units <= 50
         assert fee_units * 10 <= sum(amounts)
+
+
+@pytest.mark.parametrize(
+    ("hot", "units", "code"),
+    [
+        (None, 100, "caps.hot_unknown"),
+        (901, 100, "caps.hot_max"),
+        (900, 100, "caps.passed"),
+        (0, 1000, "caps.passed"),
+        (1, 1000, "caps.hot_max"),
+    ],
+)
+def test_a_refill_fills_hot_up_to_its_maximum(hot: int | None, units: int, code: str) -> None:
+    policy = load_policy(document(purposes=["refill"], hot_max=1000, tiers=TIER_0))
+    payee = PayeeFacts(address="Hot", units=units, owner=Owner.HOT)
+
+    decision = decide(policy, facts(order(units, payees=(payee,)), purpose="refill", hot_units=hot))
+
+    assert code == next(reason.code for reason in decision.reasons)
+
+
+def test_only_refills_have_a_hot_maximum() -> None:
+    for purposes in (["withdrawal"], ["refill", "withdrawal"]):
+        with pytest.raises(PolicyInvalid):
+            load_policy(document(purposes=purposes, hot_max=1000, tiers=TIER_0))
+
+
+def test_new_rules_change_the_hash_and_old_policies_keep_theirs() -> None:
+    plain = document(purposes=["refill"], tiers=TIER_0)
+    bounded = document(purposes=["refill"], tiers=TIER_0, hot_max=1000)
+    governed = {
+        **plain,
+        "governance": [{"network": NET, "source": "cold", "approvals": 2, "roles": ["officer"]}],
+    }
+
+    hashes = {load_policy(one).hash for one in (plain, bounded, governed)}
+
+    assert 3 == len(hashes)

@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from signer import selfcheck
 from signer.__main__ import build_app
 from signer.home import Home
 from signer.protocol import ANSWER, Sealed, SignAnswer
 from tests.signer_world import (
     BTC,
     CONFIG,
+    CUSTOMER,
+    CUSTOMER_EVM,
     LTC,
     NOW_S,
     PASSPHRASE,
@@ -208,6 +211,113 @@ def test_an_address_is_derived_here(world: World, hot: Home) -> None:
     assert vault.address_at(hot.networks[BTC].utxo, 0, 7) == shown["address"]
 
 
+@pytest.mark.parametrize(
+    ("vault", "branch", "index"),
+    [
+        ("bitcoin-hot", 0, 0),
+        ("bitcoin-hot", 1, 19),
+        ("bitcoin-cold", 0, 7),
+        ("litecoin-hot", 1, 3),
+        ("ethereum-deposit", 0, 12),
+        ("ethereum-hot", 0, 0),
+        ("ethereum-cold", 0, 0),
+    ],
+)
+def test_an_address_is_found_where_it_was_derived(
+    world: World, vault: str, branch: int, index: int
+) -> None:
+    home = ["--home", world.root / "hot"]
+    shown = told("address", *home, "--vault", vault, "--branch", branch, "--index", index)
+
+    found = told("address", *home, "--find", shown["address"], "--search", 20)
+
+    assert shown == found
+    assert (vault, f"{branch}/{index}") == (found["vault"], found["path"])
+
+
+def test_an_address_is_shown_with_the_path_of_our_key(world: World) -> None:
+    home = ["--home", world.root / "hot"]
+
+    assert "m/48h/1h/0h/2h/0/7" == told(
+        "address", *home, "--vault", "bitcoin-hot", "--index", 7
+    )["key_path"]  # fmt: skip
+    assert "" == told("address", *home, "--vault", "bitcoin-cold")["key_path"]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (CUSTOMER, "address.not_ours"),
+        (CUSTOMER_EVM, "address.not_ours"),
+        ("bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", "address.unreadable"),
+        ("x", "address.unreadable"),
+    ],
+)
+def test_a_stranger_is_not_found(world: World, text: str, code: str) -> None:
+    assert code == refused("address", "--home", world.root / "hot", "--find", text, "--search", 3)
+
+
+def test_an_address_beyond_the_search_is_not_found(world: World) -> None:
+    home = ["--home", world.root / "hot"]
+    shown = told("address", *home, "--vault", "bitcoin-hot", "--index", 5)["address"]
+
+    assert "address.not_ours" == refused("address", *home, "--find", shown, "--search", 5)
+    assert "0/5" == told("address", *home, "--find", shown, "--search", 6)["path"]
+    assert "address.search_too_long" == refused(
+        "address", *home, "--find", shown, "--search", 100_001
+    )
+    assert "address.search_too_long" == refused("address", *home, "--find", shown, "--search", 0)
+
+
+def test_an_address_is_either_derived_or_found(world: World) -> None:
+    home = ["--home", world.root / "hot"]
+
+    assert "config.invalid" == refused("address", *home)
+    assert "config.invalid" == refused(
+        "address", *home, "--vault", "bitcoin-hot", "--find", CUSTOMER
+    )
+
+
+def test_a_vault_is_shown_in_every_form(world: World, hot: Home) -> None:
+    proof = hot.state.vaults["bitcoin-hot"].proof.hex()
+    text = hot.vaults["bitcoin-hot"].vault.text
+    hot.close()
+    home = ["--home", world.root / "hot"]
+
+    shown = told("vault", *home, "--vault", "bitcoin-hot")
+
+    assert (proof, text) == (shown["proof"], shown["descriptor"])
+    assert "wsh(sortedmulti(2,@0/**,@1/**,@2/**))" == shown["policy"]
+    assert 3 == len(shown["keys"])
+    assert "descriptor" not in told("vault", *home, "--vault", "ethereum-cold")
+    assert "home.unusable" == refused("vault", *home, "--vault", "nowhere")
+
+
+def test_a_policy_file_registers_with_custodians_and_the_same_first_address(
+    world: World, tmp_path: Path, passphrase: Path
+) -> None:
+    home = ["--home", world.root / "hot"]
+    shown = told("vault", *home, "--vault", "bitcoin-hot")
+    head = f'name = "again"\nnetwork = "{BTC}"\nkind = "policy"\n'
+    body = f"template = {json.dumps(shown['policy'])}\nkeys = {json.dumps(shown['keys'])}\n"
+    file = tmp_path / "vault.toml"
+    file.write_text(head + body + 'custodians = ["Alice", "Bob", "Carol"]\n')
+    base = ["--file", file, "--role", "hot"]
+
+    declined = run("register", *home, *base, typed="n\n")
+    assert "kept by Alice, Bob, Carol" in declined.output
+    done = told("register", *home, *base, "--passphrase-file", passphrase, "--yes")
+
+    assert shown["first_address"] == done["first_address"]
+    again = told("vault", *home, "--vault", "again")
+    assert (["Alice", "Bob", "Carol"], shown["descriptor"]) == (
+        again["custodians"],
+        again["descriptor"],
+    )
+    file.write_text(head + body + 'custodians = ["Alice", "Bob", "alice"]\n')
+    assert "vault.duplicate_custodian" == refused("register", *home, *base, "--yes")
+
+
 def test_registration_shows_every_key(world: World, tmp_path: Path, passphrase: Path) -> None:
     home = world.open("hot", unlock=False)
     text = home.state.vaults["bitcoin-hot"].text.replace(b"bitcoin-hot", b"again")
@@ -334,7 +444,7 @@ def test_a_fresh_selfcheck_loads_nothing_that_could_talk() -> None:
 
     assert b"exit 0" in done.stderr, done.stderr
     assert b"loaded []" in done.stderr
-    assert 10 == done.stdout.count(b"ok  ")
+    assert len(selfcheck.run()) == done.stdout.count(b"ok  ")
 
 
 def without_network() -> Sequence[str] | None:

@@ -176,7 +176,7 @@ def test_the_example_loads_and_names_every_key() -> None:
 
     assert {"DUSD", "DGLD"} == set(config.networks[ETH].tokens)
     source = Path(config_module.__file__).read_text()
-    known = re.findall(r'table\.(?:text|texts|integer|rows|table)\("(\w+)"', source)
+    known = re.findall(r'table\.(?:text|texts|integer|flag|rows|table)\("(\w+)"', source)
     assert len(known) > 20
     for key in known:
         assert re.search(rf"(^|\[|\.|# )\[*{key}\b", example, re.MULTILINE), key

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.display import amount, check_words, clean, grouped
+from signer.display import amount, grouped
 from signer.home import Home
+from signer.protocol import check_words, clean
 from tests.signer_world import (
     BTC,
     CUSTOMER,

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chains.errors import CodecError
+from chains.evm.transactions import UnsignedTx
 from chains.utxo.psbt import Psbt, Sighasher
 from chains.utxo.psbt_fields import PsbtIncomplete
 from chains.utxo.psbt_roles import add_signatures, finalize
@@ -286,8 +287,24 @@ def test_memory_outlives_the_process(world: World) -> None:
 def test_an_evm_nonce_is_never_signed_twice(hot: Home) -> None:
     asked(hot, an_evm_withdrawal(hot, "e1", nonce=4))
 
-    assert "nonce.used" == code_of(hot, an_evm_withdrawal(hot, "e2", nonce=4))
-    assert Result.SIGNED is asked(hot, an_evm_withdrawal(hot, "e3", nonce=5)).result
+    again = an_evm_withdrawal(hot, "e2", nonce=4)
+    assert "nonce.replacement_fee" == code_of(hot, again)
+    payee = replace(again.intents[0].payees[0], units=10**18 - 1)
+    intent = replace(again.intents[0], intent_id="e3", payees=(payee,))
+    tx = replace(UnsignedTx.decode(again.payload), value_wei=10**18 - 1, max_fee_wei=10**11)
+    other = replace(again, request_id="r-e3", payload=tx.encode(), intents=(intent,))
+    assert "nonce.used" == code_of(hot, other)
+    assert Result.SIGNED is asked(hot, an_evm_withdrawal(hot, "e4", nonce=5)).result
+
+
+def test_the_same_payment_may_get_a_higher_fee(hot: Home) -> None:
+    asked(hot, an_evm_withdrawal(hot, "e1", nonce=4))
+    first = an_evm_withdrawal(hot, "e2", nonce=4)
+    tx = replace(UnsignedTx.decode(first.payload), max_fee_wei=4 * 10**10)
+
+    assert Result.SIGNED is asked(hot, replace(first, payload=tx.encode())).result
+    third = an_evm_withdrawal(hot, "e3", nonce=4)
+    assert "nonce.replacement_fee" == code_of(hot, replace(third, payload=tx.encode()))
 
 
 def test_the_change_index_is_remembered(hot: Home) -> None:

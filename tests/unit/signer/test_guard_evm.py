@@ -9,11 +9,22 @@ from eth_account import Account
 
 from chains.evm import erc20
 from chains.evm.addresses import checksum
-from chains.evm.safe import SafeTx
+from chains.evm.legacy import UnsignedLegacyTx
+from chains.evm.safe import EXEC_TRANSACTION, SafeTx
+from chains.evm.safe_signatures import pack_signatures
 from chains.evm.transactions import UnsignedTx
 from signer.errors import Refused
 from signer.guards.evm import check_evm_tx
-from signer.guards.facts import GuardContext, Owner, Role, SignatureForm
+from signer.guards.facts import (
+    GuardContext,
+    NetworkRules,
+    Owner,
+    PayeeFact,
+    Role,
+    SignatureForm,
+    SignedPayment,
+    payees_digest,
+)
 from signer.protocol import Intent, Kind, OwnOutput, Payee, Purpose, SignRequest
 from tests.evm_world import (
     COLD,
@@ -29,9 +40,11 @@ from tests.evm_world import (
     HOT_SENDER,
     HOT_VAULT,
     NETWORK,
+    PEOPLE,
     RULES,
     SAFE,
     SAFE_VAULT,
+    TestKey,
     a_context,
     a_request,
     a_safe_tx,
@@ -57,12 +70,22 @@ def gather(tx: UnsignedTx, payee: bytes = HOT_VAULT.address, index: int = 4) -> 
     return a_request(tx.encode(), intent, source="ethereum-deposit", sender=deposit_origin(index))
 
 
-def executing(inner: SafeTx, packed: bytes = b"\x1b" * 130, **changes: object) -> SignRequest:
-    """Hot carries a Safe transaction to the chain."""
+def signed_by(tx: SafeTx, *people: TestKey) -> bytes:
+    """Packed signatures over exactly this SafeTx."""
+    signatures = [
+        bytes(Account.unsafe_sign_hash(tx.safe_tx_hash, person.secret()).signature)
+        for person in people
+    ]
+    return pack_signatures(tx.safe_tx_hash, signatures)
+
+
+def executing(inner: SafeTx, packed: bytes | None = None, **changes: object) -> SignRequest:
+    """Hot carries a Safe transaction to the chain, signed by two owners."""
+    packed = signed_by(inner, *PEOPLE[:2]) if packed is None else packed
     fields: dict[str, object] = {"to": SAFE, "value_wei": 0, "gas_limit": 200_000}
     tx = a_tx(**{**fields, "data": inner.execution_calldata(packed), **changes})
     intent = an_intent(HOT_VAULT.address, ETHER, purpose=Purpose.REFILL, source="ethereum-cold")
-    return a_request(tx.encode(), intent)
+    return a_request(tx.encode(), intent, safe_nonce=inner.nonce)
 
 
 def test_a_native_withdrawal_is_told_as_it_is() -> None:
@@ -177,7 +200,8 @@ def raw_with(index: int, item: object) -> bytes:
         (a_tx(data=b"\x00").encode(), "evm.unknown_selector"),
         (a_tx(data=b"hello").encode(), "evm.unknown_selector"),
         (a_token_tx(CUSTOMER, 5).encode(), "intent.asset"),
-        (a_tx(to=SAFE, value_wei=0, data=b"\x6a\x76\x12\x02").encode(), "safe.malformed"),
+        (a_tx(to=SAFE, value_wei=0, data=b"\x6a\x76\x12\x02").encode(), "safe.nonce_missing"),
+        (a_tx(to=b"\xff\xff".rjust(20, b"\0")).encode(), "evm.reserved_payee"),
     ],
 )
 def test_bytes_that_are_not_the_payment(payload: bytes, code: str) -> None:
@@ -366,9 +390,8 @@ def test_a_deposit_key_can_only_gather(purpose: Purpose) -> None:
         (executing(a_safe_tx(value_wei=2)), "payees.mismatch"),
         (executing(a_safe_tx(), value_wei=1), "safe.value"),
         (executing(a_safe_tx(), to=b"\x5b" * 20), "safe.unregistered"),
-        (executing(a_safe_tx(), packed=b"\x1b" * 65), "safe.signatures"),
-        (executing(a_safe_tx(), packed=b"\x1b" * 131), "safe.signatures"),
-        (executing(a_safe_tx(), packed=b"\x1b" * 65 * 4), "safe.signatures"),
+        (executing(a_safe_tx(), data=EXEC_TRANSACTION + bytes(64)), "safe.malformed"),
+        (replace(executing(a_safe_tx()), safe_nonce=None), "safe.nonce_missing"),
         (executing(a_safe_tx(nonce=0), gas_limit=500_001, max_fee_wei=GWEI), "fee.gas_limit"),
     ],
 )
@@ -386,3 +409,102 @@ def test_a_hot_safe_would_be_no_refill() -> None:
     context = a_context(HOT, replace(COLD, role=Role.HOT))
 
     assert "purpose.wrong_source" == code_of(executing(a_safe_tx()), context)
+
+
+FIRST, SECOND, THIRD = (signed_by(a_safe_tx(), person) for person in PEOPLE)
+OWNERS = sorted(PEOPLE, key=lambda person: person.address().lower())
+
+
+def with_v(signature: bytes, v: int) -> bytes:
+    return signature[:64] + bytes([v])
+
+
+@pytest.mark.parametrize(
+    ("packed", "code"),
+    [
+        (b"", "safe.signature_invalid"),
+        (FIRST, "safe.signatures"),
+        (FIRST[:64], "safe.signature_invalid"),
+        (signed_by(a_safe_tx(), *PEOPLE[:2]) + b"\x1b", "safe.signature_invalid"),
+        (FIRST + FIRST, "safe.signature_order"),
+        (
+            signed_by(a_safe_tx(), OWNERS[1]) + signed_by(a_safe_tx(), OWNERS[0]),
+            "safe.signature_order",
+        ),
+        (signed_by(a_safe_tx(), PEOPLE[0], HOT_KEY), "safe.signature_owner"),
+        (signed_by(a_safe_tx(nonce=4), *PEOPLE[:2]), "safe.signature_owner"),
+        (with_v(FIRST, 0) + SECOND, "safe.contract_signature"),
+        (with_v(FIRST, 1) + SECOND, "safe.approved_hash"),
+        (with_v(FIRST, 31) + SECOND, "safe.eth_sign"),
+        (with_v(FIRST, 32) + SECOND, "safe.eth_sign"),
+        (with_v(FIRST, 29) + SECOND, "safe.signature_invalid"),
+        (b"\xff" * 64 + b"\x1b" + SECOND, "safe.signature_invalid"),
+    ],
+)
+def test_a_safe_is_executed_only_for_enough_of_its_owners(packed: bytes, code: str) -> None:
+    assert code == code_of(executing(a_safe_tx(), packed))
+
+
+def test_all_owners_may_sign_an_execution() -> None:
+    request = executing(a_safe_tx(), signed_by(a_safe_tx(), *PEOPLE))
+
+    assert "nonce 3" in check_evm_tx(request, a_context()).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("fee", "units", "code"),
+    [(30, ETHER, "nonce.replacement_fee"), (29, ETHER, ""), (29, ETHER - 1, "nonce.used")],
+)
+def test_a_nonce_again_is_the_same_payment_at_a_higher_fee(fee: int, units: int, code: str) -> None:
+    payee = PayeeFact(intent_id="i-0", address=checksum(CUSTOMER), units=units, owner=Owner.NONE)
+    signed = SignedPayment(payees_digest("ETH", [payee]), 21_000 * fee * GWEI)
+    place = (NETWORK, HOT_KEY.address())
+    context = a_context(nonces={place: 6}, payments={(*place, 5): signed})
+
+    if code:
+        assert code == code_of(withdrawal(a_tx(nonce=5)), context)
+    else:
+        assert "REPLACES" in check_evm_tx(withdrawal(a_tx(nonce=5)), context).notes[-1]
+
+
+LEGACY = UnsignedLegacyTx(
+    chain_id=31337,
+    nonce=5,
+    max_fee_wei=30 * GWEI,
+    gas_limit=21_000,
+    to=CUSTOMER,
+    value_wei=ETHER,
+)
+LEGACY_RULES = replace(RULES, legacy=True)
+
+
+def test_a_legacy_payment_passes_where_the_rules_allow_it() -> None:
+    facts = check_evm_tx(a_request(LEGACY.encode()), a_context(rules=LEGACY_RULES))
+
+    assert (ETHER, LEGACY.signing_hash) == (facts.units, facts.jobs[0].digest)
+    check_evm_tx(withdrawal(a_tx()), a_context(rules=LEGACY_RULES))
+
+
+@pytest.mark.parametrize(
+    ("payload", "rules", "code"),
+    [
+        (LEGACY.encode(), RULES, "evm.legacy"),
+        (bytes(second_rlp.encode([b""] * 6)), LEGACY_RULES, "evm.unprotected"),
+        (replace(LEGACY, chain_id=1).encode(), LEGACY_RULES, "evm.wrong_chain"),
+        (bytes(second_rlp.encode([b"\x01"] * 9)), LEGACY_RULES, "evm.malformed"),
+        (
+            bytes(second_rlp.encode([b"\x05", b"\x01", b"\x01", b"", b"", b"", b"\x01", b"", b""])),
+            LEGACY_RULES,
+            "evm.creation",
+        ),
+        (LEGACY.encode() + b"\0", LEGACY_RULES, "evm.malformed"),
+        (replace(LEGACY, max_fee_wei=201 * GWEI).encode(), LEGACY_RULES, "fee.rate"),
+        (replace(LEGACY, value_wei=1).encode(), LEGACY_RULES, "payees.mismatch"),
+    ],
+)
+def test_legacy_payments_that_are_refused(payload: bytes, rules: NetworkRules, code: str) -> None:
+    assert code == code_of(a_request(payload), a_context(rules=rules))
+
+
+def test_without_an_intent_nothing_is_signed() -> None:
+    assert "intent.count" == code_of(replace(withdrawal(a_tx()), intents=()))

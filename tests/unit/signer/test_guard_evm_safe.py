@@ -7,7 +7,9 @@ import pytest
 from chains.evm import erc20
 from chains.evm.addresses import checksum
 from chains.evm.safe import SafeTx
+from chains.evm.safe_typed_data import typed_data_of
 from signer.errors import Refused
+from signer.guards import safe as safe_guard
 from signer.guards.facts import GuardContext, Owner
 from signer.guards.safe import check_safe_tx
 from signer.protocol import Intent, Kind, Purpose, SignRequest
@@ -197,5 +199,17 @@ def test_a_replacement_has_the_same_nonce_and_is_shown() -> None:
     again = check_safe_tx(request_of(a_safe_tx(nonce=5)), context)
     after = check_safe_tx(request_of(a_safe_tx(nonce=6)), context)
 
+    assert again.replaces
     assert "REPLACES" in again.notes[-1]
+    assert not after.replaces
     assert "REPLACES" not in "".join(after.notes)
+
+
+def test_two_ways_to_the_hash_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safe_guard, "typed_data_of", lambda _tx: typed_data_of(a_safe_tx(nonce=4)))
+
+    assert "safe.hash_mismatch" == code_of(request_of(a_safe_tx()))
+
+
+def test_without_an_intent_nothing_is_signed() -> None:
+    assert "intent.count" == code_of(replace(request_of(a_safe_tx()), intents=()))

@@ -47,6 +47,9 @@ class KnownMemory:
     def last_nonce(self, network: str, address: str) -> int | None:
         return None
 
+    def signed_payment(self, network: str, address: str, nonce: int) -> None:
+        return None
+
     def change_index_max(self, vault: str) -> int | None:
         return self.change
 
@@ -336,10 +339,10 @@ def test_a_finished_input_is_refused(hot: Home, plain: bytes) -> None:
     assert "input.kind" == code_of(hot, request_of(edited(plain, into={b"\x07": b"\x51"})))
 
 
-def test_a_taproot_input_is_refused(hot: Home, plain: bytes) -> None:
+def test_a_taproot_key_in_another_vault_is_refused(hot: Home, plain: bytes) -> None:
     payload = edited(plain, into={b"\x17": bytes(32)})
 
-    assert "input.kind" == code_of(hot, request_of(payload))
+    assert "input.script" == code_of(hot, request_of(payload))
 
 
 def test_an_amount_without_its_transaction_is_refused(hot: Home, plain: bytes) -> None:

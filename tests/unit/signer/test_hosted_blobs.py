@@ -10,6 +10,7 @@ import pytest
 from signer import secp
 from signer.hosted import (
     BLOB_BYTES_MAX,
+    HK0,
     BlobForeign,
     BlobFormatUnknown,
     BlobRolledBack,
@@ -59,6 +60,23 @@ def test_a_blob_opens_with_its_password_alone(blob: bytes) -> None:
     assert open_key(blob, PASSWORD, a_key()).secret == SECRET
     with pytest.raises(WrongPassphrase):
         open_key(blob, b"another password", a_key())
+
+
+def test_the_papers_format_is_written_only_by_name_and_read_freely() -> None:
+    old = seal_key(
+        a_key(),
+        SECRET,
+        PASSWORD,
+        signer_world.drip("old"),
+        network=hosted_network(BTC),
+        created_s=0,
+        cost=COST,
+        blob_format=HK0,
+    )
+    assert open_key(old, PASSWORD, a_key()).secret == SECRET
+    assert SECRET not in old
+    with pytest.raises(WrongPassphrase):
+        open_key(old, b"another password", a_key())
 
 
 def test_a_blob_shows_neither_secret_nor_password(blob: bytes) -> None:

@@ -1,5 +1,6 @@
 """Randomness, derivation and signatures, against published vectors and other implementations."""
 
+import base64
 import csv
 import hashlib
 import json
@@ -13,6 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chains.hd import parse_path
+from chains.utxo import transactions
+from chains.utxo.psbt import Psbt, Sighasher, legacy_message
+from chains.utxo.scripts import sha256d
 from signer import secp, selfcheck
 from signer.derive import DerivationError, KeyChain, master
 from signer.entropy import EntropyError, hkdf, new_secret
@@ -89,6 +93,51 @@ def test_derivation_is_that_of_another_implementation(seed: bytes, path: list[in
 
     assert theirs.key.secret == ours.secret
     assert str(theirs.to_public().to_base58(XPUB.to_bytes(4, "big"))) == ours.xpub(XPUB)
+
+
+def test_core_signer_cases_are_signed_byte_for_byte(
+    vectors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bitcoin Core's own signatures (RFC 6979, low R) over its own PSBTs.
+
+    Cases whose result equals their PSBT are those that Core leaves unsigned; in the others every
+    signature that Core added must be the one that we make.
+    """
+    monkeypatch.setattr(
+        Psbt,
+        "spent_output",
+        lambda self, at: self.inputs[at].previous_output or self.inputs[at].witness_utxo,
+    )
+    cases = json.loads((vectors / "core_rpc_psbt.json").read_text())["signer"]
+    signed = 0
+    for case in cases:
+        before, after = (Psbt.parse(base64.b64decode(case[name])) for name in ("psbt", "result"))
+        secrets = [ec.PrivateKey.from_wif(wif).serialize() for wif in case["privkeys"]]
+        by_key = {secp.public_key(secret): secret for secret in secrets}
+        hasher = Sighasher(before)
+        for index, (old, new) in enumerate(zip(before.inputs, after.inputs, strict=True)):
+            for public, signature in set(new.partial_sigs) - set(old.partial_sigs):
+                ours = secp.sign_low_r(by_key[public], hasher.digest(index)) + b"\x01"
+                assert signature == ours
+                signed += 1
+    assert 4 == signed
+
+
+def test_core_legacy_digests(vectors: Path) -> None:
+    """Every published case of type ALL; we sign no other. The type is 32 bits of noise there."""
+    tried = 0
+    for raw, script, index, kind, expected in json.loads(
+        (vectors / "core_sighash.json").read_text()
+    )[1:]:
+        if kind & 0x1F in (2, 3) or kind & 0x80:
+            continue
+        tx = transactions.parse(bytes.fromhex(raw), witness=False)
+        # Core takes OP_CODESEPARATOR out of a script before hashing; no script of ours has one.
+        code = bytes.fromhex(script).replace(b"\xab", b"")
+        message = legacy_message(tx, index, code) + kind.to_bytes(4, "little", signed=True)
+        assert expected == sha256d(message)[::-1].hex()
+        tried += 1
+    assert tried > 200
 
 
 BIP32_VECTORS = [

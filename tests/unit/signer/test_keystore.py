@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from signer import keystore
 from signer.keystore import (
     KdfCost,
     KdfOutOfRange,
@@ -18,8 +17,10 @@ from signer.keystore import (
     decode_key,
     encode_key,
     header_of,
+    hk1,
     public_value,
 )
+from signer.keystore import kek as kek_module
 from signer.protocol import dump, load
 from tests.signer_world import NOW_S, PASSPHRASE, drip
 
@@ -78,7 +79,7 @@ def test_every_flipped_byte_is_noticed(
     def cheap(**named: object) -> bytes:
         return hashlib.sha256(repr(sorted(named.items())).encode()).digest()
 
-    monkeypatch.setattr(keystore, "hash_secret_raw", cheap)
+    monkeypatch.setattr(kek_module, "hash_secret_raw", cheap)
     quick = PassphraseKek(PASSPHRASE)
     data = encode_key(header(), SEED, quick, drip("flip"))
     assert SEED == decode_key(data, PassphraseKek(PASSPHRASE)).secret
@@ -104,7 +105,7 @@ def test_a_file_whose_secret_is_not_the_named_one_is_refused(
     kek: PassphraseKek, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(keystore, "_check_public", lambda *_: None)
+        patch.setattr(hk1, "check_public", lambda *_: None)
         wrong = encode_key(header(), bytes(32), kek, drip("x"))
 
     with pytest.raises(KeyMismatch):
@@ -139,7 +140,7 @@ def test_a_file_that_asks_for_excessive_work_is_refused_before_it(
     def never(**_: object) -> bytes:
         raise AssertionError("the derivation was started")
 
-    monkeypatch.setattr(keystore, "hash_secret_raw", never)
+    monkeypatch.setattr(kek_module, "hash_secret_raw", never)
 
     with pytest.raises(KdfOutOfRange):
         decode_key(dump({**load(file, "file"), **change}), PassphraseKek(PASSPHRASE))
@@ -184,6 +185,16 @@ def test_files_of_one_kek_share_a_salt_but_no_key(kek: PassphraseKek) -> None:
     assert first["salt"] == second["salt"]
     for name in ("iv", "wrap_iv", "wrapped", "ciphertext"):
         assert first[name] != second[name]
+
+
+def test_what_is_written_beside_an_opened_file_shares_its_salt(file: bytes) -> None:
+    """One derivation, which may take seconds, then opens both."""
+    fresh = PassphraseKek(PASSPHRASE)
+    decode_key(file, fresh)
+
+    beside = load(encode_key(header(), SEED, fresh, drip("z")), "file")
+
+    assert load(file, "file")["salt"] == beside["salt"]
 
 
 def test_secrets_do_not_show_in_repr(file: bytes, kek: PassphraseKek) -> None:

@@ -41,14 +41,14 @@ def test_one_thing_that_did_not_hold_spoils_it(spoil: object) -> None:
 
 def test_a_report_is_written_whole_and_cannot_contradict_itself(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "report.json"
-    good().write(path, ok=True, seconds=7)
+    replace(good(), seconds=7).write(path, ok=True)
     body = json.loads(path.read_text())
 
     assert body["ok"] is True
     assert body["reconciliation"][0]["difference"] == "0"
     assert list(path.parent.iterdir()) == [path]
     with pytest.raises(InvariantError):
-        Report(error="failed").write(path, ok=True, seconds=7)
+        Report(error="failed").write(path, ok=True)
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,7 @@ class EvmBuilder:
             data=call.data,
         )
         sealed = seal_request(
+            tx,
             context,
             order,
             source=sender.source,

@@ -83,6 +83,7 @@ def judge(
         now_s=now_s,
         fee=FeeFacts(units=fee.units, rate_units=fee.rate_units, basis_units=fee.basis_units),
         spent_units={window: _spent(tx, order, now_s - window, parent_id) for window in windows},
+        hot_units=order.intents[0].hot_units if len(order.intents) == 1 else None,
     )
     decision = decide(policy, facts, Stage.TRANSACTION)
     if decision.outcome is not Outcome.ALLOW:

@@ -12,7 +12,8 @@ class SpendOrder:
 
     `own` says where payees of ours derive from, so that signers can re-derive them. `sender` is the
     paying address on an EVM chain (the key's origin); a UTXO vault has none. `approvals` travel to
-    the signers inside the request.
+    the signers inside the request. `safe_nonce` is the nonce that a Safe's owners signed for, where
+    an account executes what they signed.
     """
 
     network: str
@@ -23,6 +24,7 @@ class SpendOrder:
     approvals: tuple[Approval, ...] = ()
     own: tuple[OwnOutput, ...] = ()
     sender: OwnOutput | None = None
+    safe_nonce: int | None = None
 
     def __post_init__(self) -> None:
         if not self.intents:

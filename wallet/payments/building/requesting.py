@@ -3,7 +3,10 @@
 import hashlib
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from signer.protocol import Kind, Sealed, SignRequest
+from wallet.payments import journal
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.context import PaymentContext
 from wallet.payments.errors import NotBuilt
@@ -28,6 +31,7 @@ class SealedRequest:
 
 
 def seal_request(
+    tx: Connection,
     context: PaymentContext,
     order: SpendOrder,
     *,
@@ -36,12 +40,16 @@ def seal_request(
     payload: bytes,
     now_s: int,
 ) -> SealedRequest:
-    """Seal a request to all who hold keys of `source`. Raises OrderExpired."""
+    """Seal a request to all who hold keys of `source`. Raises OrderExpired.
+
+    It relays what each of them last said of its log, so that one put back notices itself.
+    """
     expires_s = order.expires_s
     if not context.is_offline(source):
         expires_s = min(expires_s, now_s + REQUEST_LIFE_S)
     if expires_s <= now_s:
         raise OrderExpired("got an order whose time is over")
+    signers = tuple(signer.id for signer in context.signers_of(source))
     request = SignRequest(
         request_id=context.new_id(),
         created_s=now_s,
@@ -54,7 +62,9 @@ def seal_request(
         approvals=order.approvals,
         sender=order.sender if kind is Kind.EVM_TX else None,
         own=order.own,
-        signers=tuple(signer.id for signer in context.signers_of(source)),
+        signers=signers,
+        prev_state=journal.signer_states(tx, signers),
+        safe_nonce=order.safe_nonce,
     )
     return SealedRequest(
         request=request,

@@ -15,6 +15,7 @@ from chains.utxo.psbt_roles import build as build_psbt
 from chains.utxo.selection import (
     DustPayout,
     InsufficientFunds,
+    Market,
     SelectionError,
     SpendPlan,
     plan_spend,
@@ -28,7 +29,14 @@ from wallet.payments.building.judging import Fee, check_caps, judge
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.building.requesting import seal_request
 from wallet.payments.context import PaymentContext
-from wallet.payments.errors import BadOrder, FundsMissing, NotBuilt, UnknownSource
+from wallet.payments.errors import (
+    BadOrder,
+    FeeOverCap,
+    FundsMissing,
+    NotBuilt,
+    PolicyRefused,
+    UnknownSource,
+)
 from wallet.payments.journal import NewPayment, Payment
 from wallet.store.schema import addresses, deposits, utxos
 
@@ -64,15 +72,11 @@ class UtxoBuilder:
         context = self._context
         vault = self._vault(order.source)
         now_s = context.clock.now_s()
-        plan = self._plan(tx, order, vault, quote)
-        fee = Fee(units=plan.fee_sats, rate_units=quote.feerate, basis_units=order.units)
-        check_caps(context.networks[order.network], order, fee)
-        chain = context.chains[order.network]
-        judge(tx, context.policy, chain, order, fee, now_s)
+        plan = self._allowed_plan(tx, order, vault, quote, now_s)
         outputs = self._with_change_address(tx, order, plan, now_s)
         payload = build_psbt(coins=plan.coins, outputs=outputs, vaults=self._all_vaults(order))
         sealed = seal_request(
-            context, order, source=order.source, kind=Kind.PSBT, payload=payload, now_s=now_s
+            tx, context, order, source=order.source, kind=Kind.PSBT, payload=payload, now_s=now_s
         )
         new = NewPayment(
             id=context.new_id(),
@@ -93,10 +97,44 @@ class UtxoBuilder:
         """What a vault could spend now, before any fee."""
         return sum(coin.sats for coin in spendable(tx, network, source))
 
-    def _plan(
-        self, tx: Connection, order: SpendOrder, vault: DescriptorVault, quote: UtxoQuote
+    def _allowed_plan(
+        self,
+        tx: Connection,
+        order: SpendOrder,
+        vault: DescriptorVault,
+        quote: UtxoQuote,
+        now_s: int,
+    ) -> SpendPlan:
+        """A plan within all caps; small coins stay where their fees would go over one."""
+        extra_max = self._context.networks[order.network].consolidate_inputs_max
+        try:
+            return self._judged(
+                tx, order, self._plan(tx, order, vault, quote, extra_max), quote, now_s
+            )
+        except (FeeOverCap, PolicyRefused):
+            if not extra_max:
+                raise
+        return self._judged(tx, order, self._plan(tx, order, vault, quote, 0), quote, now_s)
+
+    def _judged(
+        self, tx: Connection, order: SpendOrder, plan: SpendPlan, quote: UtxoQuote, now_s: int
     ) -> SpendPlan:
         context = self._context
+        fee = Fee(units=plan.fee_sats, rate_units=quote.feerate, basis_units=order.units)
+        check_caps(context.networks[order.network], order, fee)
+        judge(tx, context.policy, context.chains[order.network], order, fee, now_s)
+        return plan
+
+    def _plan(
+        self,
+        tx: Connection,
+        order: SpendOrder,
+        vault: DescriptorVault,
+        quote: UtxoQuote,
+        extra_max: int,
+    ) -> SpendPlan:
+        context = self._context
+        long_term = context.networks[order.network].feerate_long_term or quote.feerate
         # Only the length of the change script counts here; a fresh address is taken if it is used.
         change = Payout(script=vault.script_pubkey_at(CHANGE_BRANCH, 0), sats=0)
         try:
@@ -105,7 +143,10 @@ class UtxoBuilder:
                 payouts=self._payouts(order),
                 change=change,
                 vaults={vault.name: vault},
-                feerate=quote.feerate,
+                market=Market(
+                    feerate=quote.feerate, feerate_long_term=long_term, consolidate_max=extra_max
+                ),
+                seed=order.intents[0].intent_id.encode(),
                 dust_sats=context.params[order.network].dust_sats,
             )
         except InsufficientFunds as error:

@@ -246,8 +246,10 @@ CREATE TABLE payment_answers (
   payment_id VARCHAR(36) NOT NULL,
   signer_id VARCHAR(128) NOT NULL,
   answer BYTEA NOT NULL,
+  counter BIGINT NOT NULL,
   received_s BIGINT NOT NULL,
   CONSTRAINT pk_payment_answers PRIMARY KEY (payment_id, signer_id),
+  CONSTRAINT uq_payment_answers_signer_id_counter UNIQUE (signer_id, counter),
   CONSTRAINT fk_payment_answers_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id)
 );
 

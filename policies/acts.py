@@ -1,0 +1,91 @@
+"""What is decided beside payments: changing a Safe itself, and letting a sweeper gather.
+
+Neither moves money by itself, and both decide who can move it later.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from policies import tiers
+from policies.decision import Decision, Reason, allow, ask, deny, strictest
+from policies.facts import OrderFacts, Purpose
+from policies.policy import GovernanceRule, Policy
+
+GOVERNANCE = "governance"
+DELEGATION = "delegation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GovernanceFacts:
+    """A change of a Safe. `approvers` are verified names and their roles.
+
+    `binds` says what the change ties the Safe to ("modules", "guards", "fallback_handlers", or ""),
+    and `address` is that contract's EIP-55 address.
+    """
+
+    network: str
+    source: str
+    action: str
+    requester: str
+    approvers: Mapping[str, str]
+    binds: str = ""
+    address: str = ""
+
+
+def decide_governance(policy: Policy, facts: GovernanceFacts) -> Decision:
+    """Whether a Safe may be changed; without a rule for exactly this Safe it may not."""
+    rule = policy.governance_rule(facts.network, facts.source)
+    if rule is None:
+        text = f"got {facts.action} of {facts.source}, expected a Safe the policy lets change"
+        return _decision(policy, 0, [deny(GOVERNANCE, "no_rule", text)])
+    found = [*_binding(rule, facts), *_quorum(rule, facts)]
+    if not found:
+        found.append(allow(GOVERNANCE, f"{rule.approvals} people of {sorted(rule.roles)} agree"))
+    return _decision(policy, rule.approvals, found)
+
+
+def decide_delegation(
+    policy: Policy, network: str, asset: str, source: str, order: OrderFacts
+) -> Decision:
+    """Whether a deposit address may run the sweeper: where the policy lets it be gathered."""
+    rule = policy.payment_rule(network, asset, Purpose.GATHER, source)
+    if rule is None:
+        text = f"got a delegation of {source}, expected a source the policy lets gather"
+        return _decision(policy, 0, [deny(DELEGATION, "no_rule", text)])
+    needed = tiers.required(rule.tiers, 0)
+    if len(order.approvers - {order.requester}) < needed:
+        text = f"got {len(order.approvers)} approvals, expected {needed}"
+        return _decision(policy, needed, [ask(DELEGATION, "quorum", text)])
+    return _decision(policy, needed, [allow(DELEGATION, f"{source} may be gathered")])
+
+
+def _binding(rule: GovernanceRule, facts: GovernanceFacts) -> list[Reason]:
+    pinned: Mapping[str, frozenset[str]] = {
+        "modules": rule.modules,
+        "guards": rule.guards,
+        "fallback_handlers": rule.fallback_handlers,
+    }
+    if facts.binds and facts.address not in pinned.get(facts.binds, frozenset()):
+        text = f"got {facts.action} of {facts.address}, expected one pinned in {facts.binds}"
+        return [deny(GOVERNANCE, "not_pinned", text)]
+    return []
+
+
+def _quorum(rule: GovernanceRule, facts: GovernanceFacts) -> list[Reason]:
+    if facts.requester in facts.approvers:
+        text = f"got {facts.requester} as requester and approver"
+        return [deny(GOVERNANCE, "requester", text)]
+    have = sorted(name for name, role in facts.approvers.items() if role in rule.roles)
+    if len(have) < rule.approvals:
+        text = f"got {len(have)} approvals by {sorted(rule.roles)}, expected {rule.approvals}"
+        return [ask(GOVERNANCE, "quorum", text)]
+    return []
+
+
+def _decision(policy: Policy, approvals: int, reasons: list[Reason]) -> Decision:
+    return Decision(
+        outcome=strictest(tuple(reasons)),
+        reasons=tuple(reasons),
+        approvals_required=approvals,
+        policy_hash=policy.hash,
+    )

@@ -1,0 +1,37 @@
+"""The policy's word on what moves no money: a change of a Safe, a delegation to the sweeper."""
+
+from collections.abc import Mapping
+
+from policies.acts import GovernanceFacts, decide_delegation, decide_governance
+from policies.decision import Decision
+from policies.facts import OrderFacts
+from signer.config import SignerConfig
+from signer.guards.facts import GovernanceFact, SpendFacts
+from signer.protocol import Intent
+
+
+def decide_act(
+    config: SignerConfig,
+    intent: Intent,
+    facts: SpendFacts,
+    approvers: Mapping[bytes, frozenset[str]],
+) -> Decision:
+    """The decision on the one act of a request; the roles are this signer's own roster's."""
+    names = approvers[intent.digest]
+    if isinstance(facts.act, GovernanceFact):
+        return decide_governance(
+            config.policy,
+            GovernanceFacts(
+                network=facts.network,
+                source=facts.source,
+                action=facts.act.action,
+                requester=intent.requester,
+                approvers={name: config.roster.role_of(name) for name in names},
+                binds=facts.act.binds,
+                address=facts.act.address,
+            ),
+        )
+    order = OrderFacts(
+        order_id=intent.intent_id, requester=intent.requester, payees=(), approvers=names
+    )
+    return decide_delegation(config.policy, facts.network, facts.asset, facts.source, order)
