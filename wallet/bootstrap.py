@@ -6,7 +6,7 @@ the reconciliation are put together from it.
 
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -32,6 +32,8 @@ from policies.policy import Policy
 from wallet.addresses.derivation import OwnDeriver
 from wallet.clock import Clock, SystemClock
 from wallet.errors import Invalid
+from wallet.hosted_keys.context import HostedContext, MadeOutput, SpentCoin
+from wallet.hosted_keys.desk import HostedDesk
 from wallet.milestones import Milestone, kill_at, pass_by
 from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
 from wallet.payments.desk import PaymentDesk
@@ -44,6 +46,7 @@ from wallet.store.schema import addresses
 from wallet.treasury.approvals import ApprovalDesk
 from wallet.treasury.planning import Planner
 from wallet.treasury.staff_desk import StaffDesk
+from wallet.webhooks.secrets import load_service_key
 from wallet.withdrawals.requests import Withdrawals
 
 FILE_BYTES_MAX = 1024 * 1024
@@ -182,6 +185,24 @@ class Deployment:
         )
 
     @cached_property
+    def hosted(self) -> HostedDesk:
+        """Users' own keys, of which we have only ciphertext, and their payments."""
+        return HostedDesk(
+            HostedContext(
+                database=self.database,
+                clock=self.clock,
+                new_id=new_id,
+                random=random_bytes,
+                chains=self.chains,
+                params=self.params,
+                assets=self.assets,
+                second_parser=self._check_hosted,
+                milestone=self.milestone,
+                service_key=load_service_key(self.settings.service_key_file),
+            )
+        )
+
+    @cached_property
     def approvals(self) -> ApprovalDesk:
         """Where staff approvals are checked."""
         return ApprovalDesk(self.settings.staff, self.withdrawals.approved)
@@ -216,6 +237,11 @@ class Deployment:
         paid: tuple[PaidOutput, ...],
     ) -> None:
         self.second_parser(network, raw, spent, paid)
+
+    def _check_hosted(
+        self, network: str, raw: bytes, spent: Sequence[SpentCoin], made: Sequence[MadeOutput]
+    ) -> None:
+        self.second_parser(network, raw, spent, made)
 
     def _chain(self, network: NetworkSettings) -> Chain:
         ours = [asset for asset in self.settings.assets if asset.network == network.id]

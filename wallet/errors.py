@@ -30,3 +30,9 @@ class Invalid(WalletError):
     """The request cannot be meant as it stands."""
 
     code = "invalid"
+
+
+class TooMany(WalletError):
+    """Asked too often; `details.retry_after_s` says when to ask again."""
+
+    code = "too_many"

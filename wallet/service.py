@@ -54,6 +54,7 @@ def build_app(deployment: Deployment) -> FastAPI:
             tips=Tips(deployment.chains, deployment.clock),
             withdrawals=deployment.withdrawals,
             approvals=deployment.approvals,
+            hosted=deployment.hosted,
             random=random_bytes,
             resolver=resolve,
             service_key=load_service_key(deployment.settings.service_key_file),
@@ -149,6 +150,11 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
     jobs = [
         Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, watcher)),
         Job(name=f"pay:{network.id}", every_ms=network.poll_ms, run=pay),
+        Job(
+            name=f"hosted:{network.id}",
+            every_ms=network.poll_ms,
+            run=partial(deployment.hosted.follower.run, network.id),
+        ),
     ]
     cold = deployment.vaults.get(network.cold)
     if isinstance(cold, SafeVault) and isinstance(chain, EvmChain):

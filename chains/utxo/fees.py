@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from chains.utxo.descriptors import DescriptorVault, Template
+from chains.utxo.descriptors import Template
+from chains.utxo.sources import ScriptSource
 from chains.utxo.taproot import SIGNATURE_BYTES
 from chains.utxo.transactions import compact_size
 
@@ -14,7 +15,7 @@ _KEY_PUSH = 34
 _SIGNATURE_PUSH = 1 + SIGNATURE_BYTES_MAX
 
 
-def input_weight(vault: DescriptorVault) -> int:
+def input_weight(vault: ScriptSource) -> int:
     """The most weight units that spending one coin of a vault takes."""
     script_sig, witness = _unlocking_bytes(vault)
     return 4 * (_INPUT_BYTES + len(compact_size(script_sig)) + script_sig) + witness
@@ -31,7 +32,7 @@ def frame_weight(inputs: int, outputs: int) -> int:
     return 4 * (8 + counts) + 2
 
 
-def transaction_vsize(inputs: Sequence[DescriptorVault], scripts: Iterable[bytes]) -> int:
+def transaction_vsize(inputs: Sequence[ScriptSource], scripts: Iterable[bytes]) -> int:
     """The most vbytes that a signed transaction of these inputs and outputs has."""
     outputs = [output_weight(script) for script in scripts]
     weight = sum(input_weight(vault) for vault in inputs) + sum(outputs)
@@ -48,7 +49,7 @@ def fee_sats(vsize: int, feerate: int) -> int:
     return -(-vsize * feerate // 1000)
 
 
-def _unlocking_bytes(vault: DescriptorVault) -> tuple[int, int]:
+def _unlocking_bytes(vault: ScriptSource) -> tuple[int, int]:
     """Bytes of script signature and of witness; an empty witness still has its count byte."""
     single = _SIGNATURE_PUSH + _KEY_PUSH
     script = 3 + _KEY_PUSH * len(vault.keys)

@@ -8,7 +8,7 @@ from coincurve import PublicKey
 from chains.errors import InvariantError, invariant
 from chains.utxo import psbt_fields, scripts, taproot, transactions
 from chains.utxo.coins import Coin, OwnPlace, Payout
-from chains.utxo.descriptors import DescriptorVault, ScriptKey, VaultScript
+from chains.utxo.descriptors import ScriptKey, VaultScript
 from chains.utxo.psbt import (
     MAGIC,
     SIGHASH_ALL,
@@ -20,6 +20,7 @@ from chains.utxo.psbt import (
 )
 from chains.utxo.psbt_fields import PsbtBadSignature, PsbtIncomplete, PsbtUnproven
 from chains.utxo.scripts import ScriptKind
+from chains.utxo.sources import ScriptSource
 from chains.utxo.transactions import Transaction, TxInput, TxOutput
 
 SEQUENCE = 0xFFFFFFFD
@@ -49,7 +50,7 @@ def build(
     *,
     coins: Sequence[Coin],
     outputs: Sequence[Payout],
-    vaults: Mapping[str, DescriptorVault],
+    vaults: Mapping[str, ScriptSource],
     psbt_version: int = 0,
 ) -> bytes:
     """An unsigned PSBT with everything a signer needs to check it for itself.
@@ -182,16 +183,14 @@ def _head(tx: Transaction, version: int) -> dict[bytes, bytes]:
     }
 
 
-def _place(vaults: Mapping[str, DescriptorVault], place: OwnPlace) -> VaultScript:
+def _place(vaults: Mapping[str, ScriptSource], place: OwnPlace) -> VaultScript:
     vault = vaults.get(place.source)
     if vault is None:
         raise InvariantError(f"vault {place.source!r} is not among those given")
     return vault.script_at(place.branch, place.index)
 
 
-def _input_map(
-    coin: Coin, vaults: Mapping[str, DescriptorVault], version: int
-) -> dict[bytes, bytes]:
+def _input_map(coin: Coin, vaults: Mapping[str, ScriptSource], version: int) -> dict[bytes, bytes]:
     script = _place(vaults, coin.place)
     previous = transactions.parse(coin.raw_tx)
     vout = coin.outpoint.vout
@@ -216,7 +215,7 @@ def _input_map(
 
 
 def _output_map(
-    output: Payout, vaults: Mapping[str, DescriptorVault], version: int
+    output: Payout, vaults: Mapping[str, ScriptSource], version: int
 ) -> dict[bytes, bytes]:
     pairs: dict[bytes, bytes] = {}
     if output.place is not None:

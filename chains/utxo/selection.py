@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from chains.errors import ChainError
 from chains.utxo import fees
 from chains.utxo.coins import Coin, Payout
-from chains.utxo.descriptors import DescriptorVault
+from chains.utxo.sources import ScriptSource
 from chains.utxo.strategies import STRATEGIES, Candidate, Choice, Goal
 
 INPUTS_MAX = 400
@@ -80,7 +80,7 @@ def plan_spend(
     coins: Sequence[Coin],
     payouts: Sequence[Payout],
     change: Payout,
-    vaults: Mapping[str, DescriptorVault],
+    vaults: Mapping[str, ScriptSource],
     market: Market,
     dust_sats: int,
     seed: bytes = b"",

@@ -24,10 +24,11 @@ class SecretUse(StrEnum):
     IDENTITY = "identity"
     STATE = "state"
     SINGLE = "single"
+    HOSTED = "hosted"
 
 
 HOME_USES = (SecretUse.SEED, SecretUse.IDENTITY, SecretUse.STATE)
-"""The secrets that every home has; a `SINGLE` key is one that was imported."""
+"""The secrets that every home has; `SINGLE` keys are imported, `HOSTED` ones lie elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,7 @@ def public_value(use: SecretUse, secret: bytes) -> bytes:
     match use:
         case SecretUse.SEED:
             return derive.master(secret).public_key
-        case SecretUse.SINGLE:
+        case SecretUse.SINGLE | SecretUse.HOSTED:
             return secp.public_key(secret)
         case SecretUse.IDENTITY:
             return public_key_of(secret)

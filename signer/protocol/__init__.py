@@ -7,6 +7,7 @@ This package is all that the online service sees of the signer; it holds no wall
 
 from signer.errors import ProtocolError
 from signer.protocol.intents import Approval, Intent, Kind, OwnOutput, Payee, Purpose
+from signer.protocol.ownership import Ownership
 from signer.protocol.proposals import PROPOSAL, Proposal
 from signer.protocol.requests import (
     InputSignature,
@@ -44,6 +45,7 @@ __all__ = [
     "Intent",
     "Kind",
     "OwnOutput",
+    "Ownership",
     "Payee",
     "Proposal",
     "ProtocolError",

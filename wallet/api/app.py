@@ -20,6 +20,8 @@ from wallet.api.routes import (
     deposits,
     events,
     health,
+    hosted_keys,
+    hosted_payments,
     treasury,
     webhooks,
     withdrawals,
@@ -44,6 +46,8 @@ _ROUTERS = (
     deposits.router,
     withdrawals.router,
     treasury.router,
+    hosted_keys.router,
+    hosted_payments.router,
     events.router,
     webhooks.router,
 )
@@ -60,6 +64,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         409: "The request contradicts what is there",
         413: "The body is too large",
         422: "The request cannot be meant as it stands",
+        429: "Asked too often; see details.retry_after_s",
         503: "A node or the database does not answer now; ask again",
     }.items()
 }

@@ -12,6 +12,9 @@ AMOUNT = r"^(0|[1-9][0-9]{0,59})(\.[0-9]{1,36})?$"
 UNITS = r"^(0|[1-9][0-9]{0,77})$"
 LABEL = r"^[A-Za-z0-9 ._:#-]{1,128}$"
 
+HEX = r"^([0-9a-f]{2})*$"
+TOTP_CODE = r"^[0-9]{6}$"
+
 Code = Annotated[str, Field(pattern=CODE)]
 
 
@@ -60,3 +63,56 @@ class NewWebhook(_Body):
         list[Annotated[str, Field(pattern=r"^[a-z_]{1,20}\.([a-z_]{1,20}(\.[a-z_]{1,20})?|\*)$")]],
         Field(max_length=50),
     ] = []
+
+
+TotpCode = Annotated[str, Field(pattern=TOTP_CODE)]
+Blob = Annotated[str, Field(pattern=HEX, min_length=64, max_length=8192)]
+Proof = Annotated[str, Field(pattern=HEX, min_length=16, max_length=144)]
+
+
+class NewHostedKey(_Body):
+    """A key made on a user's device; bytes are hex. `blob` is ciphertext only the device can open.
+
+    `proof` is the key's own ECDSA signature (DER) for the blob. `totp_secret` is the device's new
+    second factor (RFC 6238, SHA-1, 6 digits, 30 s) and `totp_code` its code now.
+    """
+
+    id: Annotated[str, Field(pattern=UUID)]
+    account_id: Annotated[str, Field(pattern=UUID)]
+    network: Code
+    public_key: Annotated[str, Field(pattern=r"^0[23][0-9a-f]{64}$")]
+    address: Annotated[str, Field(pattern=ADDRESS)]
+    blob: Blob
+    proof: Proof
+    totp_secret: Annotated[str, Field(pattern=HEX, min_length=40, max_length=128)]
+    totp_code: TotpCode
+
+
+class SecondFactor(_Body):
+    """The code that the enrolled authenticator shows now; each is good once."""
+
+    totp_code: TotpCode
+
+
+class NewBlob(_Body):
+    """The same key under another password; `version` is the stored one plus one."""
+
+    version: Annotated[int, Field(ge=2, le=10**9)]
+    blob: Blob
+    proof: Proof
+    totp_code: TotpCode
+
+
+class NewHostedPayment(_Body):
+    """Ask for unsigned bytes. Give `amount` or `amount_units` (base units), not both."""
+
+    asset: Code
+    address: Annotated[str, Field(pattern=ADDRESS)]
+    amount: Annotated[str, Field(pattern=AMOUNT)] | None = None
+    amount_units: Annotated[str, Field(pattern=UNITS)] | None = None
+
+
+class SignedPayment(_Body):
+    """The prepared transaction with its signatures, ready to send, in hex."""
+
+    signed: Annotated[str, Field(pattern=HEX, min_length=2, max_length=60_000)]

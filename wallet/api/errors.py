@@ -15,7 +15,7 @@ from chains.errors import ChainError, CodecError, NodeError
 from signer.errors import ProtocolError
 from wallet.api.auth import Forbidden
 from wallet.api.tokens import Unauthorized
-from wallet.errors import Conflict, Invalid, NotFound, WalletError
+from wallet.errors import Conflict, Invalid, NotFound, TooMany, WalletError
 from wallet.store.errors import StoreBusy
 
 _log = structlog.get_logger("wallet.api")
@@ -43,6 +43,7 @@ STATUS: dict[type[Exception], int] = {
     ProtocolError: 422,
     NodeError: 503,
     RequestTooLarge: 413,
+    TooMany: 429,
     OperationalError: 503,
     StoreBusy: 503,
 }

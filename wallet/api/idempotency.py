@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from wallet.errors import Conflict
@@ -59,12 +59,16 @@ def claim(tx: Connection, once: OnceKey, now_s: int) -> Answer | None:
     wanted = dialect.insert(idempotency).values(row).on_conflict_do_nothing()
     if tx.execute(wanted.returning(idempotency.c.key_id)).first() is not None:
         return None
-    stored = tx.execute(select(idempotency).where(*_mine(once))).mappings().one()
-    if bytes(stored["request_hash"]) != once.request_hash:
-        raise IdempotencyKeyReused(
-            "got this Idempotency-Key with another request before, expected a new key"
-        )
-    return Answer(stored["status_code"], stored["response"])
+    return _answer(tx.execute(select(idempotency).where(*_mine(once))).mappings().one(), once)
+
+
+def stored(tx: Connection, once: OnceKey) -> Answer | None:
+    """The stored answer of the same request, None if it was not done. Changes nothing.
+
+    Raises IdempotencyKeyReused.
+    """
+    row = tx.execute(select(idempotency).where(*_mine(once))).mappings().one_or_none()
+    return None if row is None else _answer(row, once)
 
 
 def keep(tx: Connection, once: OnceKey, answer: Answer) -> None:
@@ -77,6 +81,14 @@ def forget_answers(db: Database, now_s: int) -> None:
     """Drop answers older than KEPT_S."""
     with db.write() as tx:
         tx.execute(delete(idempotency).where(idempotency.c.created_s < now_s - KEPT_S))
+
+
+def _answer(row: RowMapping, once: OnceKey) -> Answer:
+    if bytes(row["request_hash"]) != once.request_hash:
+        raise IdempotencyKeyReused(
+            "got this Idempotency-Key with another request before, expected a new key"
+        )
+    return Answer(row["status_code"], row["response"])
 
 
 def _mine(once: OnceKey) -> tuple[ColumnElement[bool], ...]:

@@ -14,6 +14,8 @@ class Scope(StrEnum):
     BALANCES_READ = "balances:read"
     DEPOSITS_READ = "deposits:read"
     EVENTS_READ = "events:read"
+    HOSTED_KEYS_READ = "hosted_keys:read"
+    HOSTED_KEYS_WRITE = "hosted_keys:write"
     TREASURY_READ = "treasury:read"
     TREASURY_WRITE = "treasury:write"
     WEBHOOKS_READ = "webhooks:read"
@@ -47,6 +49,16 @@ PERMISSIONS: dict[str, Scope | None] = {
     "list_treasury_requests": Scope.TREASURY_READ,
     "read_treasury_request": Scope.TREASURY_READ,
     "approve_treasury_request": Scope.TREASURY_WRITE,
+    "create_hosted_key": Scope.HOSTED_KEYS_WRITE,
+    "list_hosted_keys": Scope.HOSTED_KEYS_READ,
+    "read_hosted_key": Scope.HOSTED_KEYS_READ,
+    "fetch_hosted_key": Scope.HOSTED_KEYS_WRITE,
+    "replace_hosted_key": Scope.HOSTED_KEYS_WRITE,
+    "delete_hosted_key": Scope.HOSTED_KEYS_WRITE,
+    "create_hosted_payment": Scope.HOSTED_KEYS_WRITE,
+    "list_hosted_payments": Scope.HOSTED_KEYS_READ,
+    "read_hosted_payment": Scope.HOSTED_KEYS_READ,
+    "submit_hosted_payment": Scope.HOSTED_KEYS_WRITE,
     "list_events": Scope.EVENTS_READ,
     "create_webhook": Scope.WEBHOOKS_WRITE,
     "list_webhooks": Scope.WEBHOOKS_READ,

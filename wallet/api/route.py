@@ -14,7 +14,7 @@ from starlette.types import Message
 
 from wallet.api.auth import Presented, authenticate
 from wallet.api.errors import RequestTooDeep, RequestTooLarge
-from wallet.api.idempotency import Answer, OnceKey, claim, keep, request_hash
+from wallet.api.idempotency import Answer, OnceKey, claim, keep, request_hash, stored
 from wallet.api.permissions import PERMISSIONS
 from wallet.api.services import Services
 
@@ -27,6 +27,8 @@ BODY_DEPTH_MAX = 32
 _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 IDEMPOTENCY_KEY = r"^[A-Za-z0-9._:-]{8,128}$"
+
+_REPLAYED = {"Idempotent-Replayed": "true"}
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -116,20 +118,26 @@ class Once:
 
         An error leaves nothing behind, the key included: the same request may be tried again.
         """
-        services = self.call.services
-        once = OnceKey(
-            self.call.key_id,
-            self.idempotency_key,
-            request_hash(self.call.method, self.call.uri, self.call.body),
-        )
+        services, once = self.call.services, self._key()
         with services.db.write() as tx:
             answer = claim(tx, once, services.clock.now_s())
             if answer is not None:
-                return _response(answer, {"Idempotent-Replayed": "true"})
+                return _response(answer, _REPLAYED)
             status, view = effect(tx)
             answer = Answer(status, view.model_dump_json())
             keep(tx, once, answer)
         return _response(answer, {})
+
+    def again(self) -> Response | None:
+        """The stored answer, if this very request was done before: for a check that costs."""
+        with self.call.services.db.read() as tx:
+            answer = stored(tx, self._key())
+        return None if answer is None else _response(answer, _REPLAYED)
+
+    def _key(self) -> OnceKey:
+        call = self.call
+        asked = request_hash(call.method, call.uri, call.body)
+        return OnceKey(call.key_id, self.idempotency_key, asked)
 
 
 def _once(

@@ -9,6 +9,7 @@ from wallet.addresses.derivation import Deriver
 from wallet.api.tips import Tips
 from wallet.clock import Clock
 from wallet.errors import Invalid
+from wallet.hosted_keys.desk import HostedDesk
 from wallet.settings import AssetSettings, NetworkSettings, Settings
 from wallet.store.database import Database
 from wallet.treasury.approvals import ApprovalDesk
@@ -50,6 +51,7 @@ class Services:
     tips: Tips
     withdrawals: Withdrawals
     approvals: ApprovalDesk
+    hosted: HostedDesk
     random: Callable[[int], bytes]
     resolver: Resolve
     service_key: bytes = field(repr=False)

@@ -239,3 +239,53 @@ class ErrorView(BaseModel):
     """Every answer that is not 2xx."""
 
     error: ErrorDetail
+
+
+class HostedKeyView(BaseModel):
+    """A user's own key, of which the service has only ciphertext; `public_key` is hex."""
+
+    id: str
+    account_id: str
+    network: str
+    address: str
+    public_key: str
+    version: int
+    locked_until_s: int
+    created_s: int
+    updated_s: int
+
+
+class HostedBlobView(BaseModel):
+    """The ciphertext of a hosted key, in hex; only its owner's device can open it."""
+
+    id: str
+    network: str
+    version: int
+    blob: str
+
+
+class HostedPaymentView(BaseModel):
+    """A payment from a hosted key; `unsigned` (PSBT, or EIP-1559) is hex.
+
+    `fee` is the most it can be, and from completion on what the chain took.
+    """
+
+    id: str
+    key_id: str
+    network: str
+    asset: str
+    address: str
+    amount: str
+    amount_units: str
+    fee_asset: str
+    fee: str
+    fee_units: str
+    unsigned: str
+    nonce: int | None
+    status: str
+    sub_status: str
+    txid: str | None
+    height: int | None
+    created_s: int
+    updated_s: int
+    expires_s: int

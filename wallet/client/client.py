@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
 
 import httpx
 
 from signer.protocol import Approval
 from wallet.client.credentials import load_credentials
 from wallet.client.decoding import decode
-from wallet.client.transport import Transport
+from wallet.client.hosted import HostedKeyCalls
+from wallet.client.transport import Transport, path_part
 from wallet.client.types import (
     Account,
     Address,
@@ -68,6 +68,11 @@ class Client:
         """Give connections back."""
         self._http.close()
 
+    @property
+    def hosted(self) -> HostedKeyCalls:
+        """The routes of hosted keys."""
+        return HostedKeyCalls(self.transport)
+
     # --- health, assets ---------------------------------------------------------------------------
 
     def health(self) -> Health:
@@ -88,11 +93,11 @@ class Client:
 
     def account(self, account_id: str) -> Account:
         """One account."""
-        return decode(Account, self.transport.get(f"/v1/accounts/{_part(account_id)}", {}))
+        return decode(Account, self.transport.get(f"/v1/accounts/{path_part(account_id)}", {}))
 
     def account_of(self, external_id: str) -> Account:
         """The account of one of the exchange's own user ids."""
-        path = f"/v1/accounts/external/{_part(external_id)}"
+        path = f"/v1/accounts/external/{path_part(external_id)}"
         return decode(Account, self.transport.get(path, {}))
 
     def list_accounts(self, *, limit: int = 50, cursor: str | None = None) -> Page[Account]:
@@ -114,7 +119,7 @@ class Client:
 
     def address(self, address_id: str) -> Address:
         """One deposit address."""
-        return decode(Address, self.transport.get(f"/v1/addresses/{_part(address_id)}", {}))
+        return decode(Address, self.transport.get(f"/v1/addresses/{path_part(address_id)}", {}))
 
     def list_addresses(
         self,
@@ -143,7 +148,7 @@ class Client:
 
     def deposit(self, deposit_id: str) -> Deposit:
         """One deposit."""
-        return decode(Deposit, self.transport.get(f"/v1/deposits/{_part(deposit_id)}", {}))
+        return decode(Deposit, self.transport.get(f"/v1/deposits/{path_part(deposit_id)}", {}))
 
     def list_deposits(
         self,
@@ -194,12 +199,12 @@ class Client:
 
     def withdrawal(self, withdrawal_id: str) -> Withdrawal:
         """One withdrawal."""
-        path = f"/v1/withdrawals/{_part(withdrawal_id)}"
+        path = f"/v1/withdrawals/{path_part(withdrawal_id)}"
         return decode(Withdrawal, self.transport.get(path, {}))
 
     def withdrawal_of(self, external_id: str) -> Withdrawal:
         """The withdrawal of one of the exchange's own ids."""
-        path = f"/v1/withdrawals/external/{_part(external_id)}"
+        path = f"/v1/withdrawals/external/{path_part(external_id)}"
         return decode(Withdrawal, self.transport.get(path, {}))
 
     def list_withdrawals(
@@ -227,14 +232,14 @@ class Client:
         self, withdrawal_id: str, *, idempotency_key: str | None = None
     ) -> Withdrawal:
         """Take a payout back before it is signed."""
-        path = f"/v1/withdrawals/{_part(withdrawal_id)}/cancel"
+        path = f"/v1/withdrawals/{path_part(withdrawal_id)}/cancel"
         return decode(Withdrawal, self.transport.post(path, None, idempotency_key))
 
     def approve_withdrawal(
         self, withdrawal_id: str, approval: Approval, *, idempotency_key: str | None = None
     ) -> Withdrawal:
         """Hand in a staff member's approval."""
-        path = f"/v1/withdrawals/{_part(withdrawal_id)}/approvals"
+        path = f"/v1/withdrawals/{path_part(withdrawal_id)}/approvals"
         body = _approval(approval)
         return decode(Withdrawal, self.transport.post(path, body, idempotency_key))
 
@@ -242,7 +247,7 @@ class Client:
 
     def treasury_request(self, request_id: str) -> TreasuryRequest:
         """One treasury request."""
-        path = f"/v1/treasury/requests/{_part(request_id)}"
+        path = f"/v1/treasury/requests/{path_part(request_id)}"
         return decode(TreasuryRequest, self.transport.get(path, {}))
 
     def list_treasury_requests(
@@ -262,7 +267,7 @@ class Client:
         self, request_id: str, approval: Approval, *, idempotency_key: str | None = None
     ) -> TreasuryRequest:
         """Hand in a staff member's approval."""
-        path = f"/v1/treasury/requests/{_part(request_id)}/approvals"
+        path = f"/v1/treasury/requests/{path_part(request_id)}/approvals"
         found = self.transport.post(path, _approval(approval), idempotency_key)
         return decode(TreasuryRequest, found)
 
@@ -281,7 +286,7 @@ class Client:
 
     def webhook(self, webhook_id: str) -> Webhook:
         """One webhook."""
-        return decode(Webhook, self.transport.get(f"/v1/webhooks/{_part(webhook_id)}", {}))
+        return decode(Webhook, self.transport.get(f"/v1/webhooks/{path_part(webhook_id)}", {}))
 
     def list_webhooks(self) -> tuple[Webhook, ...]:
         """All webhooks."""
@@ -289,14 +294,14 @@ class Client:
 
     def webhook_secret(self, webhook_id: str) -> WebhookSecret:
         """What verifies a webhook's signatures."""
-        path = f"/v1/webhooks/{_part(webhook_id)}/secret"
+        path = f"/v1/webhooks/{path_part(webhook_id)}/secret"
         return decode(WebhookSecret, self.transport.get(path, {}))
 
     def webhook_deliveries(
         self, webhook_id: str, *, before: int | None = None, limit: int = 50
     ) -> Deliveries:
         """How a webhook's deliveries went, newest event first."""
-        path = f"/v1/webhooks/{_part(webhook_id)}/deliveries"
+        path = f"/v1/webhooks/{path_part(webhook_id)}/deliveries"
         return decode(Deliveries, self.transport.get(path, {"before": before, "limit": limit}))
 
     def pause_webhook(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
@@ -312,13 +317,8 @@ class Client:
         return self._change_webhook(webhook_id, "delete", idempotency_key)
 
     def _change_webhook(self, webhook_id: str, verb: str, key: str | None) -> Webhook:
-        path = f"/v1/webhooks/{_part(webhook_id)}/{verb}"
+        path = f"/v1/webhooks/{path_part(webhook_id)}/{verb}"
         return decode(Webhook, self.transport.post(path, None, key))
-
-
-def _part(text: str) -> str:
-    """One part of a path: an id with a slash must not become another route."""
-    return quote(text, safe="")
 
 
 def _approval(approval: Approval) -> dict[str, object]:

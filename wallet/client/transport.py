@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -65,6 +66,11 @@ class Transport:
             body_hash=body_hash(body),
         )
         return issue_token(self._credentials.private_key, claims)
+
+
+def path_part(text: str) -> str:
+    """One part of a path: an id with a slash must not become another route."""
+    return quote(text, safe="")
 
 
 def _content(response: httpx.Response) -> Any:

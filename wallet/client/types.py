@@ -248,3 +248,53 @@ class Health:
     status: str
     last_event_seq: int
     networks: tuple[NetworkHealth, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedKeyInfo:
+    """A hosted key without its ciphertext; `public_key` is hex."""
+
+    id: str
+    account_id: str
+    network: str
+    address: str
+    public_key: str
+    version: int
+    locked_until_s: int
+    created_s: int
+    updated_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedBlob:
+    """A hosted key's ciphertext, in hex."""
+
+    id: str
+    network: str
+    version: int
+    blob: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedPayment:
+    """A payment from a hosted key; `fee` is the most it can be until it is completed."""
+
+    id: str
+    key_id: str
+    network: str
+    asset: str
+    address: str
+    amount: str
+    amount_units: int
+    fee_asset: str
+    fee: str
+    fee_units: int
+    unsigned: str
+    nonce: int | None
+    status: str
+    sub_status: str
+    txid: str | None
+    height: int | None
+    created_s: int
+    updated_s: int
+    expires_s: int

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, select, update
 from wallet.deposits.changes import Change, apply_change
 from wallet.deposits.states import DepositStatus
 from wallet.events import append_event
+from wallet.hosted_keys import coins as hosted_coins
 from wallet.ledger import chart
 from wallet.ledger.posting import Transfer, balance, post_batch, single
 from wallet.store.counters import next_number
@@ -97,6 +98,7 @@ def roll_back(tx: Connection, network: str, fork_height: int, now_s: int) -> int
         .where(utxos.c.network == network, utxos.c.spent_height > fork_height)
         .values(spent_txid=None, spent_height=None)
     )
+    hosted_coins.roll_back(tx, network, fork_height)
     dropped = tx.execute(
         delete(blocks).where(blocks.c.network == network, blocks.c.height > fork_height)
     ).rowcount

@@ -13,6 +13,7 @@ from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.states import DepositStatus
 from wallet.deposits.watch import inputs_of_gone_deposits
 from wallet.events import append_event
+from wallet.hosted_keys import coins as hosted_coins
 from wallet.settings import AssetSettings
 from wallet.store.schema import blocks, deposits, payments, utxos
 
@@ -39,6 +40,7 @@ def record_block(
     inflows = [inflow for inflow in scan.inflows if inflow.target in owners]
     _record_outputs(tx, network, scan.ref, inflows, owners)
     _record_spends(tx, network, scan, now_s)
+    hosted_coins.record_scan(tx, network, scan)
     purposes = _own_purposes(tx, network, {inflow.txid for inflow in inflows})
     found = 0
     for inflow in inflows:

@@ -12,6 +12,7 @@ from chains.types import BlockScan, OutPoint
 from chains.utxo.transactions import Transaction
 from chains.watched import WatchedOutpoints, WatchedScripts
 from wallet.deposits.states import DepositStatus
+from wallet.hosted_keys import coins as hosted_coins
 from wallet.store.schema import addresses, deposits, utxos
 
 
@@ -22,6 +23,7 @@ class WatchList:
         self._network = network
         self._scripts = WatchedScripts()
         self._highest: dict[tuple[str, int], int] = {}
+        self._highest_hosted = 0
         self._outpoints: WatchedOutpoints | None = None
 
     @property
@@ -31,7 +33,7 @@ class WatchList:
 
     @property
     def outpoints(self) -> Container[OutPoint]:
-        """Our unspent outputs, and the inputs of deposits that left the chain."""
+        """Unspent outputs, ours and hosted, and the inputs of deposits that left the chain."""
         return self._outpoints or frozenset()
 
     def refresh(self, tx: Connection) -> None:
@@ -46,8 +48,13 @@ class WatchList:
             if highest > loaded:
                 self._load_branch(tx, source, branch, loaded)
                 self._highest[source, branch] = highest
+        hosted = hosted_coins.watched_after(tx, self._network, self._highest_hosted)
+        for position, target in hosted.items():
+            self._scripts.add(target)
+            self._highest_hosted = max(self._highest_hosted, position)
         if self._outpoints is None:
             self._outpoints = _unspent(tx, self._network)
+            self._outpoints.update(hosted_coins.unspent_outpoints(tx, self._network))
             self._outpoints.update(inputs_of_gone_deposits(tx, self._network))
 
     def follow(self, scan: BlockScan) -> None:

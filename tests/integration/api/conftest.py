@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -14,9 +15,11 @@ import pytest
 import uvicorn
 
 from chains.errors import NodeUnavailable
-from chains.types import BlockRef, Destination, Family
+from chains.types import BlockRef, BroadcastAnswer, BroadcastOutcome, Destination, Family
 from chains.utxo import addresses
 from chains.utxo.params import BUILTIN
+from chains.utxo.second_parser import SecondParser
+from chains.utxo.transactions import parse
 from policies import load_policy
 from signer.protocol import public_key_of
 from wallet.addresses.derivation import Derived
@@ -26,9 +29,12 @@ from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.client import Client, Credentials
 from wallet.client.transport import Transport
+from wallet.hosted_keys.context import HostedContext
+from wallet.hosted_keys.desk import HostedDesk
 from wallet.ledger import chart
 from wallet.ledger.posting import post_batch
 from wallet.ledger.transfers import Transfer
+from wallet.milestones import pass_by
 from wallet.settings import (
     AssetSettings,
     ConfirmationTier,
@@ -64,6 +70,7 @@ class StandInChain:
     family: Family = Family.UTXO
     assets: tuple[object, ...] = ()
     height: int | None = 100
+    sent: list[bytes] = field(default_factory=list)
 
     def destination(self, text: str) -> Destination:
         return addresses.parse(BUILTIN[NETWORK], text)
@@ -72,6 +79,15 @@ class StandInChain:
         if self.height is None:
             raise NodeUnavailable("the node sleeps")
         return BlockRef(height=self.height, hash="00" * 32, parent="00" * 32, time_s=START_S)
+
+    def feerate_units(self) -> int:
+        return 5_000
+
+    def broadcast(self, raw: bytes) -> BroadcastAnswer:
+        self.tip()
+        self.sent.append(raw)
+        txid = parse(raw).txid
+        return BroadcastAnswer(outcome=BroadcastOutcome.ACCEPTED, txid=txid)
 
 
 class StandInDeriver:
@@ -170,6 +186,23 @@ def _services(
         clock=clock,
         new_id=lambda: str(uuid4()),
     )
+
+    def second_parser(*asked: Any) -> None:
+        """Made when first used: importing it takes a second."""
+        SecondParser(folder / "bitcoinlib")(*asked)
+
+    hosted = HostedContext(
+        database=database,
+        clock=clock,
+        new_id=lambda: str(uuid4()),
+        random=os.urandom,
+        chains=chains,  # type: ignore[arg-type]
+        params=BUILTIN,
+        assets={asset.code: asset for asset in settings.assets},
+        second_parser=second_parser,
+        milestone=pass_by,
+        service_key=b"\x07" * 32,
+    )
     return Services(
         db=database,
         clock=clock,
@@ -179,6 +212,7 @@ def _services(
         tips=Tips(chains, clock),  # type: ignore[arg-type]
         withdrawals=desk,
         approvals=ApprovalDesk(settings.staff, desk.approved),
+        hosted=HostedDesk(hosted),
         random=os.urandom,
         resolver=lambda host, port: resolves_to(),
         service_key=b"\x07" * 32,

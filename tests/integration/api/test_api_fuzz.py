@@ -2,6 +2,7 @@
 
 from collections import Counter
 from typing import Any
+from uuid import uuid4
 
 import requests
 import schemathesis
@@ -17,12 +18,17 @@ from schemathesis.specs.openapi.checks import (
 )
 from sqlalchemy import func, literal, select, union_all
 
+from chains.types import BlockRef, BlockScan, Evidence, Inflow
+from signer.hosted import HostedKey, OpenedHostedKey, address_of, hosted_network, prove
+from tests.hosted_world import PUBLIC_KEY, SECRET, coin, script_of
 from tests.integration.api.conftest import NETWORK, PAYEE, World
 from tests.integration.api.test_api_auth import claims_for
 from wallet.api.permissions import PERMISSIONS
 from wallet.api.tokens import issue_token
 from wallet.client import Credentials
-from wallet.store.schema import api_nonces, metadata
+from wallet.hosted_keys.coins import record_scan
+from wallet.hosted_keys.totp import STEP_S, code_at
+from wallet.store.schema import api_nonces, events, metadata
 
 CHECKS = [
     not_a_server_error,
@@ -35,9 +41,12 @@ EXAMPLES = 8
 
 
 def rows(world: World) -> list[tuple[str, int]]:
-    """How many rows each table has, spent nonces aside."""
+    """How many rows each table has, spent nonces aside, and the one event of a refusal."""
     tables = [table for table in metadata.sorted_tables if table is not api_nonces]
     counts = [select(literal(t.name), func.count()).select_from(t) for t in tables]
+    counts[tables.index(events)] = counts[tables.index(events)].where(
+        events.c.type != "hosted_key.locked"
+    )
     with world.services.db.read() as tx:
         return sorted((row[0], row[1]) for row in tx.execute(union_all(*counts)))
 
@@ -51,8 +60,11 @@ def known_ids(world: World) -> dict[str, Any]:
     withdrawal = client.create_withdrawal(
         external_id="payout-1", account_id=account.id, asset="BTC", address=PAYEE, amount="2"
     )
+    key_id, payment_id = a_hosted_payment(world, account.id)
     return {
         "account_id": account.id,
+        "key_id": key_id,
+        "payment_id": payment_id,
         "address_id": address.id,
         "withdrawal_id": withdrawal.id,
         "webhook_id": client.create_webhook("https://exchange.example/").id,
@@ -60,6 +72,43 @@ def known_ids(world: World) -> dict[str, Any]:
         "asset": "BTC",
         "address": PAYEE,
     }
+
+
+def a_hosted_payment(world: World, account_id: str) -> tuple[str, str]:
+    """A hosted key with a payment prepared."""
+    key = HostedKey(kid=str(uuid4()), network=NETWORK, public_key=PUBLIC_KEY, version=1)
+    blob, seed, hosted = b"\x01" * 64, b"\x05" * 20, world.client().hosted
+    address = address_of(hosted_network(NETWORK), PUBLIC_KEY)
+    hosted.create(
+        key_id=key.kid,
+        account_id=account_id,
+        network=NETWORK,
+        public_key=PUBLIC_KEY,
+        address=address,
+        blob=blob,
+        proof=prove(OpenedHostedKey(key, SECRET), key, blob),
+        totp_secret=seed,
+        totp_code=code_at(seed, world.clock.now_s() // STEP_S),
+    )
+    scan = BlockScan(
+        ref=BlockRef(height=7, hash="77" * 32, parent="66" * 32, time_s=0),
+        inflows=(
+            Inflow(
+                txid=coin(PUBLIC_KEY, 10**12).outpoint.txid,
+                position="out:0",
+                asset="BTC",
+                target=script_of(address),
+                units=10**12,
+                evidence=Evidence.OUTPUT,
+                raw_tx=coin(PUBLIC_KEY, 10**12).raw_tx,
+            ),
+        ),
+        spends=(),
+    )
+    with world.services.db.write() as tx:
+        record_scan(tx, NETWORK, scan)
+    prepared = hosted.prepare(key.kid, asset="BTC", address=PAYEE, amount_units=10**6)
+    return key.kid, prepared.id
 
 
 def send(world: World, mine: Credentials, case: Case[Any]) -> requests.Response:

@@ -184,6 +184,31 @@ CREATE TABLE addresses (
 
 CREATE INDEX ix_addresses_account ON addresses (account_id, network, created_s);
 
+CREATE TABLE hosted_keys (
+  id VARCHAR(36) NOT NULL,
+  account_id VARCHAR(36) NOT NULL,
+  network VARCHAR(64) NOT NULL,
+  position BIGINT NOT NULL,
+  public_key BYTEA NOT NULL,
+  address VARCHAR(128) NOT NULL,
+  target BYTEA NOT NULL,
+  blob BYTEA NOT NULL,
+  version INTEGER NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  totp_box BYTEA NOT NULL,
+  totp_step BIGINT NOT NULL,
+  failures INTEGER NOT NULL,
+  locked_until_s BIGINT NOT NULL,
+  created_s BIGINT NOT NULL,
+  updated_s BIGINT NOT NULL,
+  CONSTRAINT pk_hosted_keys PRIMARY KEY (id),
+  CONSTRAINT uq_hosted_keys_network_target UNIQUE (network, target),
+  CONSTRAINT uq_hosted_keys_network_position UNIQUE (network, position),
+  CONSTRAINT fk_hosted_keys_account_id FOREIGN KEY(account_id) REFERENCES accounts (id)
+);
+
+CREATE INDEX ix_hosted_keys_account ON hosted_keys (account_id, created_s);
+
 CREATE TABLE ledger_balances (
   account_id VARCHAR(36) NOT NULL,
   debits NUMERIC(78, 0) NOT NULL,
@@ -330,6 +355,51 @@ CREATE TABLE deposits (
 CREATE INDEX ix_deposits_account ON deposits (account_id, seen_s);
 
 CREATE INDEX ix_deposits_status ON deposits (network, status);
+
+CREATE TABLE hosted_coins (
+  network VARCHAR(64) NOT NULL,
+  txid VARCHAR(64) NOT NULL,
+  vout INTEGER NOT NULL,
+  key_id VARCHAR(36) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  raw_tx BYTEA NOT NULL,
+  height BIGINT,
+  spent_txid VARCHAR(64),
+  spent_height BIGINT,
+  payment_id VARCHAR(36),
+  CONSTRAINT pk_hosted_coins PRIMARY KEY (network, txid, vout),
+  CONSTRAINT fk_hosted_coins_key_id FOREIGN KEY(key_id) REFERENCES hosted_keys (id)
+);
+
+CREATE TABLE hosted_payments (
+  id VARCHAR(36) NOT NULL,
+  key_id VARCHAR(36) NOT NULL,
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  address VARCHAR(128) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  fee_units_max NUMERIC(78, 0) NOT NULL,
+  fee_units NUMERIC(78, 0),
+  unsigned BYTEA NOT NULL,
+  nonce BIGINT,
+  status VARCHAR(64) NOT NULL,
+  sub_status VARCHAR(64) NOT NULL,
+  raw BYTEA,
+  txid VARCHAR(66),
+  height BIGINT,
+  sends INTEGER NOT NULL,
+  sent_s BIGINT NOT NULL,
+  created_s BIGINT NOT NULL,
+  updated_s BIGINT NOT NULL,
+  expires_s BIGINT NOT NULL,
+  CONSTRAINT pk_hosted_payments PRIMARY KEY (id),
+  CONSTRAINT fk_hosted_payments_key_id FOREIGN KEY(key_id) REFERENCES hosted_keys (id),
+  CONSTRAINT uq_hosted_payments_txid UNIQUE (txid)
+);
+
+CREATE INDEX ix_hosted_payments_key ON hosted_payments (key_id, created_s);
+
+CREATE INDEX ix_hosted_payments_status ON hosted_payments (status, network);
 
 CREATE TABLE utxos (
   network VARCHAR(64) NOT NULL,
