@@ -18,7 +18,7 @@ from signer.guards.facts import GuardContext, SignatureForm, SigningJob, SpendFa
 from signer.guards.psbt import check_psbt
 from signer.guards.safe import check_safe_tx
 from signer.home import Home, Keys
-from signer.judging import judge
+from signer.judging import flow_of, judge
 from signer.keystore import Unlock
 from signer.languages import Language
 from signer.log import LogKind
@@ -217,7 +217,7 @@ class Engine:
     ) -> bytes:
         """Commit first; what is returned is already in the log."""
         request, digest = review.request, review.request_digest
-        flow, now_s, units = _flow(review.facts), self._now(), review.facts.units
+        flow, now_s, units = flow_of(review.facts), self._now(), review.facts.units
         windows = tuple(
             WindowSum(seconds=w, units=self._home.state.spent_units(flow, w, now_s) + units)
             for w in REPORTED_WINDOWS_S

@@ -11,7 +11,13 @@ from signer.config import SignerConfig
 from signer.errors import Refused
 from signer.guards.facts import SpendFacts
 from signer.protocol import SignRequest
+from signer.spending import Flow
 from signer.state import State
+
+
+def flow_of(facts: SpendFacts) -> Flow:
+    """What spending is counted for."""
+    return facts.network, facts.asset, facts.source, str(facts.purpose)
 
 
 def judge(
@@ -26,7 +32,7 @@ def judge(
 
     An act that pays nobody is judged by rules of its own.
     """
-    flow = (facts.network, facts.asset, facts.source, str(facts.purpose))
+    flow = flow_of(facts)
     network, asset, source, purpose = flow
     rule = (config.policy, network, asset, purpose, source)
     windows, counts = policy_engine.windows_s(*rule), policy_engine.windows_signatures(*rule)
