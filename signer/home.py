@@ -273,6 +273,7 @@ class Home:
         known = self.state.vaults.get(vault.name)
         if known is not None and (known.text != text or known.role != role):
             raise registry.RegistryError(f"got another vault {vault.name}, expected a new name")
+        registry.check_own_key_is_free(vault, self.vaults.values())
         first = registry.first_address(vault.vault, self.networks)
         proof = _proof(keys, vault, text)
         if known is None:

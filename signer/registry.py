@@ -5,7 +5,7 @@ network. A vault without a key of ours may be registered as a destination only.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -48,6 +48,21 @@ class TwoOwnKeys(RegistryError):
     """A vault in which this signer would hold two keys: one thief would hold both."""
 
     code = "registry.two_own_keys"
+
+
+class WeakQuorum(RegistryError):
+    """A vault where two groups of signers without a common member could each spend.
+
+    Every signer signs an intent once; that stops a second payment only if any two quorums overlap.
+    """
+
+    code = "registry.weak_quorum"
+
+
+class KeyInTwoVaults(RegistryError):
+    """An account key of ours that another vault has: its limits would be counted twice."""
+
+    code = "registry.key_in_two_vaults"
 
 
 class NoOwnKey(RegistryError):
@@ -145,9 +160,22 @@ def registered(
     if isinstance(vault, DescriptorVault) != (rules.utxo is not None):
         raise RegistryError(f"got a vault of another kind than {vault.network} has")
     own = _own_key(vault, accounts, fingerprint)
+    threshold, keys = getattr(vault, "threshold", 1), len(origins_of(vault))
+    if own is not None and 2 * threshold <= keys:
+        raise WeakQuorum(f"got {threshold} of {keys}, expected more than half of the keys")
     return RegisteredVault(
         name=name, network=vault.network, role=role, vault=vault, own=own, custodians=custodians
     )
+
+
+def check_own_key_is_free(vault: RegisteredVault, others: Iterable[RegisteredVault]) -> None:
+    """Raise KeyInTwoVaults if another registered vault has the same account key of ours."""
+    for other in others:
+        if vault.own is not None and other.own == vault.own and other.name != vault.name:
+            raise KeyInTwoVaults(
+                f"got our key at {path_text(vault.own.path)}, which {other.name} has already; "
+                "expected an account of its own for each vault"
+            )
 
 
 def origins_of(vault: Vault) -> tuple[KeyOrigin, ...]:

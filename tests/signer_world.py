@@ -10,11 +10,16 @@ from typing import Any
 from chains.evm.accounts import address_of_key
 from chains.evm.addresses import checksum
 from chains.evm.transactions import UnsignedTx
-from chains.hd import HARDENED, KeyOrigin
+from chains.hd import HARDENED, KeyOrigin, path_text
 from chains.types import OutPoint
 from chains.utxo import addresses
 from chains.utxo.coins import Coin, OwnPlace, Payout
-from chains.utxo.descriptors import DescriptorVault, Template, multisig_descriptor
+from chains.utxo.descriptors import (
+    DescriptorVault,
+    Template,
+    multisig_descriptor,
+    with_checksum,
+)
 from chains.utxo.params import BUILTIN
 from chains.utxo.psbt_roles import build
 from chains.utxo.transactions import Transaction, TxInput, TxOutput
@@ -287,6 +292,20 @@ def coin(
         place=OwnPlace(source=vault.name, branch=branch, index=index),
         raw_tx=previous.serialize(),
     )
+
+
+def in_another_account(home: Home, text: bytes) -> bytes:
+    """A vault file of the BTC hot vault's keys with another account of ours in it."""
+    mine = home.vaults["bitcoin-hot"].own
+    assert mine is not None
+    path = (*mine.path[:2], 7 + HARDENED, mine.path[3])
+    fresh = home.account(BTC, path, NOW_S)
+    where = f"{home.state.fingerprint}{path_text(mine.path)[1:]}]{mine.xpub}"
+    there = f"{home.state.fingerprint}{path_text(path)[1:]}]{fresh.xpub}"
+    assert where in text.decode()
+    head, _, rest = text.decode().replace(where, there).partition('descriptor = "')
+    body, _, tail = rest.partition('"')
+    return f'{head}descriptor = "{with_checksum(body.partition("#")[0])}"{tail}'.encode()
 
 
 def change_to(vault: DescriptorVault, sats: int, index: int = 1, branch: int = 1) -> Payout:

@@ -1,6 +1,7 @@
 """A home's files: tampering, rollback, registration, and what a person has to activate."""
 
 import hashlib
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chains.errors import CodecError
-from chains.hd import HARDENED, path_text
+from chains.hd import HARDENED, KeyOrigin, path_text
 from chains.utxo.descriptors import Template, multisig_descriptor, with_checksum
 from chains.utxo.params import BUILTIN
 from signer import log as log_module
@@ -25,10 +26,12 @@ from signer.log import Log, LogDamaged, LogKind, LogRolledBack, LogTampered
 from signer.protocol import dump, load
 from signer.registry import (
     KeyBoundElsewhere,
+    KeyInTwoVaults,
     KeyUse,
     NoOwnKey,
     RegistryError,
     TwoOwnKeys,
+    WeakQuorum,
     address_at,
     standard_path,
 )
@@ -440,7 +443,8 @@ def test_an_evm_vault_on_a_utxo_network_is_refused(hot: Home) -> None:
 
 
 def vault_file(home: Home, **changes: str) -> bytes:
-    parts = [account(home, BTC, MULTISIG_BTC)]
+    spare = (*MULTISIG_BTC[:2], 7 + HARDENED, MULTISIG_BTC[3])
+    parts = [account(home, BTC, spare)]
     parts += [origin(chain, MULTISIG_BTC, BUILTIN[BTC].xpub_version) for chain in SOFT.values()]
     text = multisig_descriptor(Template.WSH_MULTI, 2, parts)
     fields = {"name": "x", "network": BTC, "kind": "descriptor", "descriptor": text, **changes}
@@ -453,6 +457,35 @@ def test_a_vault_is_registered_once_and_the_same_again(hot: Home) -> None:
 
     assert first == hot.register(vault_file(hot), Role.HOT, NOW_S)
     assert counter == hot.log.counter
+
+
+def test_our_key_in_a_second_vault_is_refused(hot: Home) -> None:
+    """Two vaults would count the same coins in two windows."""
+    text = hot.state.vaults["bitcoin-hot"].text.replace(b"bitcoin-hot", b"again")
+    with pytest.raises(KeyInTwoVaults) as caught:
+        hot.register(text, Role.HOT, NOW_S)
+
+    assert "registry.key_in_two_vaults" == caught.value.code
+    assert "again" not in hot.vaults
+
+
+@pytest.mark.parametrize(("threshold", "fits"), [(1, False), (2, True), (3, True)])
+def test_two_quorums_without_a_common_member_are_refused(
+    hot: Home, threshold: int, fits: bool
+) -> None:
+    parts = [KeyOrigin.parse(text) for text in _keys_of(vault_file(hot))]
+    text = vault_file(hot, descriptor=multisig_descriptor(Template.WSH_MULTI, threshold, parts))
+    if fits:
+        hot.register(text, Role.HOT, NOW_S)
+        return
+    with pytest.raises(WeakQuorum) as caught:
+        hot.register(text, Role.HOT, NOW_S)
+
+    assert "registry.weak_quorum" == caught.value.code
+
+
+def _keys_of(text: bytes) -> list[str]:
+    return re.findall(r"(\[[^]]*\][0-9A-Za-z]+)/<0;1>", text.decode())
 
 
 def test_another_vault_of_a_known_name_is_refused(hot: Home) -> None:
@@ -492,10 +525,10 @@ def test_our_key_under_another_origin_is_refused(hot: Home) -> None:
 
 def test_our_key_in_its_slip132_form_is_ours(hot: Home) -> None:
     """Vpub is what other wallets write for the tpub of a P2WSH account."""
-    text = hot.state.vaults["bitcoin-hot"].text.decode()
-    body = text.split('descriptor = "')[1].split("#")[0]
-    mine = hot.vaults["bitcoin-hot"].own
+    text = vault_file(hot)
+    mine = hot.parse_vault(text, Role.HOT).own
     assert mine is not None
+    body = text.decode().split('descriptor = "')[1].split("#")[0]
     raw = bytes.fromhex("02575483") + base58.decode_check(mine.xpub)[4:]
     vpub = str(base58.encode_check(raw))
 
@@ -505,7 +538,7 @@ def test_our_key_in_its_slip132_form_is_ours(hot: Home) -> None:
 
     assert vpub.startswith("Vpub")
     assert mine == vault.own
-    assert first == address_at(hot.vaults["bitcoin-hot"].vault, hot.networks, 0, 0)
+    assert first == address_at(hot.parse_vault(text, Role.HOT).vault, hot.networks, 0, 0)
 
 
 def test_our_key_in_a_vault_of_another_network_is_refused(hot: Home) -> None:
