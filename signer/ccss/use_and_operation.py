@@ -4,6 +4,7 @@ from signer.ccss.control import Control
 
 _SIGNER = "tests/unit/signer/test_"
 _ENGINE, _HOME, _KEYS = f"{_SIGNER}engine.py::", f"{_SIGNER}home.py::", f"{_SIGNER}keys.py::"
+_FACTORS, _ACTIVATION = f"{_SIGNER}keystore_factors.py::", f"{_SIGNER}activation.py::"
 _KEYSTORE, _CLI = f"{_SIGNER}keystore.py::", f"{_SIGNER}cli.py::"
 _COMPROMISE, _MUTANTS = f"{_SIGNER}total_compromise.py::", f"{_SIGNER}mutants.py::"
 
@@ -11,12 +12,14 @@ USE_AND_OPERATION = (
     Control(
         id="1.04.1",
         title="identity and factors to reach a key",
-        level=1,
-        provided="the home itself and a passphrase; Argon2id makes guessing dear",
+        level=2,
+        provided="the home and as many factors as its unlock file names: passphrase, key file, "
+        "several people, shares, a PKCS#11 token",
         people="lock the machine away",
         tests=(
+            f"{_FACTORS}test_one_missing_factor_opens_nothing",
+            f"{_FACTORS}test_any_two_of_three_people_open",
             f"{_CLI}test_a_wrong_passphrase_signs_nothing",
-            f"{_KEYSTORE}test_costs_out_of_bounds_are_refused",
         ),
     ),
     Control(
@@ -96,10 +99,15 @@ USE_AND_OPERATION = (
     Control(
         id="1.06.1",
         title="granting and revoking access",
-        level=1,
-        provided="the roster is a file that a person activates; the log pins its hash",
+        level=2,
+        provided="the roster is a file; a change of it takes signatures of governance, after the "
+        "difference is shown in words",
         people="keep the checklist",
-        tests=(f"{_HOME}test_changed_configuration_is_not_used_until_activated",),
+        tests=(
+            f"{_ACTIVATION}test_too_few_of_the_right_people_activate_nothing",
+            f"{_ACTIVATION}test_new_people_cannot_approve_their_own_arrival",
+            f"{_HOME}test_changed_configuration_is_not_used_until_activated",
+        ),
     ),
     Control(
         id="1.06.2",
@@ -114,13 +122,14 @@ USE_AND_OPERATION = (
     Control(
         id="1.06.3",
         title="an audit trail of key use",
-        level=2,
-        provided="a hash-chained, authenticated log of every request, refusal and signature",
+        level=3,
+        provided="a hash-chained, authenticated log of every request, refusal and signature, with "
+        "who approved; heads travel to the service and to sibling signers",
         people="keep copies elsewhere",
         tests=(
             f"{_HOME}test_any_flipped_bit_of_the_log_is_noticed",
-            f"{_HOME}test_an_old_log_put_back_is_noticed",
-            f"{_HOME}test_a_record_cut_out_is_noticed",
+            f"{_SIGNER}memory_faults.py::test_every_byte_of_log_and_mark_counts",
+            f"{_SIGNER}siblings.py::test_a_signer_that_was_put_back_refuses",
         ),
     ),
     Control(
@@ -162,7 +171,11 @@ USE_AND_OPERATION = (
     Control(
         id="2.04.2",
         title="logs are backed up elsewhere",
-        level=0,
-        people="copy them to another machine regularly",
+        level=1,
+        provided="`log export` as JSON lines or CSV, beside a running signer",
+        people="carry it to another machine regularly",
+        tests=(
+            f"{_SIGNER}log_commands.py::test_json_holds_everything_and_no_number_that_readers_round",
+        ),
     ),
 )

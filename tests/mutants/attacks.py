@@ -70,6 +70,8 @@ ATTACKS = (
             f"{_HOME}::test_a_vault_with_two_keys_of_ours_is_refused",
             f"{_DESCRIPTORS}::test_same_key_twice_is_refused",
             f"{_DESCRIPTORS}::test_same_key_under_another_origin_is_refused",
+            f"{_HOME}::test_our_key_in_a_second_vault_is_refused",
+            f"{_HOME}::test_two_quorums_without_a_common_member_are_refused",
         ),
     ),
     Attack(
@@ -115,6 +117,8 @@ ATTACKS = (
             f"{_KEYS}::test_new_secrets_come_from_the_generator_that_is_given",
             f"{_KEYS}::test_both_sources_reach_the_secret",
             f"{_KEYS}::test_a_stuck_generator_is_refused",
+            f"{_UNIT}/test_provenance.py::test_a_change_of_either_source_changes_every_key",
+            f"{_UNIT}/test_screening.py::test_published_bip39_vectors_are_refused",
         ),
     ),
     Attack(
@@ -162,7 +166,7 @@ ATTACKS = (
     Attack(
         number=18,
         title="Parity: control of a contract taken over",
-        check="registered contracts only; a Safe is never made to change itself",
+        check="registered contracts only; a Safe changes itself only under its own, higher quorum",
     ),
     Attack(
         number=19,
@@ -189,7 +193,11 @@ ATTACKS = (
         number=22,
         title="address poisoning: first and last characters agree",
         check="the payee's script is compared whole, and its address is shown whole",
-        tests=(f"{_DISPLAY}::test_an_address_is_shown_whole",),
+        tests=(
+            f"{_DISPLAY}::test_an_address_is_shown_whole",
+            f"{_UNIT}/test_lookalike.py::test_a_payee_like_one_paid_before_is_shouted_about",
+            f"{_UNIT}/test_lookalike.py::test_where_nobody_reads_a_warning_it_is_a_refusal",
+        ),
     ),
     Attack(
         number=23,
@@ -210,6 +218,7 @@ ATTACKS = (
         tests=(
             f"{_ENGINE}::test_two_signers_of_three_finish_a_transaction",
             f"{_CLI}::test_an_address_is_derived_here",
+            f"{_UNIT}/test_backup_cli.py::test_a_seed_is_split_drilled_lost_and_recovered",
         ),
     ),
     Attack(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from chains.evm import erc20
 from chains.evm.addresses import checksum
 from chains.evm.safe import SafeTx
+from chains.evm.safe_signatures import pack_signatures
 from chains.evm.transactions import UnsignedTx
 from chains.utxo import addresses
 from chains.utxo.coins import Coin, Payout
@@ -25,15 +26,18 @@ from signer.protocol import (
     digest,
     identity_sign,
 )
+from signer.secp import sign_rsv
 from tests.signer_world import (
     BTC,
     COORDINATOR,
     CUSTOMER,
     CUSTOMER_EVM,
     ETH,
+    EVM_HOT,
     LTC,
     NOW_S,
     POLICY,
+    SOFT,
     World,
     an_approval,
     an_intent,
@@ -217,10 +221,18 @@ def safe_refill(bench: Bench, name: str) -> SignRequest:
 def carried_refill(bench: Bench, name: str) -> SignRequest:
     """The hot account carries the owners' signatures of such a refill to the chain."""
     inner = safe_tx(bench)
-    call = inner.execution_calldata(b"\x1b" * 130)
+    call = inner.execution_calldata(owners_signed(inner))
     tx = replace(ether_tx(), to=inner.safe, value_wei=0, data=call, gas_limit=150_000)
     request = _request(tx.encode(), _refill_intent(bench, name), Kind.EVM_TX)
-    return replace(request, source="ethereum-hot", sender=_hot_sender(bench))
+    sender = _hot_sender(bench)
+    return replace(request, source="ethereum-hot", sender=sender, safe_nonce=inner.nonce)
+
+
+def owners_signed(inner: SafeTx, owners: int = 2) -> bytes:
+    """Packed signatures of some of the Safe's owners over exactly this transaction."""
+    digest = inner.safe_tx_hash
+    secrets = [chain.secret((*EVM_HOT, 0, 0)) for chain in SOFT.values()]
+    return pack_signatures(digest, [sign_rsv(secret, digest) for secret in secrets[:owners]])
 
 
 def safe_tx(bench: Bench) -> SafeTx:

@@ -18,6 +18,7 @@ from tests.mutants.bench import (
     carried_refill,
     ether_payment,
     ether_tx,
+    owners_signed,
     payment,
     safe_refill,
     safe_tx,
@@ -59,11 +60,12 @@ def safe(make: Callable[[SafeTx], SafeTx]) -> Change:
     return lambda bench, request: replace(request, payload=make(safe_tx(bench)).encode())
 
 
-def carried(make: Callable[[SafeTx], SafeTx], packed: bytes = b"\x1b" * 130) -> Change:
-    """Change the Safe transaction that the hot account carries."""
+def carried(make: Callable[[SafeTx], SafeTx], owners: int = 2) -> Change:
+    """Change the Safe transaction that the hot account carries; its owners sign the changed one."""
 
     def change(bench: Bench, request: SignRequest) -> SignRequest:
-        call = make(safe_tx(bench)).execution_calldata(packed)
+        inner = make(safe_tx(bench))
+        call = inner.execution_calldata(owners_signed(inner, owners))
         return tx(data=call)(bench, request)
 
     return change
@@ -263,11 +265,18 @@ EVM_MUTANTS = (
         code="purpose.wrong_source",
     ),
     Mutant(
-        name="a nonce used before by this account",
+        name="a nonce used before by this account, for another payment",
+        proves=("13", "17"),
+        base=token_payment,
+        first=(earlier_payment,),
+        code="nonce.used",
+    ),
+    Mutant(
+        name="a nonce used before by this account, at the same fee",
         proves=("13", "17"),
         base=ether_payment,
         first=(earlier_payment,),
-        code="nonce.used",
+        code="nonce.replacement_fee",
     ),
     Mutant(
         name="a nonce far ahead, to be kept for later",
@@ -399,7 +408,7 @@ EVM_MUTANTS = (
         name="fewer signatures than the Safe needs",
         proves=("16",),
         base=carried_refill,
-        change=carried(lambda tx: tx, packed=b"\x1b" * 65),
+        change=carried(lambda tx: tx, owners=1),
         code="safe.signatures",
     ),
     Mutant(

@@ -72,13 +72,13 @@ def test_without_results_nothing_is_claimed(tmp_path: Path) -> None:
 def test_a_control_is_as_good_as_its_worst_test(
     tmp_path: Path, outcomes: tuple[str, str], result: str
 ) -> None:
-    control = next(one for one in CONTROLS if one.id == "1.01.4")
+    control = next(one for one in CONTROLS if len(one.tests) == 2)
     file = tmp_path / "evidence.json"
     file.write_text(json.dumps({k: v for k, v in zip(control.tests, outcomes, strict=True) if v}))
 
     rows = {row["id"]: row for row in told(file)["controls"]}
 
-    assert result == rows["1.01.4"]["result"]
+    assert result == rows[control.id]["result"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"a": "great"}', '{"a": 1}', '{"a": []}', "[" * 9999])

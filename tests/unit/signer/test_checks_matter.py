@@ -18,6 +18,10 @@ MODULES = (
     "signer.guards.evm_calls",
     "signer.guards.evm_payees",
     "signer.guards.safe",
+    "signer.guards.safe_deeds",
+    "signer.guards.governance",
+    "signer.guards.evm_nonces",
+    "signer.siblings",
     "signer.roster",
 )
 STATELESS = [one for one in CORPUS if not (one.first or one.during or one.faults)]
@@ -33,8 +37,9 @@ SECOND_WALLS = frozenset(
         ("rules_of", "request.network_unknown"),
         ("registered", "request.network"),
         ("registered", "request.source_unknown"),
-        ("sole_intent", "intent.network"),
-        ("matched_payee", "intent.source"),
+        ("_check_intent", "intent.network"),
+        ("act_intent", "intent.network"),
+        ("check_source", "intent.source"),
         ("_check_fee", "fee.intent"),
         ("pinned_safe", "evm.wrong_chain"),
     }
