@@ -14,6 +14,7 @@ from chains.errors import ChainError, CodecError
 from chains.evm import abi
 from chains.evm.addresses import from_text
 from chains.evm.hashing import keccak256
+from chains.nesting import check_nesting
 
 DOCUMENT_BYTES_MAX = 64 * 1024
 """No document is larger; checked before parsing."""
@@ -173,6 +174,7 @@ def _json(document: bytes) -> dict[str, Any]:
     if len(document) > DOCUMENT_BYTES_MAX:
         raise TypedDataMalformed(f"got {len(document)} bytes, at most {DOCUMENT_BYTES_MAX}")
     try:
+        check_nesting(document)
         values = json.loads(
             document.decode(),
             object_pairs_hook=_distinct,

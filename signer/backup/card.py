@@ -13,6 +13,7 @@ from typing import Any
 from embit import bip39
 from shamir_mnemonic import Share
 
+from chains.nesting import check_nesting
 from signer.backup.shares import BackupError, Scheme
 from signer.derive import master
 
@@ -130,6 +131,7 @@ class Card:
         if len(data) > CARD_BYTES_MAX:
             raise CardInvalid(f"got a card of {len(data)} bytes, expected at most 1 MiB")
         try:
+            check_nesting(data)
             values: dict[str, Any] = json.loads(data)
             card = cls(
                 signer_id=values["signer_id"],

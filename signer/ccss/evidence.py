@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from chains.nesting import check_nesting
 from signer.ccss.control import Control
 from signer.ccss.controls import CONTROLS
 from signer.errors import SignerError
@@ -29,7 +30,9 @@ def load_results(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        results = json.loads(read_limited(path, RESULTS_BYTES_MAX))
+        data = read_limited(path, RESULTS_BYTES_MAX)
+        check_nesting(data)
+        results = json.loads(data)
     except (StorageError, ValueError, RecursionError) as error:
         raise ResultsUnreadable(f"got no results in {path}: {error}") from error
     if not isinstance(results, dict) or any(one not in OUTCOMES for one in results.values()):

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from chains.nesting import check_nesting
 from signer.hosted.errors import BlobForeign, BlobRolledBack, MemoryDamaged, TokenChanged
 from signer.hosted.keys import HostedKey
 from signer.hosted.networks import Token
@@ -94,7 +95,9 @@ class DeviceMemory:
     def _read(self) -> dict[str, Any]:
         if not self._path.exists():
             return {"keys": {}, "tokens": {}}
-        content = json.loads(read_limited(self._path, FILE_BYTES_MAX))
+        data = read_limited(self._path, FILE_BYTES_MAX)
+        check_nesting(data)
+        content = json.loads(data)
         if not isinstance(content, dict) or set(content) != {"keys", "tokens"}:
             raise MemoryDamaged(f"got other fields in {self._path.name}, expected keys and tokens")
         return content

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chains.nesting import check_nesting
 from signer.entropy import RandomBytes
 from signer.keystore.errors import FactorsUnsound, TransitAnswerInvalid
 from signer.keystore.factors import MATERIAL_BYTES
@@ -129,6 +130,7 @@ def _data_text(answer: bytes, name: str) -> str:
     if len(answer) > ANSWER_BYTES_MAX:
         raise TransitAnswerInvalid(f"got {len(answer)} bytes, expected {ANSWER_BYTES_MAX} at most")
     try:
+        check_nesting(answer)
         parsed = json.loads(answer)
     except (ValueError, RecursionError) as error:
         raise TransitAnswerInvalid("got an answer that is not JSON") from error

@@ -16,6 +16,7 @@ from Crypto.Protocol.KDF import scrypt
 
 from chains.evm.accounts import address_of_key
 from chains.evm.hashing import keccak256
+from chains.nesting import check_nesting
 from signer import secp
 from signer.keystore.errors import (
     AddressMismatch,
@@ -124,6 +125,7 @@ def _parsed(data: bytes) -> Mapping[str, Any]:
     if len(data) > FILE_BYTES_MAX:
         raise Web3Invalid(f"got a keystore of {len(data)} bytes, expected at most 64 KiB")
     try:
+        check_nesting(data)
         file = json.loads(
             data, object_pairs_hook=_unique, parse_float=_no_number, parse_constant=_no_number
         )

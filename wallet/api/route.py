@@ -1,6 +1,5 @@
 """What happens around every route: read within limits, authenticate, then parse; and once-only."""
 
-import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
+from chains.nesting import TooDeep, check_nesting
 from wallet.api.auth import Presented, authenticate
 from wallet.api.errors import RequestTooDeep, RequestTooLarge
 from wallet.api.idempotency import Answer, OnceKey, claim, keep, request_hash, stored
@@ -23,8 +23,6 @@ BODY_BYTES_MAX = 64 * 1024
 
 BODY_DEPTH_MAX = 32
 """No request body nests deeper; checked before a parser that recurses sees it."""
-
-_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 IDEMPOTENCY_KEY = r"^[A-Za-z0-9._:-]{8,128}$"
 
@@ -85,16 +83,12 @@ class SignedRoute(APIRoute):
 
 def _check_depth(body: bytes) -> None:
     """Raise RequestTooDeep for JSON that nests beyond BODY_DEPTH_MAX."""
-    depth = 0
-    for byte in _TEXTS.sub(b"", body):
-        if byte in b"[{":
-            depth += 1
-            if depth > BODY_DEPTH_MAX:
-                raise RequestTooDeep(
-                    f"got a body nested over {BODY_DEPTH_MAX} deep, expected a flat one"
-                )
-        elif byte in b"]}":
-            depth -= 1
+    try:
+        check_nesting(body, BODY_DEPTH_MAX)
+    except TooDeep as error:
+        raise RequestTooDeep(
+            f"got a body nested over {BODY_DEPTH_MAX} deep, expected a flat one"
+        ) from error
 
 
 def _call(request: Request) -> Call:
