@@ -32,7 +32,7 @@ from policies.policy import Policy
 from wallet.addresses.derivation import OwnDeriver
 from wallet.clock import Clock, SystemClock
 from wallet.errors import Invalid
-from wallet.hosted_keys.context import HostedContext, MadeOutput, SpentCoin
+from wallet.hosted_keys.context import HK0, HK1, HostedContext, MadeOutput, SpentCoin
 from wallet.hosted_keys.desk import HostedDesk
 from wallet.milestones import Milestone, kill_at, pass_by
 from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
@@ -198,6 +198,9 @@ class Deployment:
                 assets=self.assets,
                 second_parser=self._check_hosted,
                 milestone=self.milestone,
+                blob_formats=frozenset(
+                    {HK1, HK0} if self.settings.hosted_keys_hk0_allowed else {HK1}
+                ),
                 service_key=load_service_key(self.settings.service_key_file),
             )
         )

@@ -22,6 +22,7 @@ from signer.hosted import (
     prove,
     sign_payment,
 )
+from signer.protocol import dump
 from tests.fakes import FakeClock, FakeEvmChain, FakeUtxoChain, Fault
 from tests.hosted_world import BTC, DUSD, ETH, EVM_PAYEE, PAYEE, PUBLIC_KEY, SECRET, evm_network
 from tests.hosted_world import script_of as btc_script
@@ -102,7 +103,7 @@ class World:
 
     def create(self, network: str) -> HostedKey:
         key = HostedKey(kid=str(uuid4()), network=network, public_key=PUBLIC_KEY, version=1)
-        blob = b"\x01" * 64
+        blob = dump({"format": "HK1", "rest": bytes(48)})
         with self.database.write() as tx:
             self.desk.keys.create(
                 tx,

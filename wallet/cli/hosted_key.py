@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,6 +35,22 @@ NewPasswordFile = Annotated[
 ]
 MemoryMib = Annotated[int, typer.Option("--kdf-mib", help="MiB that Argon2id takes a new blob.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+class BlobFormat(StrEnum):
+    """How a new blob is written."""
+
+    HK1 = "HK1"
+    HK0 = "HK0"
+
+
+Format = Annotated[
+    BlobFormat,
+    typer.Option(
+        "--format",
+        help="HK1: AES-256-GCM. HK0: the white paper's 3DES, only where the operator allows it.",
+    ),
+]
 KeyId = Annotated[str, typer.Argument(help="Id of the hosted key.")]
 
 HOME = Path("~/.glaytos/device")
@@ -54,6 +71,7 @@ def make(
     device: Folder = HOME,
     new_password_file: NewPasswordFile = None,
     kdf_mib: MemoryMib = KDF_MIB,
+    blob_format: Format = BlobFormat.HK1,
     as_json: AsJson = False,
 ) -> None:
     """Make a key here, encrypt it under a payment password, and store only the ciphertext.
@@ -62,7 +80,7 @@ def make(
     ciphertext is fetched.
     """
     person = TerminalPerson(new_password_file=new_password_file)
-    with _device(device, credentials, person, kdf_mib) as opened:
+    with _device(device, credentials, person, kdf_mib, blob_format) as opened:
         made = opened.make(account, network, _second_source(entropy))
     _say({"id": made.id, "network": made.network, "address": made.address}, as_json)
 
@@ -144,11 +162,12 @@ def change_password(
     password_file: PasswordFile = None,
     new_password_file: NewPasswordFile = None,
     kdf_mib: MemoryMib = KDF_MIB,
+    blob_format: Format = BlobFormat.HK1,
     as_json: AsJson = False,
 ) -> None:
     """Encrypt the key anew under another password; asks for two codes, one after the other."""
     person = TerminalPerson(password_file=password_file, new_password_file=new_password_file)
-    with _device(device, credentials, person, kdf_mib) as opened:
+    with _device(device, credentials, person, kdf_mib, blob_format) as opened:
         info = opened.change_password(key_id)
     _say({"id": info.id, "version": info.version}, as_json)
 
@@ -183,11 +202,17 @@ def delete(
 
 @contextmanager
 def _device(
-    folder: Path, credentials: Path, person: TerminalPerson, memory_mib: int
+    folder: Path,
+    credentials: Path,
+    person: TerminalPerson,
+    memory_mib: int,
+    blob_format: BlobFormat = BlobFormat.HK1,
 ) -> Iterator[HostedKeyDevice]:
     """The device; the service's refusals end the command with code 1, as our own do."""
     try:
-        with open_device(folder.expanduser(), credentials, person, memory_mib) as opened:
+        with open_device(
+            folder.expanduser(), credentials, person, memory_mib, blob_format
+        ) as opened:
             yield opened
     except ClientError as error:
         typer.echo(clean(f"{error.code}: {error}"), err=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from signer.hosted import DeviceMemory, KdfCost
+from signer.hosted import HK1, DeviceMemory, KdfCost
 from wallet.client import connect
 from wallet.clock import SystemClock
 from wallet.device.device import HostedKeyDevice, Person
@@ -18,9 +18,9 @@ KIB = 1024
 
 @contextmanager
 def open_device(
-    folder: Path, credentials: Path, person: Person, memory_mib: int
+    folder: Path, credentials: Path, person: Person, memory_mib: int, blob_format: str = HK1
 ) -> Iterator[HostedKeyDevice]:
-    """The device of a folder; `memory_mib` is what Argon2 uses for new blobs.
+    """The device of a folder; `memory_mib` and `blob_format` are for new blobs.
 
     Raises CredentialsBad, KdfOutOfRange.
     """
@@ -33,4 +33,5 @@ def open_device(
             SystemClock(),
             os.urandom,
             cost=cost,
+            blob_format=blob_format,
         )

@@ -57,13 +57,19 @@ class MadeOutput(Protocol):
         ...
 
 
+HK1, HK0 = "HK1", "HK0"
+"""AES-256-GCM, and the white paper's 3DES: what a blob says that it is."""
+
 SecondParser = Callable[[str, bytes, Sequence[SpentCoin], Sequence[MadeOutput]], None]
 """(network, raw, spent, paid): raises ChainError unless an independent parser agrees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedContext:
-    """`random` gives that many bytes; `service_key` (32 bytes) closes second-factor secrets."""
+    """`random` gives that many bytes; `service_key` (32 bytes) closes second-factor secrets.
+
+    `blob_formats` are those that the operator lets users store.
+    """
 
     database: Database
     clock: Clock
@@ -74,6 +80,7 @@ class HostedContext:
     assets: Mapping[str, AssetSettings]
     second_parser: SecondParser
     milestone: Milestone
+    blob_formats: frozenset[str] = frozenset({HK1})
     service_key: bytes = field(repr=False)
 
     def asset(self, network: str, code: str) -> AssetSettings:

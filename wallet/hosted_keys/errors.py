@@ -27,6 +27,12 @@ class ProofWrong(Invalid):
     code = "hosted_key.proof_wrong"
 
 
+class BlobFormatRefused(Invalid):
+    """A blob in a format that the operator does not allow, or in none that is known."""
+
+    code = "hosted_key.format"
+
+
 class VersionStale(Conflict):
     """A blob whose version is not exactly the next one."""
 

@@ -8,12 +8,15 @@ from sqlalchemy import Connection, insert, or_, select, update
 from chains.evm.accounts import address_of_key
 from chains.types import Family
 from chains.utxo.sources import SingleKey
+from signer.errors import ProtocolError
 from signer.protocol import Ownership
+from signer.protocol.wire import Fields
 from wallet.events import append_event
 from wallet.hosted_keys import second_factor
 from wallet.hosted_keys.context import HostedContext
 from wallet.hosted_keys.errors import (
     AddressMismatch,
+    BlobFormatRefused,
     HostedKeyExists,
     ProofWrong,
     VersionStale,
@@ -52,6 +55,7 @@ class HostedKeys:
         now_s = self._context.clock.now_s()
         target = self._target(new)
         _check_proof(new.id, new.network, new.public_key, FIRST_VERSION, new.blob, new.proof)
+        self._check_format(new.blob)
         taken = select(hosted_keys.c.id).where(
             or_(
                 hosted_keys.c.id == new.id,
@@ -106,6 +110,7 @@ class HostedKeys:
         if version != key.version + 1:
             raise VersionStale(f"got version {version}, expected {key.version + 1}")
         _check_proof(key.id, key.network, key.public_key, version, blob, proof)
+        self._check_format(blob)
         second_factor.spend(tx, key_id, step)
         now_s = self._context.clock.now_s()
         tx.execute(
@@ -127,6 +132,18 @@ class HostedKeys:
         )
         self._announce(tx, "deleted", key, key.version)
         return key
+
+    def _check_format(self, blob: bytes) -> None:
+        """Raise BlobFormatRefused unless the blob says a format that the operator allows."""
+        allowed = self._context.blob_formats
+        try:
+            told = Fields(blob, "blob").text("format")
+        except ProtocolError as error:
+            raise BlobFormatRefused(
+                f"got no key file, expected one of {sorted(allowed)}"
+            ) from error
+        if told not in allowed:
+            raise BlobFormatRefused(f"got format {told[:16]!r}, expected one of {sorted(allowed)}")
 
     def _announce(self, tx: Connection, what: str, key: HostedKey, version: int) -> None:
         body = {"account_id": key.account_id, "version": version}

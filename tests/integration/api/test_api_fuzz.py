@@ -20,6 +20,7 @@ from sqlalchemy import func, literal, select, union_all
 
 from chains.types import BlockRef, BlockScan, Evidence, Inflow
 from signer.hosted import HostedKey, OpenedHostedKey, address_of, hosted_network, prove
+from signer.protocol import dump
 from tests.hosted_world import PUBLIC_KEY, SECRET, coin, script_of
 from tests.integration.api.conftest import NETWORK, PAYEE, World
 from tests.integration.api.test_api_auth import claims_for
@@ -77,7 +78,11 @@ def known_ids(world: World) -> dict[str, Any]:
 def a_hosted_payment(world: World, account_id: str) -> tuple[str, str]:
     """A hosted key with a payment prepared."""
     key = HostedKey(kid=str(uuid4()), network=NETWORK, public_key=PUBLIC_KEY, version=1)
-    blob, seed, hosted = b"\x01" * 64, b"\x05" * 20, world.client().hosted
+    blob, seed, hosted = (
+        dump({"format": "HK1", "rest": bytes(48)}),
+        b"\x05" * 20,
+        world.client().hosted,
+    )
     address = address_of(hosted_network(NETWORK), PUBLIC_KEY)
     hosted.create(
         key_id=key.kid,

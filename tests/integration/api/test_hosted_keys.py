@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -26,7 +26,7 @@ from signer.hosted import (
     open_key,
     prove,
 )
-from signer.protocol import InputSignature
+from signer.protocol import InputSignature, dump
 from tests import hosted_world
 from tests.hosted_world import Hands, funding, script_of
 from tests.integration.api.conftest import NETWORK, PAYEE, START_S, World
@@ -316,6 +316,29 @@ def test_a_blob_that_the_key_did_not_sign_for_is_not_taken(bench: Bench) -> None
     assert refused(replace) == "hosted_key.proof_wrong"
 
 
+def test_a_format_that_the_operator_did_not_allow_is_not_taken(bench: Bench) -> None:
+    device = HostedKeyDevice(
+        bench.client, bench.memory, bench.hands, bench.world.clock, os.urandom,
+        cost=COST, blob_format="HK0",
+    )  # fmt: skip
+
+    assert refused(lambda: device.make(bench.account_id, NETWORK)) == "hosted_key.format"
+
+
+def test_bytes_that_are_no_key_file_are_not_taken(bench: Bench) -> None:
+    made = bench.make()
+    key, known = opened(bench, made)
+    blob = b"\x01" * 64
+    proof = prove(key, replace(known, version=2), blob)
+
+    def put() -> object:
+        return bench.client.hosted.replace(
+            made.id, version=2, blob=blob, proof=proof, totp_code=bench.hands.code()
+        )
+
+    assert refused(put) == "hosted_key.format"
+
+
 def test_an_old_blob_put_back_is_refused_by_the_device(bench: Bench) -> None:
     made = bench.make()
     known = bench.memory.key(made.id)
@@ -504,7 +527,7 @@ def test_a_key_needs_its_own_address_proof_and_code(bench: Bench) -> None:
         public_key=hosted_world.PUBLIC_KEY,
         version=1,
     )
-    blob = b"\x02" * 64
+    blob = dump({"format": "HK1", "rest": bytes(48)})
     proof = prove(OpenedHostedKey(fresh, hosted_world.SECRET), fresh, blob)
     good: dict[str, object] = {
         "key_id": fresh.kid,
