@@ -199,7 +199,7 @@ class Deployment:
                 second_parser=self._check_hosted,
                 milestone=self.milestone,
                 blob_formats=frozenset(
-                    {HK1, HK0} if self.settings.hosted_keys_hk0_allowed else {HK1}
+                    {HK1, HK0} if self.settings.hosted_keys_legacy_allowed else {HK1}
                 ),
                 service_key=load_service_key(self.settings.service_key_file),
             )

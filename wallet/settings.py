@@ -101,7 +101,7 @@ class Settings:
     staff: tuple[StaffSettings, ...]
     approvals_required: int
     webhooks_private_allowed: bool = False
-    hosted_keys_hk0_allowed: bool = False
+    hosted_keys_legacy_allowed: bool = False
     kill_at: str = ""
 
 
