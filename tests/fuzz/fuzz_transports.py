@@ -1,11 +1,15 @@
 """Any bytes as frames: plain, and behind right checksums, so that every layer is reached."""
 
 from base64 import b32encode
+from collections.abc import Iterable
 from contextlib import suppress
 
 from signer.transports import bytewords
+from signer.transports.bbqr import BbqrSource
 from signer.transports.collect import collected
 from signer.transports.errors import TransportError
+from signer.transports.message import Kind
+from signer.transports.ur import UrSource
 from signer.transports.ur_types import UrType
 
 
@@ -26,6 +30,18 @@ def one_input(data: bytes) -> None:
     for texts in attempts:
         with suppress(TransportError):
             collected(texts)
+
+
+def seeds() -> Iterable[bytes]:
+    """Messages as frames of both schemes, whole and in parts."""
+    content = bytes(range(90))
+    for fragment_bytes in (30, 200):
+        for source in (
+            UrSource(UrType.BYTES, content, fragment_bytes),
+            BbqrSource(Kind.BYTES, content, fragment_bytes),
+        ):
+            frames = [source.frame(number) for number in range(1, source.loop + 1)]
+            yield b"\x00" + "\n".join(frames[:5]).encode()
 
 
 def _parts(ur_type: UrType, data: bytes) -> list[str]:

@@ -101,6 +101,8 @@ def test_the_instructions_lead_to_a_working_signer(machine: Machine, stick: Stic
     assert "FAIL" not in answer.stdout
     assert f"signed by {stick.words}" in answer.stdout
 
+    rolls = "".join(str(1 + byte % 6) for byte in os.urandom(120))
+    (machine.home / "dice.txt").write_text(rolls)
     home = machine.follow(made, typed="a long passphrase\na long passphrase\n")
     assert 0 == home.returncode, home.stdout + home.stderr
     assert "fingerprint: " in home.stdout

@@ -30,6 +30,7 @@ MATERIAL = hashlib.sha256(b"vault").digest()
 WRAPPED = "vault:v1:" + base64.b64encode(bytes(60)).decode()
 SECRET = bytes(range(1, 33))
 CHEAP = ("--kdf-memory-mib", "64")
+SYSTEM = ("--only-system-entropy",)
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +82,7 @@ def unlock_file(desk: Path, text: str, name: str = "unlock.toml") -> Path:
 def made(desk: Path, *how: object, typed: str = "") -> Path:
     home = desk / "home"
     how = how or ("--passphrase-file", desk / "passphrase")
-    told("init", "--home", home, "--id", "kh1", *how, *CHEAP, typed=typed)
+    told("init", *SYSTEM, "--home", home, "--id", "kh1", *how, *CHEAP, typed=typed)
     return home
 
 
@@ -151,7 +152,16 @@ def test_people_type_their_passphrases(desk: Path) -> None:
     typed = "second one\nfirst word\n"
     assert "keystore.wrong_passphrase" == does_not_open(home, "--unlock", unlock, typed=typed)
     assert "passphrase.unusable" == refused(
-        "init", "--home", desk / "x", "--id", "x", "--unlock", unlock, *CHEAP, typed="a\na\n"
+        "init",
+        *SYSTEM,
+        "--home",
+        desk / "x",
+        "--id",
+        "x",
+        "--unlock",
+        unlock,
+        *CHEAP,
+        typed="a\na\n",
     )
 
 
@@ -174,7 +184,7 @@ def test_shares_never_go_over_older_ones(desk: Path) -> None:
     new = unlock_file(desk, '[slip39]\nthreshold = 2\ncount = 3\nout = "shares"\n')
     desk.joinpath("shares").mkdir()
 
-    code = refused("init", "--home", desk / "x", "--id", "x", "--unlock", new, *CHEAP)
+    code = refused("init", *SYSTEM, "--home", desk / "x", "--id", "x", "--unlock", new, *CHEAP)
 
     assert "unlock.file_invalid" == code
     assert not desk.joinpath("x").exists()
@@ -183,7 +193,7 @@ def test_shares_never_go_over_older_ones(desk: Path) -> None:
 def test_no_share_or_passphrase_is_printed(desk: Path) -> None:
     new = unlock_file(desk, '[slip39]\nthreshold = 2\ncount = 3\nout = "shares"\n')
     home = desk / "home"
-    result = run("init", "--home", home, "--id", "kh1", "--unlock", new, *CHEAP)
+    result = run("init", *SYSTEM, "--home", home, "--id", "kh1", "--unlock", new, *CHEAP)
 
     words = desk.joinpath("shares", "share-1").read_text().split()
     assert 0 == result.exit_code
@@ -224,14 +234,18 @@ def test_an_unlock_file_and_a_passphrase_are_not_both_taken(desk: Path) -> None:
     home = made(desk)
 
     assert "passphrase.unusable" == does_not_open(home, *both)
-    assert "passphrase.unusable" == refused("init", "--home", desk / "x", "--id", "x", *both)
+    assert "passphrase.unusable" == refused(
+        "init", *SYSTEM, "--home", desk / "x", "--id", "x", *both
+    )
 
 
 def test_a_token_is_named_and_its_pin_read_from_a_file(desk: Path) -> None:
     desk.joinpath("pin").write_text("1234")
     text = '[pkcs11]\nmodule = "/nonexistent.so"\ntoken = "t"\nkey = "k"\npin_file = "pin"\n'
 
-    code = refused("init", "--home", desk / "x", "--id", "x", "--unlock", unlock_file(desk, text))
+    code = refused(
+        "init", *SYSTEM, "--home", desk / "x", "--id", "x", "--unlock", unlock_file(desk, text)
+    )
 
     assert "keystore.token_unusable" == code
     assert not desk.joinpath("x").exists()
