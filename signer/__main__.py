@@ -20,13 +20,16 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 GROUPS: tuple[str, ...] = ("backup", "bsms", "ceremony", "keys", "log", "qr")
 """Modules of `signer.cli` whose commands stand under the module's name."""
 
-_HELP = """Offline signer. It keeps its own memory and limits, checks approvals itself, shows what
-the bytes really do, and says no by default.
-
-A keyholder's life: `init` makes a home with keys; `configure` activates limits and policy; `xpub`
-gives account keys for a vault; `register` takes the finished vault; `address` shows a receive
-address to compare; `inspect` explains a request; `sign` signs it. `propose` shows what new limits
-would change, `replay` what they would have refused, and `log verify` checks the memory."""
+_HELP = (
+    "Offline signer. It keeps its own memory and limits, checks approvals itself, shows what the "
+    "bytes really do, and says no by default.\n\n"
+    "A keyholder's life: `init` makes a home with keys, `backup` its shares; `configure` activates "
+    "limits and policy; `xpub` gives account keys for a vault (`bsms` for several people at once); "
+    "`register` takes the finished vault; `address` shows a receive address to compare; `inspect` "
+    "explains a request; `sign` signs it. `propose` shows what new limits would change, `replay` "
+    "what they would have refused, and `log verify` checks the memory. `ceremony` leads people "
+    "through the first day; `qr` carries files through the air gap."
+)
 
 
 def build_app(called: str = "") -> typer.Typer:
