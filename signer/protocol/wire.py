@@ -111,7 +111,8 @@ def load(data: bytes, what: str) -> Any:
             value = cbor2.CBORDecoder(stream).decode()
             rest = stream.read(1)
         canonical = rest == b"" and _depth_ok(value, DEPTH_MAX) and dump(value) == data
-    except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError) as error:
+    except (cbor2.CBORError, ValueError, TypeError, RecursionError, ArithmeticError) as error:
+        # Arithmetic: a tag for a large float is worked out while it is read.
         raise ProtocolError(f"got {what} that is not CBOR") from error
     if not canonical:
         raise ProtocolError(f"got {what} that is not deterministic CBOR")
