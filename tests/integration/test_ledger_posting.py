@@ -30,7 +30,7 @@ from wallet.ledger.posting import (
 )
 from wallet.ledger.transfers import UNITS_MAX
 from wallet.store.database import Database
-from wallet.store.ledger_tables import ledger_batches, ledger_transfers
+from wallet.store.tables.ledger import ledger_batches, ledger_transfers
 
 ALICE = chart.user("alice")
 NOW_S = 1_700_000_000

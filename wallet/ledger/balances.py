@@ -7,7 +7,7 @@ from sqlalchemy import Connection, RowMapping, select
 
 from wallet.ledger import chart
 from wallet.ledger.chart import Kind
-from wallet.store.ledger_tables import ledger_accounts, ledger_balances, ledger_totals
+from wallet.store.tables.ledger import ledger_accounts, ledger_balances, ledger_totals
 
 CHUNK = 500
 """Keys in one IN list, well under every engine's limit."""

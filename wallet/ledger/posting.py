@@ -30,7 +30,7 @@ from wallet.ledger.errors import (
 )
 from wallet.ledger.transfers import Transfer, TransferKind, content_digest, number, single
 from wallet.store import counters
-from wallet.store.ledger_tables import ledger_accounts, ledger_batches, ledger_transfers
+from wallet.store.tables.ledger import ledger_accounts, ledger_batches, ledger_transfers
 
 __all__ = [
     "Balance",

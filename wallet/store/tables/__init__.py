@@ -1,0 +1,1 @@
+"""The tables, one module a subject; `wallet.store.schema` is where to import them from."""

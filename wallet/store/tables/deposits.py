@@ -1,0 +1,66 @@
+"""The chains as scanned, the coins and the deposits found there (wallet.deposits)."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from wallet.store.columns import CODE, ID, metadata
+from wallet.store.types import BaseUnits
+
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("network", CODE, primary_key=True),
+    Column("height", BigInteger, primary_key=True),
+    Column("hash", String(64), nullable=False),
+    Column("parent", String(64), nullable=False),
+    Column("time_s", BigInteger, nullable=False),
+    Column("scanned_s", BigInteger, nullable=False),
+)  # the scanned best chain; a rollback deletes from the top down to the fork point
+
+utxos = Table(
+    "utxos",
+    metadata,
+    Column("network", CODE, primary_key=True),
+    Column("txid", String(64), primary_key=True),
+    Column("vout", Integer, primary_key=True),
+    Column("address_id", ID, ForeignKey("addresses.id"), nullable=False),
+    Column("units", BaseUnits, nullable=False),
+    Column("raw_tx", LargeBinary, nullable=False),  # funding transaction: the signer's proof
+    Column("height", BigInteger),  # state: null while not in the scanned chain
+    Column("spent_txid", String(64)),  # state: set by the scan that saw the spend
+    Column("spent_height", BigInteger),
+    Column("payment_id", ID),  # state: reserved by this payment until it is final
+)
+
+deposits = Table(
+    "deposits",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("account_id", ID, ForeignKey("accounts.id")),
+    Column("address_id", ID, ForeignKey("addresses.id"), nullable=False),
+    Column("network", CODE, nullable=False),
+    Column("asset", CODE, nullable=False),
+    Column("txid", String(66), nullable=False),
+    Column("position", String(64), nullable=False),  # "out:1" | "log:7" | "tx" | "trace:0.2"
+    Column("units", BaseUnits, nullable=False),
+    Column("evidence", CODE, nullable=False),  # chains.types.Evidence
+    Column("status", CODE, nullable=False),  # state
+    Column("sub_status", CODE, nullable=False, default=""),
+    Column("height", BigInteger),  # state: block it is in now, null when orphaned
+    Column("block_hash", String(64)),
+    Column("confirmations_required", Integer, nullable=False),
+    Column("seen_s", BigInteger, nullable=False),
+    Column("credited_s", BigInteger),
+    UniqueConstraint("network", "txid", "position"),
+    Index("ix_deposits_status", "network", "status"),
+    Index("ix_deposits_account", "account_id", "seen_s"),
+)
