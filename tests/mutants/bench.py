@@ -7,6 +7,7 @@ from chains.evm import erc20
 from chains.evm.addresses import checksum
 from chains.evm.safe import SafeTx
 from chains.evm.safe_signatures import pack_signatures
+from chains.evm.sweeper import sweeper_address
 from chains.evm.transactions import UnsignedTx
 from chains.utxo import addresses
 from chains.utxo.coins import Coin, Payout
@@ -69,7 +70,7 @@ POLICY_HERE = (
 [[payments]]
 network = "{ETH}"
 asset = "DUSD"
-purposes = ["withdrawal"]
+purposes = ["withdrawal", "gather"]
 order_units_max = 1000000000
 tx_units_max = 1000000000
 tiers = [{{ from_units = 0, approvals = 0 }}]
@@ -78,11 +79,19 @@ tiers = [{{ from_units = 0, approvals = 0 }}]
 
 
 def prepare(world: World) -> None:
-    """Give both signers the limits that the accepted requests need."""
+    """Give both signers the limits that the accepted requests need, and the sweeper of hot."""
     for name in ("hot", "cold"):
         home = world.open(name)
-        home.configure(CONFIG.encode(), POLICY_HERE.encode(), NOW_S)
+        sweeper = checksum(sweeper_of(home))
+        limits = f'nonce_gap_max = 5\nsweeper = "{sweeper}"\nbatch_gas_limit_max = 1000000\n'
+        config = CONFIG.replace("nonce_gap_max = 5\n", limits)
+        home.configure(config.encode(), POLICY_HERE.encode(), NOW_S)
         home.close()
+
+
+def sweeper_of(home: Home) -> bytes:
+    """The sweeper whose code pays the hot account alone."""
+    return sweeper_address(home.vaults["ethereum-hot"].vault.address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from chains.errors import NodeError, invariant
 from chains.types import BroadcastOutcome, TxSighting, TxState
+from signer.protocol import Kind
 from wallet.payments import journal, settle
 from wallet.payments.context import PaymentContext
 from wallet.payments.evidence import Evidence, Found, ask_node, depth_needed, evidence
@@ -88,6 +89,9 @@ class Broadcaster:
             )
             return "payment.unconfirmed"
         if seen.depth < depth_needed(self._context, payment):
+            return ""
+        if seen.succeeded and payment.request.kind is Kind.EVM_BATCH:
+            # What each address gave is not in its bytes: wallet.gathers looks, and books it.
             return ""
         if seen.succeeded:
             settle.complete(tx, self._context, payment, seen.fee_units, now_s)

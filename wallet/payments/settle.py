@@ -7,7 +7,7 @@ from typing import assert_never
 
 from sqlalchemy import Connection, update
 
-from signer.protocol import Purpose
+from signer.protocol import Kind, Purpose
 from wallet.events import append_event
 from wallet.ledger import chart
 from wallet.ledger.posting import post_batch
@@ -40,10 +40,10 @@ def complete(
         lines.append(
             Transfer.single(debit=into, credit=out_of, asset=payment.asset, units=payment.units)
         )
-    lines.extend(_fee(context, payment, fee_units))
+    lines.extend(fee_lines(context, payment, fee_units))
     post_batch(tx, f"payment:{payment.id}:completed", lines, now_s)
     journal.move(tx, payment, PaymentStatus.COMPLETED, now_s, fee_units=fee_units)
-    _announce(tx, payment, PaymentStatus.COMPLETED, "", now_s)
+    announce(tx, payment, PaymentStatus.COMPLETED, "", now_s)
 
 
 def fail(
@@ -65,12 +65,12 @@ def fail(
             payment_id=payment.id,
         )
         void_hold(tx, withdrawal, now_s)
-    fee = _fee(context, payment, fee_units)
+    fee = fee_lines(context, payment, fee_units)
     if fee:
         post_batch(tx, f"payment:{payment.id}:failed", fee, now_s)
     journal.move(tx, payment, PaymentStatus.FAILED, now_s, sub_status=why[:64], fee_units=fee_units)
     _free_coins(tx, payment)
-    _announce(tx, payment, PaymentStatus.FAILED, why, now_s)
+    announce(tx, payment, PaymentStatus.FAILED, why, now_s)
 
 
 def abandon(
@@ -94,7 +94,7 @@ def abandon(
             void_hold(tx, withdrawal, now_s)
     journal.move(tx, payment, PaymentStatus.ABANDONED, now_s, sub_status=why[:64], nonce=None)
     _free_coins(tx, payment)
-    _announce(tx, payment, PaymentStatus.ABANDONED, why, now_s)
+    announce(tx, payment, PaymentStatus.ABANDONED, why, now_s)
 
 
 def move_with_withdrawals(
@@ -159,12 +159,13 @@ def _places(purpose: Purpose) -> tuple[str, str]:
     assert_never(purpose)
 
 
-def _fee(context: PaymentContext, payment: Payment, fee_units: int) -> list[Transfer]:
+def fee_lines(context: PaymentContext, payment: Payment, fee_units: int) -> list[Transfer]:
+    """What the chain took, booked where it was paid from."""
     if not fee_units:
         return []
     _, payer = _places(payment.purpose)
-    if payment.parent_id is not None:
-        # Executing a Safe payload: the hot account pays the gas, whatever the Safe moves.
+    if payment.parent_id is not None or payment.request.kind is Kind.EVM_BATCH:
+        # The hot account carries a Safe payload, or sends a batch: it pays, whatever moves.
         payer = chart.HOT
     native = context.native_asset(payment.network)
     return [Transfer.single(debit=chart.NETWORK_FEES, credit=payer, asset=native, units=fee_units)]
@@ -174,9 +175,8 @@ def _free_coins(tx: Connection, payment: Payment) -> None:
     tx.execute(update(utxos).where(utxos.c.payment_id == payment.id).values(payment_id=None))
 
 
-def _announce(
-    tx: Connection, payment: Payment, status: PaymentStatus, why: str, now_s: int
-) -> None:
+def announce(tx: Connection, payment: Payment, status: PaymentStatus, why: str, now_s: int) -> None:
+    """The event of a payment's end."""
     body = {
         "payment_id": payment.id,
         "purpose": str(payment.purpose),

@@ -16,6 +16,8 @@ MODULES = (
     "signer.guards.owners",
     "signer.guards.evm",
     "signer.guards.evm_calls",
+    "signer.guards.evm_fees",
+    "signer.guards.batch",
     "signer.guards.evm_payees",
     "signer.guards.safe",
     "signer.guards.safe_deeds",
@@ -38,9 +40,11 @@ SECOND_WALLS = frozenset(
         ("registered", "request.network"),
         ("registered", "request.source_unknown"),
         ("_check_intent", "intent.network"),
+        ("_check_intent", "intent.call"),
         ("act_intent", "intent.network"),
         ("check_source", "intent.source"),
-        ("_check_fee", "fee.intent"),
+        ("check_gas", "fee.intent"),
+        ("check_batch", "intent.source"),
         ("pinned_safe", "evm.wrong_chain"),
     }
 )
