@@ -283,9 +283,12 @@ class _State:
     balances: dict[tuple[bytes, str], int] = field(default_factory=dict)
     nonces: dict[bytes, int] = field(default_factory=dict)
     safe_nonces: dict[bytes, int] = field(default_factory=dict)
+    codes: dict[bytes, bytes] = field(default_factory=dict)  # account to its delegate
 
     def copy(self) -> "_State":
-        return _State(dict(self.balances), dict(self.nonces), dict(self.safe_nonces))
+        return _State(
+            dict(self.balances), dict(self.nonces), dict(self.safe_nonces), dict(self.codes)
+        )
 
     def held(self, target: bytes, asset: str) -> int:
         return self.balances.get((target, asset), 0)
@@ -435,7 +438,9 @@ class FakeEvmChain(_Faulty):
         return {b"": 21_000, TRANSFER: 50_000}.get(data[:4], 90_000)
 
     def _take(self, raw: bytes) -> BroadcastAnswer:
-        signed = SignedTx.decode(raw)
+        return self._admit(SignedTx.decode(raw))
+
+    def _admit(self, signed: SignedTx) -> BroadcastAnswer:
         known = {item.txid for item in self.mempool} | {
             txid for block in self.blocks for txid in block.receipts
         }

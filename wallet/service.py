@@ -19,7 +19,7 @@ from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
 from wallet.deposits.recording import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
-from wallet.payments.gather import Gatherer
+from wallet.gathers.gatherer import Gatherer
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
 from wallet.settings import NetworkSettings

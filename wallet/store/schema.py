@@ -11,6 +11,7 @@ from wallet.store.tables.api import api_keys, api_nonces, idempotency
 from wallet.store.tables.counters import counters
 from wallet.store.tables.deposits import blocks, deposits, utxos
 from wallet.store.tables.events import events, webhook_deliveries, webhooks
+from wallet.store.tables.gathers import batch_shares, delegations, top_ups
 from wallet.store.tables.hosted_keys import hosted_coins, hosted_keys, hosted_payments
 from wallet.store.tables.ledger import (
     ledger_accounts,
@@ -29,8 +30,10 @@ __all__ = [
     "api_keys",
     "api_nonces",
     "approvals",
+    "batch_shares",
     "blocks",
     "counters",
+    "delegations",
     "deposits",
     "events",
     "hosted_coins",
@@ -47,6 +50,7 @@ __all__ = [
     "payment_broadcasts",
     "payments",
     "thresholds",
+    "top_ups",
     "treasury_requests",
     "utxos",
     "webhook_deliveries",
