@@ -19,6 +19,7 @@ from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
 from wallet.deposits.recording import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
+from wallet.metrics import WalletCollector, serve_metrics
 from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
@@ -60,6 +61,23 @@ def build_app(deployment: Deployment) -> FastAPI:
             service_key=load_service_key(deployment.settings.service_key_file),
         )
     )
+
+
+def start_metrics(deployment: Deployment, worker: Worker) -> Callable[[], None]:
+    """Answer a collector if the settings name a port; returns what ends it."""
+    if not deployment.settings.metrics_port:
+        return _nothing
+    collector = WalletCollector(
+        deployment.database,
+        deployment.clock,
+        Tips(deployment.chains, deployment.clock),
+        lambda: worker.failing,
+    )
+    return serve_metrics(collector, deployment.settings.metrics_port)
+
+
+def _nothing() -> None:
+    """The end of what was not begun."""
 
 
 def watch_own_accounts(deployment: Deployment) -> None:

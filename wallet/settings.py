@@ -102,6 +102,7 @@ class Settings:
     approvals_required: int
     webhooks_private_allowed: bool = False
     hosted_keys_legacy_allowed: bool = False
+    metrics_port: int = 0
     kill_at: str = ""
 
 

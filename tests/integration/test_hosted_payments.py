@@ -38,6 +38,7 @@ from wallet.hosted_keys.errors import (
     HostedFundsMissing,
     HostedUnpayable,
     NotAsPrepared,
+    PaymentExpired,
 )
 from wallet.hosted_keys.following import CONFLICT_S
 from wallet.hosted_keys.journal import HostedPayment, find_payment
@@ -373,6 +374,19 @@ def test_one_nonce_is_submitted_once(world: World) -> None:
     world.submit(first)
     with pytest.raises(CoinsTaken):
         world.submit(second)
+
+
+def test_what_is_not_signed_in_time_ends_and_takes_no_bytes(world: World) -> None:
+    prepared = funded(world).prepare("BTC", 60_000)
+    world.clock.time_s = prepared.expires_s - 1
+    world.desk.follower.run(BTC)
+    assert world.read(prepared).status is S.PREPARED
+    world.clock.time_s = prepared.expires_s
+    world.desk.follower.run(BTC)
+    assert world.read(prepared).status is S.EXPIRED
+    assert world.events()[-1] == "hosted_payment.expired"
+    with pytest.raises(PaymentExpired):
+        world.submit(prepared)
 
 
 def test_money_that_is_promised_is_not_promised_again(world: World) -> None:

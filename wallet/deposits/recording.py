@@ -190,6 +190,7 @@ def _record_deposit(
                 block_hash=ref.hash,
                 confirmations_required=rules.confirmations(inflow.units),
                 seen_s=now_s,
+                since_s=now_s,
             )
             .returning(deposits)
         ).one()

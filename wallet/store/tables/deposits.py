@@ -59,6 +59,7 @@ deposits = Table(
     Column("block_hash", String(64)),
     Column("confirmations_required", Integer, nullable=False),
     Column("seen_s", BigInteger, nullable=False),
+    Column("since_s", BigInteger, nullable=False),  # state: when it came into the state it is in
     Column("credited_s", BigInteger),
     UniqueConstraint("network", "txid", "position"),
     Index("ix_deposits_status", "network", "status"),
