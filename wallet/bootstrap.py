@@ -257,7 +257,13 @@ class Deployment:
                 asset=ours[0].code if ours else None,
             )
         tokens = [
-            Asset(code=a.code, network=a.network, decimals=a.decimals, contract=a.contract)
+            Asset(
+                code=a.code,
+                network=a.network,
+                decimals=a.decimals,
+                contract=a.contract,
+                balance_check=a.balance_check,
+            )
             for a in ours
             if a.contract
         ]

@@ -17,6 +17,7 @@ from wallet.api.forgetting import forget_expired
 from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
+from wallet.deposits.drift import DriftCheck
 from wallet.deposits.recording import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.metrics import WalletCollector, serve_metrics
@@ -39,6 +40,9 @@ TREASURY_MS = 1000
 
 SAFE_CHECK_MS = 60_000
 """How often a cold Safe is compared with its registration: owners, threshold, version, modules."""
+
+DRIFT_MS = 15_000
+"""How often some token balances are held against what they were."""
 
 _LOG = structlog.get_logger()
 
@@ -174,6 +178,9 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
             run=partial(deployment.hosted.follower.run, network.id),
         ),
     ]
+    if network.family == Family.EVM:
+        drift = DriftCheck(chain, deployment.database, deployment.clock)
+        jobs.append(Job(name=f"drift:{network.id}", every_ms=DRIFT_MS, run=_quietly(drift.run)))
     cold = deployment.vaults.get(network.cold)
     if isinstance(cold, SafeVault) and isinstance(chain, EvmChain):
         checked = partial(check_safe, chain, cold)

@@ -61,6 +61,7 @@ def deposit_event(row: Any) -> dict[str, object]:
         "txid": row.txid,
         "position": row.position,
         "amount_units": str(row.units),
+        "logged_units": str(row.units if row.logged_units is None else row.logged_units),
         "status": row.status,
         "sub_status": row.sub_status,
         "evidence": row.evidence,

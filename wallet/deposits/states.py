@@ -14,6 +14,7 @@ class DepositStatus(StrEnum):
     CONFIRMING = "confirming"
     CREDITED = "credited"
     HELD = "held"
+    REJECTED = "rejected"
     BELOW_MINIMUM = "below_minimum"
     REPLACED = "replaced"
     ORPHANED = "orphaned"
@@ -22,12 +23,21 @@ class DepositStatus(StrEnum):
 
 ARROWS: dict[DepositStatus, frozenset[DepositStatus]] = {
     DepositStatus.SEEN: frozenset(
-        {DepositStatus.CONFIRMING, DepositStatus.BELOW_MINIMUM, DepositStatus.ORPHANED}
+        {
+            DepositStatus.CONFIRMING,
+            DepositStatus.HELD,
+            DepositStatus.BELOW_MINIMUM,
+            DepositStatus.ORPHANED,
+        }
     ),
     DepositStatus.CONFIRMING: frozenset(
         {DepositStatus.CREDITED, DepositStatus.HELD, DepositStatus.ORPHANED}
     ),
-    DepositStatus.HELD: frozenset({DepositStatus.CREDITED, DepositStatus.ORPHANED}),
+    # A person decides: released it goes on, rejected it is in the books and nobody's.
+    DepositStatus.HELD: frozenset(
+        {DepositStatus.CONFIRMING, DepositStatus.REJECTED, DepositStatus.ORPHANED}
+    ),
+    DepositStatus.REJECTED: frozenset({DepositStatus.ORPHANED}),
     DepositStatus.CREDITED: frozenset({DepositStatus.REVERSED}),
     DepositStatus.BELOW_MINIMUM: frozenset({DepositStatus.ORPHANED}),
     # A transaction that left the chain may come back, or lose its inputs to another one.

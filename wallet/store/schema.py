@@ -20,6 +20,7 @@ from wallet.store.tables.ledger import (
     ledger_transfers,
 )
 from wallet.store.tables.payments import payment_answers, payment_broadcasts, payments
+from wallet.store.tables.tokens import token_balances, token_codes
 from wallet.store.tables.treasury import approvals, thresholds, treasury_requests
 from wallet.store.tables.withdrawals import withdrawals
 
@@ -47,6 +48,8 @@ __all__ = [
     "payment_broadcasts",
     "payments",
     "thresholds",
+    "token_balances",
+    "token_codes",
     "treasury_requests",
     "utxos",
     "webhook_deliveries",

@@ -157,6 +157,26 @@ CREATE TABLE thresholds (
   CONSTRAINT pk_thresholds PRIMARY KEY (asset)
 );
 
+CREATE TABLE token_balances (
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  target BLOB NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  height BIGINT NOT NULL,
+  checked_s BIGINT NOT NULL,
+  CONSTRAINT pk_token_balances PRIMARY KEY (network, asset, target)
+);
+
+CREATE TABLE token_codes (
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  fingerprint VARCHAR(64) NOT NULL,
+  waiting VARCHAR(64) NOT NULL,
+  confirmed_by VARCHAR(128) NOT NULL,
+  changed_s BIGINT NOT NULL,
+  CONSTRAINT pk_token_codes PRIMARY KEY (network, asset)
+);
+
 CREATE TABLE webhooks (
   id VARCHAR(36) NOT NULL,
   url TEXT NOT NULL,
@@ -345,8 +365,9 @@ CREATE TABLE deposits (
   network VARCHAR(64) NOT NULL,
   asset VARCHAR(64) NOT NULL,
   txid VARCHAR(66) NOT NULL,
-  position VARCHAR(64) NOT NULL,
+  position VARCHAR(128) NOT NULL,
   units VARCHAR(79) NOT NULL,
+  logged_units VARCHAR(79),
   evidence VARCHAR(64) NOT NULL,
   status VARCHAR(64) NOT NULL,
   sub_status VARCHAR(64) NOT NULL,

@@ -12,7 +12,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from wallet.store.columns import CODE, ID, metadata
+from wallet.store.columns import CODE, ID, NAME, metadata
 from wallet.store.types import BaseUnits
 
 blocks = Table(
@@ -50,8 +50,9 @@ deposits = Table(
     Column("network", CODE, nullable=False),
     Column("asset", CODE, nullable=False),
     Column("txid", String(66), nullable=False),
-    Column("position", String(64), nullable=False),  # "out:1" | "log:7" | "tx" | "trace:0.2"
-    Column("units", BaseUnits, nullable=False),
+    Column("position", NAME, nullable=False),  # "out:1" | "log:7" | "tx" | "trace:0.2"
+    Column("units", BaseUnits, nullable=False),  # what arrived
+    Column("logged_units", BaseUnits),  # what its log claims, where that is another amount
     Column("evidence", CODE, nullable=False),  # chains.types.Evidence
     Column("status", CODE, nullable=False),  # state
     Column("sub_status", CODE, nullable=False, default=""),
