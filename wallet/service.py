@@ -38,6 +38,9 @@ BLOCKS_PER_PASS = 500
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
 
+FEE_WATCH_MS = 60_000
+"""How often new blocks are priced and the fee estimate is looked at."""
+
 SAFE_CHECK_MS = 60_000
 """How often a cold Safe is compared with its registration: owners, threshold, version, modules."""
 
@@ -176,6 +179,11 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
             name=f"hosted:{network.id}",
             every_ms=network.poll_ms,
             run=partial(deployment.hosted.follower.run, network.id),
+        ),
+        Job(
+            name=f"fees:{network.id}",
+            every_ms=FEE_WATCH_MS,
+            run=partial(deployment.fees.watch, network.id),
         ),
     ]
     if network.family == Family.EVM:

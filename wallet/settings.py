@@ -67,6 +67,9 @@ class NetworkSettings:
     fee_ppm_max: int = 0
     feerate_min: int = 0
     feerate_max: int = 0
+    feerate_ceiling: int = 0
+    fee_target_blocks: int = 3
+    second_node_url: str = ""
     feerate_long_term: int = 0
     consolidate_inputs_max: int = 0
     hot: str = ""

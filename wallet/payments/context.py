@@ -1,7 +1,7 @@
 """Everything the payment part is given: ports, vaults, policy and keys of identity."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chains.ports import Chain
 from chains.utxo.params import UtxoParams
@@ -9,6 +9,7 @@ from chains.vaults import Vault
 from policies import Policy
 from wallet.addresses.derivation import Deriver
 from wallet.clock import Clock
+from wallet.fees.desk import ChainPrices, Prices
 from wallet.milestones import Milestone
 from wallet.payments.errors import UnknownSource
 from wallet.settings import AssetSettings, NetworkSettings, SignerSettings
@@ -61,6 +62,7 @@ class PaymentContext:
     doors: Mapping[str, SignerDoor]
     second_parser: SecondParser
     milestone: Milestone
+    prices: Prices = field(default_factory=ChainPrices)
 
     def vault(self, source: str) -> Vault:
         """The vault of a name. Raises UnknownSource."""

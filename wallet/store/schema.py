@@ -11,6 +11,7 @@ from wallet.store.tables.api import api_keys, api_nonces, idempotency
 from wallet.store.tables.counters import counters
 from wallet.store.tables.deposits import blocks, deposits, utxos
 from wallet.store.tables.events import events, webhook_deliveries, webhooks
+from wallet.store.tables.fees import block_prices, fee_estimates
 from wallet.store.tables.hosted_keys import hosted_coins, hosted_keys, hosted_payments
 from wallet.store.tables.ledger import (
     ledger_accounts,
@@ -30,10 +31,12 @@ __all__ = [
     "api_keys",
     "api_nonces",
     "approvals",
+    "block_prices",
     "blocks",
     "counters",
     "deposits",
     "events",
+    "fee_estimates",
     "hosted_coins",
     "hosted_keys",
     "hosted_payments",

@@ -35,6 +35,14 @@ CREATE TABLE approvals (
   CONSTRAINT pk_approvals PRIMARY KEY (intent_digest, approver)
 );
 
+CREATE TABLE block_prices (
+  network VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  hash VARCHAR(64) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  CONSTRAINT pk_block_prices PRIMARY KEY (network, height)
+);
+
 CREATE TABLE blocks (
   network VARCHAR(64) NOT NULL,
   height BIGINT NOT NULL,
@@ -60,6 +68,13 @@ CREATE TABLE events (
   hash BYTEA NOT NULL,
   created_s BIGINT NOT NULL,
   CONSTRAINT pk_events PRIMARY KEY (seq)
+);
+
+CREATE TABLE fee_estimates (
+  network VARCHAR(64) NOT NULL,
+  at_s BIGINT NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  CONSTRAINT pk_fee_estimates PRIMARY KEY (network, at_s)
 );
 
 CREATE TABLE idempotency (
