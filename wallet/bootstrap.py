@@ -34,6 +34,7 @@ from wallet.clock import Clock, SystemClock
 from wallet.errors import Invalid
 from wallet.hosted_keys.context import HK0, HK1, HostedContext, MadeOutput, SpentCoin
 from wallet.hosted_keys.desk import HostedDesk
+from wallet.leases import Leases
 from wallet.milestones import Milestone, kill_at, pass_by
 from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
 from wallet.payments.desk import PaymentDesk
@@ -149,6 +150,11 @@ class Deployment:
         return SecondParser(self.settings.data_dir / "bitcoinlib")
 
     @cached_property
+    def leases(self) -> Leases:
+        """The roles that this run of this process holds; none until its worker takes one."""
+        return Leases(self.database, self.clock, new_id())
+
+    @cached_property
     def payments(self) -> PaymentDesk:
         """The payment desk."""
         settings = self.settings
@@ -169,6 +175,7 @@ class Deployment:
                 doors=self.doors,
                 second_parser=self._check_bytes,
                 milestone=self.milestone,
+                fence=self.leases.check,
             )
         )
 

@@ -19,6 +19,7 @@ from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
 from wallet.deposits.recording import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
+from wallet.payments.context import role_of
 from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
@@ -121,7 +122,7 @@ def build_worker(deployment: Deployment) -> Worker:
             run=lambda: forget_expired(deployment.database, deployment.clock),
         ),
     ]
-    return Worker(jobs)
+    return Worker(jobs, deployment.leases.take)
 
 
 def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
@@ -149,7 +150,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
 
     jobs = [
         Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, watcher)),
-        Job(name=f"pay:{network.id}", every_ms=network.poll_ms, run=pay),
+        Job(name=role_of(network.id), every_ms=network.poll_ms, run=pay),
         Job(
             name=f"hosted:{network.id}",
             every_ms=network.poll_ms,

@@ -49,6 +49,7 @@ def serve(
         server.run()
     finally:
         worker.stop()
+        deployment.leases.release()
         deployment.close()
 
 
