@@ -252,7 +252,9 @@ class FakeUtxoChain(_Faulty):
             missing = source is None or one.vout >= len(source.outputs)
             if missing or OutPoint(one.txid, one.vout) in spent:
                 return BroadcastAnswer(
-                    outcome=BroadcastOutcome.REJECTED, txid=tx.txid, reason="missing_inputs"
+                    outcome=BroadcastOutcome.REJECTED,
+                    txid=tx.txid,
+                    reason="inputs_missing_or_spent",
                 )
         self.mempool[tx.txid] = tx
         return BroadcastAnswer(outcome=BroadcastOutcome.ACCEPTED, txid=tx.txid)

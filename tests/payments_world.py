@@ -28,7 +28,7 @@ from wallet.ledger import chart
 from wallet.ledger.balances import off_balance
 from wallet.ledger.posting import asset_totals, balance
 from wallet.milestones import Milestone, pass_by
-from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
+from wallet.payments.context import Fence, PaidOutput, PaymentContext, SpentOutput, unfenced
 from wallet.payments.desk import PaymentDesk
 from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
@@ -244,6 +244,7 @@ class World:
         vaults: Mapping[str, Vault] | None = None,
         doors: Mapping[str, SignerDoor] | None = None,
         public_keys: Mapping[str, str] | None = None,
+        fence: Fence = unfenced,
     ) -> None:
         self.database = database
         self.keep = keep or Keep()
@@ -279,6 +280,7 @@ class World:
             doors=hot if doors is None else doors,
             second_parser=self.keep.second_parser,
             milestone=milestone,
+            fence=fence,
         )
         self.deriver = deriver
         self.desk = PaymentDesk(self.context)

@@ -21,6 +21,7 @@ from wallet.deposits.drift import DriftCheck
 from wallet.deposits.recording import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.metrics import WalletCollector, serve_metrics
+from wallet.payments.context import role_of
 from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
@@ -146,7 +147,7 @@ def build_worker(deployment: Deployment) -> Worker:
             run=lambda: forget_expired(deployment.database, deployment.clock),
         ),
     ]
-    return Worker(jobs)
+    return Worker(jobs, deployment.leases.take)
 
 
 def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
@@ -174,7 +175,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
 
     jobs = [
         Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, watcher)),
-        Job(name=f"pay:{network.id}", every_ms=network.poll_ms, run=pay),
+        Job(name=role_of(network.id), every_ms=network.poll_ms, run=pay),
         Job(
             name=f"hosted:{network.id}",
             every_ms=network.poll_ms,

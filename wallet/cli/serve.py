@@ -51,6 +51,7 @@ def serve(
     finally:
         end_metrics()
         worker.stop()
+        deployment.leases.release()
         deployment.close()
 
 

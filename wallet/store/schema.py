@@ -13,6 +13,7 @@ from wallet.store.tables.deposits import blocks, deposits, utxos
 from wallet.store.tables.events import events, webhook_deliveries, webhooks
 from wallet.store.tables.fees import block_prices, fee_estimates
 from wallet.store.tables.hosted_keys import hosted_coins, hosted_keys, hosted_payments
+from wallet.store.tables.leases import leases
 from wallet.store.tables.ledger import (
     ledger_accounts,
     ledger_balances,
@@ -41,6 +42,7 @@ __all__ = [
     "hosted_keys",
     "hosted_payments",
     "idempotency",
+    "leases",
     "ledger_accounts",
     "ledger_balances",
     "ledger_batches",

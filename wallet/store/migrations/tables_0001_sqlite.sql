@@ -90,6 +90,14 @@ CREATE TABLE idempotency (
 
 CREATE INDEX ix_idempotency_created_s ON idempotency (created_s);
 
+CREATE TABLE leases (
+  role VARCHAR(128) NOT NULL,
+  holder VARCHAR(36) NOT NULL,
+  token BIGINT NOT NULL,
+  expires_s BIGINT NOT NULL,
+  CONSTRAINT pk_leases PRIMARY KEY (role)
+);
+
 CREATE TABLE ledger_accounts (
   id VARCHAR(36) NOT NULL,
   owner VARCHAR(128) NOT NULL,
