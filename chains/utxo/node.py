@@ -233,7 +233,7 @@ class UtxoNode:
         if body.get("id") != number:
             raise UnexpectedAnswer(f"{method}: got the answer to another question")
         if body.get("error") is not None:
-            raise _refusal(method, body["error"])
+            raise refusal(method, body["error"])
         if "result" not in body:
             raise UnexpectedAnswer(f"{method}: got neither result nor error")
         return body["result"]
@@ -256,7 +256,8 @@ def _body(method: str, response: httpx.Response) -> dict[str, Any]:
     return body
 
 
-def _refusal(method: str, error: object) -> NodeError:
+def refusal(method: str, error: object) -> NodeError:
+    """A node's error object as ours: a Refusal, or what means that there was no answer."""
     if not isinstance(error, dict):
         return UnexpectedAnswer(f"{method}: got an error of another shape")
     code, words = error.get("code"), str(error.get("message", ""))[:300]

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from chains.evm.addresses import from_text
+from chains.evm.params import BUILTIN as EVM_BUILTIN
 from chains.types import Asset
 from chains.utxo.params import BUILTIN
 from chains.utxo.second_parser import ParsersDisagree
@@ -23,7 +24,7 @@ from signer.hosted import (
     sign_payment,
 )
 from signer.protocol import dump
-from tests.fakes import FakeClock, FakeEvmChain, FakeUtxoChain, Fault
+from tests.fakes import FakeClock, Fault, SimulatedEvmChain, SimulatedUtxoChain
 from tests.hosted_world import BTC, DUSD, ETH, EVM_PAYEE, PAYEE, PUBLIC_KEY, SECRET, evm_network
 from tests.hosted_world import script_of as btc_script
 from wallet.addresses import accounts
@@ -71,10 +72,8 @@ class World:
 
     def __post_init__(self) -> None:
         token = Asset(code="DUSD", network=ETH, decimals=6, contract=DUSD.contract)
-        self.btc = FakeUtxoChain(params=BUILTIN[BTC], asset="BTC")
-        self.eth = FakeEvmChain(
-            network=ETH, chain_id=31337, native="ETH", tokens={from_text(DUSD.contract): token}
-        )
+        self.btc = SimulatedUtxoChain(params=BUILTIN[BTC], asset="BTC")
+        self.eth = SimulatedEvmChain(params=EVM_BUILTIN[ETH], tokens=[token])
         with self.database.write() as tx:
             self.account_id = accounts.create_account(tx, "user-1", self.clock.now_s())
         self.desk = HostedDesk(self.context())
