@@ -19,6 +19,7 @@ from wallet.settings import Settings
 FILE_BYTES_MAX = 1024 * 1024
 """No settings file is larger; checked before parsing."""
 
+_HASH = re.compile(r"[0-9a-f]{64}")
 _DIGITS = re.compile(r"[0-9]{1,78}")
 
 
@@ -67,6 +68,12 @@ def _check_names(settings: Settings) -> None:
         wrong += [
             f"{what}: got {name} twice" for name in sorted({n for n in names if names.count(n) > 1})
         ]
+    wrong += [
+        f"networks: got start_hash {network.start_hash[:70]!r} of {network.id}, "
+        "expected 64 lower-case hex digits without 0x"
+        for network in settings.networks
+        if network.start_hash and not _HASH.fullmatch(network.start_hash)
+    ]
     known = {network.id for network in settings.networks}
     wrong += [
         f"assets: got {asset.code} on unknown network {asset.network}"
