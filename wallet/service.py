@@ -18,6 +18,7 @@ from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
 from wallet.deposits.drift import DriftCheck
+from wallet.deposits.headers import HeaderChain
 from wallet.deposits.recording import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.metrics import WalletCollector, serve_metrics
@@ -164,6 +165,14 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
         network.start_height,
         deployment.clock,
         deployment.milestone,
+        HeaderChain(
+            chain,
+            deployment.database,
+            deployment.params.get(network.id),
+            deployment.clock,
+            start_height=network.start_height,
+            start_hash=network.start_hash,
+        ),
     )
     payer, gatherer = WithdrawalPayer(deployment.payments), Gatherer(deployment.payments)
 

@@ -15,6 +15,7 @@ from chains.ports import Chain
 from chains.types import BlockRef
 from wallet.clock import Clock
 from wallet.deposits.crediting import advance, roll_back
+from wallet.deposits.headers import HeaderChain, ref_of
 from wallet.deposits.recording import DepositRules, record_block
 from wallet.deposits.watch import WatchList
 from wallet.milestones import Milestone
@@ -50,13 +51,16 @@ class Watcher:
         start_height: int,
         clock: Clock,
         milestone: Milestone,
+        headers: HeaderChain | None = None,
     ) -> None:
+        """Without `headers`, blocks are judged by their parents' names alone."""
         self._chain = chain
         self._database = database
         self._rules = rules
         self._start_height = start_height
         self._clock = clock
         self._milestone = milestone
+        self._headers = headers or HeaderChain(chain, database, None, clock)
         self._watch = WatchList(chain.network)
 
     def step(self) -> Step:
@@ -85,6 +89,7 @@ class Watcher:
         if height > tip.height:
             return Step(seen=Seen.SAME, height=height - 1, tip_height=tip.height)
         block = self._chain.block_at(height)
+        self._headers.check_next(last, block)
         if last is not None and block.parent != last.hash:
             # The chain changed between two questions; the next step sees it whole.
             return Step(seen=Seen.SAME, height=last.height, tip_height=tip.height)
@@ -109,6 +114,7 @@ class Watcher:
             if fork <= tip.height and self._chain.block_at(fork).hash == ours:
                 break
             fork -= 1
+        self._headers.check_branch(fork, tip)
         with self._database.write() as tx:
             roll_back(tx, self._chain.network, fork, self._clock.now_s())
             self._milestone("reorg.undoing")
@@ -143,4 +149,4 @@ def last_scanned(tx: Connection, network: str) -> BlockRef | None:
     ).one_or_none()
     if row is None:
         return None
-    return BlockRef(height=row.height, hash=row.hash, parent=row.parent, time_s=row.time_s)
+    return ref_of(row)

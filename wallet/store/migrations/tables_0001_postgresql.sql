@@ -49,6 +49,7 @@ CREATE TABLE blocks (
   hash VARCHAR(64) NOT NULL,
   parent VARCHAR(64) NOT NULL,
   time_s BIGINT NOT NULL,
+  bits BIGINT NOT NULL,
   scanned_s BIGINT NOT NULL,
   CONSTRAINT pk_blocks PRIMARY KEY (network, height)
 );

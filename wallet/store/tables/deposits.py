@@ -23,6 +23,7 @@ blocks = Table(
     Column("hash", String(64), nullable=False),
     Column("parent", String(64), nullable=False),
     Column("time_s", BigInteger, nullable=False),
+    Column("bits", BigInteger, nullable=False, default=0),  # UTXO chains: the header's target
     Column("scanned_s", BigInteger, nullable=False),
 )  # the scanned best chain; a rollback deletes from the top down to the fork point
 
