@@ -18,6 +18,7 @@ from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
 from wallet.deposits.recording import DepositRules
+from wallet.deposits.stops import gap_detector
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
@@ -35,6 +36,9 @@ BLOCKS_PER_PASS = 500
 
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
+
+GAPS_MS = 300_000
+"""How often all that was scanned is held against itself: blocks, ranges, deposits."""
 
 SAFE_CHECK_MS = 60_000
 """How often a cold Safe is compared with its registration: owners, threshold, version, modules."""
@@ -138,6 +142,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
         network.start_height,
         deployment.clock,
         deployment.milestone,
+        reorg_blocks_max=network.reorg_blocks_max,
     )
     payer, gatherer = WithdrawalPayer(deployment.payments), Gatherer(deployment.payments)
 
@@ -149,6 +154,11 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
 
     jobs = [
         Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, watcher)),
+        Job(
+            name=f"gaps:{network.id}",
+            every_ms=GAPS_MS,
+            run=gap_detector(deployment.database, network.id, deployment.clock),
+        ),
         Job(name=f"pay:{network.id}", every_ms=network.poll_ms, run=pay),
         Job(
             name=f"hosted:{network.id}",

@@ -46,6 +46,7 @@ class NetworkSettings:
     node_url: str
     poll_ms: int = 1000
     start_height: int = 0
+    reorg_blocks_max: int = 100
     batch_payees_max: int = 100
     batch_wait_s: int = 0
     fee_units_max: int = 0
