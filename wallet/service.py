@@ -20,6 +20,7 @@ from wallet.bootstrap import Deployment, random_bytes
 from wallet.deposits.drift import DriftCheck
 from wallet.deposits.headers import HeaderChain
 from wallet.deposits.recording import DepositRules
+from wallet.deposits.stops import gap_detector
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.payments.context import role_of
@@ -42,6 +43,9 @@ TREASURY_MS = 1000
 
 FEE_WATCH_MS = 60_000
 """How often new blocks are priced and the fee estimate is looked at."""
+
+GAPS_MS = 300_000
+"""How often all that was scanned is held against itself: blocks, ranges, deposits."""
 
 SAFE_CHECK_MS = 60_000
 """How often a cold Safe is compared with its registration: owners, threshold, version, modules."""
@@ -173,6 +177,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
             start_height=network.start_height,
             start_hash=network.start_hash,
         ),
+        reorg_blocks_max=network.reorg_blocks_max,
     )
     payer, gatherer = WithdrawalPayer(deployment.payments), Gatherer(deployment.payments)
 
@@ -185,6 +190,11 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
     jobs = [
         Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, watcher)),
         Job(name=role_of(network.id), every_ms=network.poll_ms, run=pay),
+        Job(
+            name=f"gaps:{network.id}",
+            every_ms=GAPS_MS,
+            run=gap_detector(deployment.database, network.id, deployment.clock),
+        ),
         Job(
             name=f"hosted:{network.id}",
             every_ms=network.poll_ms,

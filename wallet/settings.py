@@ -62,6 +62,7 @@ class NetworkSettings:
     poll_ms: int = 1000
     start_height: int = 0
     start_hash: str = ""
+    reorg_blocks_max: int = 100
     batch_payees_max: int = 100
     batch_wait_s: int = 0
     fee_units_max: int = 0

@@ -170,6 +170,25 @@ CREATE TABLE payments (
 
 CREATE INDEX ix_payments_status ON payments (status, network);
 
+CREATE TABLE scan_ranges (
+  network VARCHAR(64) NOT NULL,
+  from_height BIGINT NOT NULL,
+  from_hash VARCHAR(64) NOT NULL,
+  to_height BIGINT NOT NULL,
+  to_hash VARCHAR(64) NOT NULL,
+  adapter_version INTEGER NOT NULL,
+  rules_version VARCHAR(64) NOT NULL,
+  CONSTRAINT pk_scan_ranges PRIMARY KEY (network, from_height)
+);
+
+CREATE TABLE scan_stops (
+  network VARCHAR(64) NOT NULL,
+  code VARCHAR(64) NOT NULL,
+  detail TEXT NOT NULL,
+  since_s BIGINT NOT NULL,
+  CONSTRAINT pk_scan_stops PRIMARY KEY (network, code)
+);
+
 CREATE TABLE thresholds (
   asset VARCHAR(64) NOT NULL,
   mode VARCHAR(64) NOT NULL,

@@ -9,6 +9,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -26,6 +27,27 @@ blocks = Table(
     Column("bits", BigInteger, nullable=False, default=0),  # UTXO chains: the header's target
     Column("scanned_s", BigInteger, nullable=False),
 )  # the scanned best chain; a rollback deletes from the top down to the fork point
+
+scan_ranges = Table(
+    "scan_ranges",
+    metadata,
+    Column("network", CODE, primary_key=True),
+    Column("from_height", BigInteger, primary_key=True),
+    Column("from_hash", String(64), nullable=False),
+    Column("to_height", BigInteger, nullable=False),  # state: grows with each scanned block
+    Column("to_hash", String(64), nullable=False),
+    Column("adapter_version", Integer, nullable=False),  # chains.ports.Versioned
+    Column("rules_version", String(64), nullable=False),  # digest of what was watched for
+)  # together without gap or overlap exactly the heights of `blocks`
+
+scan_stops = Table(
+    "scan_stops",
+    metadata,
+    Column("network", CODE, primary_key=True),
+    Column("code", CODE, primary_key=True),
+    Column("detail", Text, nullable=False),
+    Column("since_s", BigInteger, nullable=False),
+)  # why a network's scan stands still until somebody looks; deleted when it goes on
 
 utxos = Table(
     "utxos",
