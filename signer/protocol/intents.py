@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     TOP_UP = "top_up"
     SWEEP = "sweep"
     REFILL = "refill"
+    RESHAPE = "reshape"
     GOVERNANCE = "governance"
 
 

@@ -8,10 +8,11 @@ from sqlalchemy import select
 
 from chains.evm.addresses import checksum
 from chains.evm.sweeper import sweeper_address
+from chains.simulated.evm_state import Contracts
 from signer.protocol import Kind, Purpose
 from tests import evm_world
 from tests.payments_world import ETH, World
-from tests.sweeping_chain import SWEEPER, TREASURY, SweepingChain, sweeping_keep
+from tests.sweeping_chain import SWEEPER, TREASURY, sweeping_keep
 from wallet.addresses.issuing import Address
 from wallet.gathers.books import REFUSED_PAUSE_S
 from wallet.ledger import chart
@@ -45,9 +46,8 @@ def lite(tmp_path: Path) -> Iterator[World]:
     database.close()
 
 
-def chain_of(world: World) -> SweepingChain:
-    assert isinstance(world.keep.eth, SweepingChain)
-    return world.keep.eth
+def contracts_of(world: World) -> Contracts:
+    return world.keep.eth.history.contracts
 
 
 def gather(world: World, passes: int = 8) -> None:
@@ -152,7 +152,8 @@ def test_ether_of_delegated_addresses_goes_by_batch_and_of_others_by_itself(lite
 def test_an_address_whose_transfer_failed_is_not_booked(lite: World) -> None:
     lite.fund_hot_gas(ETHER)
     addresses = users(lite, 3)
-    chain_of(lite).refusing.add(addresses[1].target)
+    lite.gatherer.run(ETH)
+    contracts_of(lite).frozen.add(addresses[1].target)  # between the dry run and the block
 
     gather(lite, 5)
 
@@ -164,7 +165,10 @@ def test_an_address_whose_transfer_failed_is_not_booked(lite: World) -> None:
         }
     assert shares[addresses[1].id] == 0 and sorted(shares.values()) == [0, UNITS, UNITS]
     lite.check_books()
-    gather(lite)  # its own transfer works, with gas of its own
+    assert [] == of_kind(lite, Kind.EVM_TX)  # the dry run says no, so no gas is spent on it
+    contracts_of(lite).frozen.clear()
+    gather(lite)
+    assert [P.COMPLETED] * 2 == of_kind(lite, Kind.EVM_TX)  # by itself, with gas of its own
     assert lite.books(chart.DEPOSIT, "DUSD") == 0
     assert 1 == len(of_kind(lite, Kind.EVM_BATCH))
     lite.check_books()
@@ -172,8 +176,8 @@ def test_an_address_whose_transfer_failed_is_not_booked(lite: World) -> None:
 
 def test_what_a_token_keeps_is_an_expense(lite: World) -> None:
     lite.fund_hot_gas(ETHER)
-    chain_of(lite).token_fee = 100
     users(lite, 3)
+    contracts_of(lite).token_fee["DUSD"] = 100
 
     gather(lite)
 
@@ -188,7 +192,7 @@ def test_logs_that_say_more_than_balances_raise_an_alert_and_are_not_booked(
 ) -> None:
     lite.fund_hot_gas(ETHER)
     users(lite, 2)
-    chain = chain_of(lite)
+    chain = lite.keep.eth
     honest = chain.token_moves
     monkeypatch.setattr(chain, "token_moves", lambda txid: (*honest(txid), *honest(txid)))
 
@@ -203,9 +207,8 @@ def test_logs_that_say_more_than_balances_raise_an_alert_and_are_not_booked(
 def test_a_deposit_that_came_in_the_batchs_own_block_is_counted(lite: World) -> None:
     lite.fund_hot_gas(ETHER)
     addresses = users(lite, 2)
+    lite.keep.eth.fund(addresses[0].target, "DUSD", 5)  # it waits, and is mined just before
     lite.gatherer.run(ETH)
-    lite.desk.run(ETH)
-    lite.keep.eth.fund(addresses[0].target, "DUSD", 5)  # mined before the batch: gifts come first
 
     gather(lite)
 
@@ -220,9 +223,12 @@ def test_a_reverted_batch_costs_its_fee_and_delegates_all_the_same(lite: World) 
     lite.fund_hot_gas(ETHER)
     users(lite, 3)
     lite.gatherer.run(ETH)
-    chain_of(lite).reverting.add(SWEEPER)
+    contracts_of(lite).reverting.add(SWEEPER)
     gather(lite, 3)
-    chain_of(lite).reverting.clear()
+    contracts_of(lite).reverting.clear()
+    gather(lite, 2)
+    assert [P.FAILED] == of_kind(lite, Kind.EVM_BATCH)  # not again at once
+    lite.keep.clock.time_s += REFUSED_PAUSE_S
 
     gather(lite)
 
@@ -299,7 +305,7 @@ def test_a_sweeper_that_is_not_ours_or_missing_is_not_used(lite: World, sweeper:
 
 
 def test_a_sweeper_that_is_not_deployed_is_not_used(lite: World) -> None:
-    chain_of(lite).deployed = False
+    contracts_of(lite).sweepers.clear()
     lite.fund_hot_gas(ETHER)
     users(lite, 2)
 
@@ -313,7 +319,7 @@ def test_batches_are_as_large_as_the_fees_cap_lets_them_be(lite: World) -> None:
     lite.fund_hot_gas(10 * ETHER)
     addresses = users(lite, 7)
     # One share is some 95,000 gas at most: three of them pass the cap of 0.01 ether.
-    chain_of(lite).max_fee_wei = 25 * 10**9
+    lite.keep.eth.max_fee_wei = 25 * 10**9
 
     gather(lite, 12)
 

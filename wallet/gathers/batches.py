@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert
 
+from chains.errors import NodeRejected
 from chains.evm.addresses import from_text
 from chains.evm.authorizations import SignedAuthorization
 from chains.evm.set_code import UnsignedSetCodeTx
@@ -24,7 +25,7 @@ from wallet.payments.building.judging import Fee, check_caps
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.building.requesting import seal_request
 from wallet.payments.desk import PaymentDesk
-from wallet.payments.errors import PolicyRefused
+from wallet.payments.errors import PolicyRefused, WouldRevert
 from wallet.payments.journal import NewPayment, Payment
 from wallet.settings import AssetSettings
 from wallet.store.schema import batch_shares
@@ -77,10 +78,14 @@ class Batches:
     def _quote(self, asset: AssetSettings, shares: Sequence[Share], door: GatherDoor) -> EvmQuote:
         hot = from_text(self._orders.hot(asset.network).address)
         tip, fees = door.tip(), door.fees()
+        gas = _gas(shares)
+        if all(share.standing.leave is None for share in shares):
+            # A node can say what it takes only once the addresses run the sweeper's code.
+            gas = max(gas, self._estimated(asset, shares, hot, door))
         native = self._context.native_asset(asset.network)
         return EvmQuote(
             nonce=door.nonce(hot),
-            gas_limit=_gas(shares),
+            gas_limit=gas,
             max_fee_wei=fees.max_fee_wei,
             priority_fee_wei=fees.priority_fee_wei,
             native_units=door.balance_units(hot, native, tip),
@@ -90,8 +95,7 @@ class Batches:
     def _store(self, asset: AssetSettings, shares: Sequence[Share], quote: EvmQuote) -> Payment:
         context = self._context
         hot = self._orders.hot(asset.network)
-        token = ETHER if asset.contract is None else from_text(asset.contract)
-        call = SweepCall(token=token, accounts=tuple(share.heap.target for share in shares))
+        call = self._call(asset, shares)
         own = tuple(share.heap.sender for share in shares)
         order = self._orders.act(asset, hot, call.encode(), own)
         fee = Fee(units=quote.fee_wei_max, rate_units=quote.max_fee_wei, basis_units=None)
@@ -126,6 +130,22 @@ class Batches:
             payment = journal.create(tx, new, now_s)
             self._share_out(tx, payment, shares, now_s)
         return payment
+
+    def _estimated(
+        self, asset: AssetSettings, shares: Sequence[Share], hot: bytes, door: GatherDoor
+    ) -> int:
+        """The chain's own estimate and a quarter more. Raises WouldRevert."""
+        to = from_text(self._context.networks[asset.network].sweeper)
+        try:
+            gas = door.estimate_gas(hot, to, 0, self._call(asset, shares).encode())
+        except NodeRejected as error:
+            raise WouldRevert(f"got a batch that the chain refuses: {error}") from error
+        return gas + gas // 4
+
+    @staticmethod
+    def _call(asset: AssetSettings, shares: Sequence[Share]) -> SweepCall:
+        token = ETHER if asset.contract is None else from_text(asset.contract)
+        return SweepCall(token=token, accounts=tuple(share.heap.target for share in shares))
 
     def _share_out(
         self, tx: Connection, payment: Payment, shares: Sequence[Share], now_s: int

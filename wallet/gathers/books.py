@@ -13,13 +13,14 @@ from sqlalchemy import Connection, or_, select
 from signer.protocol import Kind, OwnOutput, Purpose
 from wallet.deposits.states import DepositStatus
 from wallet.payments import journal
+from wallet.payments.journal import Payment
 from wallet.payments.states import UNFINISHED, PaymentStatus
 from wallet.settings import AssetSettings
 from wallet.store.schema import addresses, batch_shares, deposits, payments, top_ups
 
 REFUSED_PAUSE_S = 600
-"""After a payment of an address was given up, it is left alone so long: refusals do not go away by
-asking again, and every try writes rows."""
+"""After a payment of an address was given up or failed, it is left alone so long: refusals do not
+go away by asking again, every try writes rows, and a failure costs gas."""
 
 _COMING = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.HELD)
 _BOOKED = (DepositStatus.CREDITED, DepositStatus.BELOW_MINIMUM)
@@ -80,7 +81,7 @@ def busy_addresses(tx: Connection, network: str, now_s: int) -> set[str]:
     """Addresses whose balance is about to change, or whose last payment was given up just now."""
     purposes = (Purpose.GATHER, Purpose.TOP_UP)
     around = journal.unfinished(tx, network, purposes=purposes)
-    around += journal.abandoned_after(tx, network, purposes, now_s - REFUSED_PAUSE_S)
+    around += _given_up(tx, network, now_s - REFUSED_PAUSE_S)
     busy: set[str] = set()
     for payment in around:
         if payment.request.kind is Kind.EVM_AUTH:
@@ -91,6 +92,20 @@ def busy_addresses(tx: Connection, network: str, now_s: int) -> set[str]:
         elif payment.purpose is Purpose.GATHER and payment.sender is not None:
             busy.add(payment.sender)
     return busy
+
+
+def _given_up(tx: Connection, network: str, after_s: int) -> list[Payment]:
+    """Gathers and top-ups that were abandoned or failed since a time (Unix seconds)."""
+    ends = (PaymentStatus.ABANDONED, PaymentStatus.FAILED)
+    rows = tx.execute(
+        select(payments.c.id).where(
+            payments.c.network == network,
+            payments.c.purpose.in_([str(Purpose.GATHER), str(Purpose.TOP_UP)]),
+            payments.c.status.in_([str(status) for status in ends]),
+            payments.c.updated_s > after_s,
+        )
+    ).all()
+    return [journal.get(tx, row.id) for row in rows]
 
 
 def moved_nothing(tx: Connection, asset: str, network: str) -> set[str]:

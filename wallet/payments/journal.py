@@ -114,6 +114,7 @@ def create(tx: Connection, new: NewPayment, now_s: int) -> Payment:
             parent_id=new.parent_id,
             created_s=now_s,
             updated_s=now_s,
+            since_s=now_s,
         )
     )
     return get(tx, new.id)
@@ -135,21 +136,6 @@ def unfinished_ids(tx: Connection, network: str) -> list[str]:
         .order_by(payments.c.created_s, payments.c.nonce, payments.c.id)
     )
     return [row.id for row in rows]
-
-
-def abandoned_after(
-    tx: Connection, network: str, purposes: Iterable[Purpose], after_s: int
-) -> list[Payment]:
-    """Payments of some purposes that were given up since a time (Unix seconds)."""
-    rows = tx.execute(
-        select(payments.c.id).where(
-            payments.c.network == network,
-            payments.c.purpose.in_([str(purpose) for purpose in purposes]),
-            payments.c.status == str(PaymentStatus.ABANDONED),
-            payments.c.updated_s > after_s,
-        )
-    ).all()
-    return [get(tx, row.id) for row in rows]
 
 
 def unfinished(
@@ -193,7 +179,12 @@ def move(
 ) -> None:
     """Take an arrow by compare-and-set. Raises ForbiddenPaymentArrow or LostRace."""
     check_arrow(payment.status, after)
-    values: dict[str, object] = {"status": str(after), "sub_status": "", "updated_s": now_s}
+    values: dict[str, object] = {
+        "status": str(after),
+        "sub_status": "",
+        "updated_s": now_s,
+        "since_s": now_s,
+    }
     values.update(changes)
     done = tx.execute(
         update(payments)
