@@ -23,6 +23,7 @@ from wallet.deposits.watcher import Seen, Watcher
 from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
+from wallet.reorgs import ReorgAlarm
 from wallet.settings import NetworkSettings
 from wallet.treasury.movements import Movements
 from wallet.webhooks.outbox import Outbox
@@ -147,6 +148,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
             start_height=network.start_height,
             start_hash=network.start_hash,
         ),
+        ReorgAlarm.of(network),
     )
     payer, gatherer = WithdrawalPayer(deployment.payments), Gatherer(deployment.payments)
 

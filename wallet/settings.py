@@ -24,6 +24,9 @@ class AssetSettings:
     contract: str | None = None
     deposit_units_min: int = 0
     confirmations: tuple[ConfirmationTier, ...] = (ConfirmationTier(from_units=0, confirmations=1),)
+    safe_from: int = 0
+    finalized_from: int = 0
+    second_node_from: int = 0
     withdrawal_units_min: int = 1
     withdrawal_fee_units: int = 0
     gather_units_min: int = 0
@@ -47,6 +50,9 @@ class NetworkSettings:
     poll_ms: int = 1000
     start_height: int = 0
     start_hash: str = ""
+    reorg_alarm_depth: int = 0
+    reorg_alarm_blocks: int = 0
+    reorg_alarm_confirmations: int = 0
     batch_payees_max: int = 100
     batch_wait_s: int = 0
     fee_units_max: int = 0

@@ -7,6 +7,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, insert, select, update
 
 from chains.types import BlockRef, BlockScan, Inflow, OutPoint, Spend
+from policies.depth import CreditRules, confirmations_needed
 from signer.protocol import Purpose
 from wallet.addresses.issuing import Address, find_by_targets
 from wallet.deposits.changes import Change, apply_change, deposit_event
@@ -24,10 +25,19 @@ class DepositRules:
 
     asset: AssetSettings
 
+    @property
+    def credit(self) -> CreditRules:
+        """What a deposit needs before it is credited."""
+        return CreditRules(
+            tiers=self.asset.confirmations,
+            safe_from=self.asset.safe_from,
+            finalized_from=self.asset.finalized_from,
+            second_node_from=self.asset.second_node_from,
+        )
+
     def confirmations(self, units: int) -> int:
-        """Blocks that a deposit of this size must be deep before it is credited."""
-        asked = [t.confirmations for t in self.asset.confirmations if units >= t.from_units]
-        return max(asked, default=max(t.confirmations for t in self.asset.confirmations))
+        """Blocks that a deposit must be deep, if it is all that its owner sent."""
+        return confirmations_needed(self.asset.confirmations, units)
 
 
 def record_block(
@@ -184,6 +194,7 @@ def _record_deposit(
                 txid=inflow.txid,
                 position=inflow.position,
                 units=inflow.units,
+                exposed_units=inflow.units,
                 evidence=inflow.evidence,
                 status=DepositStatus.SEEN,
                 sub_status="",

@@ -15,10 +15,12 @@ from chains.ports import Chain
 from chains.types import BlockRef
 from wallet.clock import Clock
 from wallet.deposits.crediting import advance, roll_back
+from wallet.deposits.gate import CreditGate
 from wallet.deposits.headers import HeaderChain, ref_of
 from wallet.deposits.recording import DepositRules, record_block
 from wallet.deposits.watch import WatchList
 from wallet.milestones import Milestone
+from wallet.reorgs import NO_ALARM, ReorgAlarm, note_reorg
 from wallet.store.database import Database
 from wallet.store.schema import blocks
 
@@ -52,6 +54,7 @@ class Watcher:
         clock: Clock,
         milestone: Milestone,
         headers: HeaderChain | None = None,
+        alarm: ReorgAlarm = NO_ALARM,
     ) -> None:
         """Without `headers`, blocks are judged by their parents' names alone."""
         self._chain = chain
@@ -61,6 +64,7 @@ class Watcher:
         self._clock = clock
         self._milestone = milestone
         self._headers = headers or HeaderChain(chain, database, None, clock)
+        self._gate = CreditGate(chain, rules, alarm)
         self._watch = WatchList(chain.network)
 
     def step(self) -> Step:
@@ -98,11 +102,11 @@ class Watcher:
         scan = self._chain.scan(block, self._watch)
         if scan.ref != block:
             raise UnexpectedAnswer(f"got block {scan.ref.hash}, expected {block.hash}")
-        now_s = self._clock.now_s()
+        tags, now_s = self._gate.ask(), self._clock.now_s()
         with self._database.write() as tx:
             self._require_last(tx, last)
             record_block(tx, self._chain.network, scan, self._rules, now_s)
-            advance(tx, self._chain.network, height, now_s)
+            advance(tx, self._chain.network, self._gate.view(tx, height, tags), now_s)
             self._milestone("block.recording")
         self._watch.follow(scan)
         self._milestone("block.recorded")
@@ -116,7 +120,9 @@ class Watcher:
             fork -= 1
         self._headers.check_branch(fork, tip)
         with self._database.write() as tx:
-            roll_back(tx, self._chain.network, fork, self._clock.now_s())
+            now_s = self._clock.now_s()
+            note_reorg(tx, self._chain.network, fork, self._gate.alarm, now_s)
+            roll_back(tx, self._chain.network, fork, now_s)
             self._milestone("reorg.undoing")
         self._watch.forget()
         self._milestone("reorg.undone")

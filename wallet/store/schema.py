@@ -9,7 +9,7 @@ from wallet.store.columns import metadata
 from wallet.store.tables.accounts import accounts, addresses
 from wallet.store.tables.api import api_keys, api_nonces, idempotency
 from wallet.store.tables.counters import counters
-from wallet.store.tables.deposits import blocks, deposits, utxos
+from wallet.store.tables.deposits import blocks, deposits, reorgs, utxos
 from wallet.store.tables.events import events, webhook_deliveries, webhooks
 from wallet.store.tables.hosted_keys import hosted_coins, hosted_keys, hosted_payments
 from wallet.store.tables.ledger import (
@@ -46,6 +46,7 @@ __all__ = [
     "payment_answers",
     "payment_broadcasts",
     "payments",
+    "reorgs",
     "thresholds",
     "treasury_requests",
     "utxos",
