@@ -95,3 +95,21 @@ class FinalityTags(Protocol):
     def tagged(self, tag: FinalityTag) -> BlockRef:
         """The highest block with this tag. Raises NodeError when the node knows none."""
         ...
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A chain that says how it reads blocks, so that old blocks can be read again after a change.
+
+    One that does not say counts as version 0.
+    """
+
+    @property
+    def adapter_version(self) -> int:
+        """Grows whenever the adapter may find in the same block what it did not find before."""
+        ...
+
+    @property
+    def evidence_mode(self) -> str:
+        """How movements are found; it may depend on what the node offers."""
+        ...

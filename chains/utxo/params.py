@@ -38,6 +38,7 @@ class UtxoParams:
 
     `p2sh_legacy` is a version byte that other chains use too: refused on input, never written.
     `hrp` and `mweb_hrp` are empty where the chain has no such addresses.
+    `subsidy_sats` is what a first block created; it halves every `halving_blocks` (0: not known).
     `xpub_version` is the BIP-32 version of its account keys, `coin_type` its SLIP-44 number.
     """
 
@@ -58,6 +59,8 @@ class UtxoParams:
     pow_limit_bits: int
     difficulty: str = Difficulty.UNKNOWN
     auxpow_chain_id: int | None = None
+    subsidy_sats: int = 0
+    halving_blocks: int = 0
 
     @property
     def mweb(self) -> bool:
@@ -69,6 +72,8 @@ _XPUB = 0x0488B21E
 _TPUB = 0x043587CF
 _BTC_MONEY_MAX = 21_000_000 * 10**8
 _LTC_MONEY_MAX = 84_000_000 * 10**8
+_SUBSIDY_SATS = 50 * 10**8
+_REGTEST_HALVING = 150
 _DIFFICULTY: Mapping[str, Difficulty] = {
     "bitcoin-signet": Difficulty.BITCOIN,
     "bitcoin-regtest": Difficulty.FIXED,
@@ -90,6 +95,8 @@ def _bitcoin(network: str, hrp: str, pow_limit_bits: int) -> UtxoParams:
         money_sats_max=_BTC_MONEY_MAX,
         dust_sats=546,
         pow_limit_bits=pow_limit_bits,
+        subsidy_sats=_SUBSIDY_SATS,
+        halving_blocks=_REGTEST_HALVING if network.endswith("regtest") else 210_000,
         difficulty=_DIFFICULTY.get(network) or Difficulty(network),
     )
 
@@ -110,6 +117,8 @@ def _litecoin(network: str, hrp: str, mweb_hrp: str, pow_limit_bits: int) -> Utx
         dust_sats=5460,
         pow=ProofOfWork.SCRYPT,
         pow_limit_bits=pow_limit_bits,
+        subsidy_sats=_SUBSIDY_SATS,
+        halving_blocks=_REGTEST_HALVING if network.endswith("regtest") else 840_000,
         difficulty=_DIFFICULTY.get(network) or Difficulty(network),
     )
 

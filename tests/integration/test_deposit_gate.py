@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from chains.errors import NodeUnavailable
 from chains.types import BlockRef, FinalityTag
-from tests.integration.test_deposits import (
+from tests.deposit_world import (
     RULES,
     Bench,
     FixedClock,
@@ -15,7 +15,7 @@ from tests.integration.test_deposits import (
     make_bench,
     pay,
 )
-from wallet.deposits.recording import DepositRules
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.watcher import Watcher
 from wallet.milestones import pass_by
 from wallet.reorgs import ReorgAlarm

@@ -16,7 +16,7 @@ from chains.ports import Chain, FinalityTags
 from chains.types import BlockRef, FinalityTag
 from policies.depth import CreditFacts, Waits, final_depth, judge
 from wallet.deposits.changes import deposit_event
-from wallet.deposits.recording import DepositRules
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.states import DepositStatus
 from wallet.events import append_event
 from wallet.reorgs import NO_ALARM, ReorgAlarm, alarm_confirmations

@@ -131,6 +131,24 @@ def test_an_asset_of_no_network_is_refused() -> None:
     assert "unknown network dogecoin" in refusal(table)
 
 
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"token_kind": "odd"}, "token_kind 'odd'"),
+        ({"token_kind": "rebasing", "balance_check": False}, "without balance_check"),
+        ({"token_kind": "fee_on_transfer", "balance_check": False}, "without balance_check"),
+        ({"code_hash": "0x" + "ab" * 32}, "64 hex digits"),
+        ({"code_hash": "AB" * 32}, "64 hex digits"),
+    ],
+)
+def test_a_token_described_against_itself_is_refused(
+    changes: dict[str, object], wrong: str
+) -> None:
+    table = example()
+    table["assets"][0].update(changes)
+    assert wrong in refusal(table)
+
+
 def test_units_beyond_toml_integers_are_digits() -> None:
     table = example()
     table["assets"][0]["hot_max"] = "115792089237316195423570985008687907853269984665640564039457"
