@@ -100,7 +100,18 @@ class Deployment:
     @cached_property
     def chains(self) -> Mapping[str, Chain]:
         """Every network's chain by id; nothing is asked of a node yet."""
-        return {network.id: self._chain(network) for network in self.settings.networks}
+        return {
+            network.id: self._chain(network, network.node_url) for network in self.settings.networks
+        }
+
+    @cached_property
+    def second_chains(self) -> Mapping[str, Chain]:
+        """The same networks through their second nodes, where they have one."""
+        return {
+            network.id: self._chain(network, network.second_node_url)
+            for network in self.settings.networks
+            if network.second_node_url
+        }
 
     @cached_property
     def fees(self) -> FeeDesk:
@@ -247,8 +258,9 @@ class Deployment:
     def close(self) -> None:
         """Give nodes, signers and database back."""
         opened = vars(self)
-        for chain in opened.get("chains", {}).values():
-            chain.close()
+        for name in ("chains", "second_chains"):
+            for chain in opened.get(name, {}).values():
+                chain.close()
         for door in opened.get("doors", {}).values():
             door.close()
         if "fees" in opened:
@@ -270,12 +282,12 @@ class Deployment:
     ) -> None:
         self.second_parser(network, raw, spent, made)
 
-    def _chain(self, network: NetworkSettings) -> Chain:
+    def _chain(self, network: NetworkSettings, node_url: str) -> Chain:
         ours = [asset for asset in self.settings.assets if asset.network == network.id]
         if network.family == Family.UTXO:
             return UtxoChain(
                 _utxo_params(network),
-                UtxoNode(network.node_url),
+                UtxoNode(node_url),
                 feerate_min=network.feerate_min,
                 network=network.id,
                 asset=ours[0].code if ours else None,
@@ -291,9 +303,7 @@ class Deployment:
             for a in ours
             if a.contract
         ]
-        return EvmChain(
-            _evm_params(network), EvmNode(network.node_url), tokens, self._watched(network.id)
-        )
+        return EvmChain(_evm_params(network), EvmNode(node_url), tokens, self._watched(network.id))
 
     def _watched(self, network: str) -> Callable[[], Iterable[bytes]]:
         def targets() -> Iterable[bytes]:

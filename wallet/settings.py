@@ -62,6 +62,7 @@ class NetworkSettings:
     family: str
     params: str
     node_url: str
+    second_node_url: str = ""
     poll_ms: int = 1000
     start_height: int = 0
     start_hash: str = ""
@@ -77,7 +78,6 @@ class NetworkSettings:
     feerate_max: int = 0
     feerate_ceiling: int = 0
     fee_target_blocks: int = 3
-    second_node_url: str = ""
     feerate_long_term: int = 0
     consolidate_inputs_max: int = 0
     hot: str = ""

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from wallet.deposits.changes import Change, apply_change
-from wallet.deposits.gate import HELD_WHY, CreditView
+from wallet.deposits.gate import CreditView
 from wallet.deposits.states import DepositStatus
 from wallet.deposits.tokens import forget_balances
 from wallet.events import append_event
@@ -25,14 +25,13 @@ def advance(tx: Connection, network: str, view: CreditView, now_s: int) -> int:
     Idempotent: what was credited is in another state, changed in the transaction that booked it.
     """
     waiting = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.BELOW_MINIMUM)
-    held_by_proof = (deposits.c.status == DepositStatus.HELD) & deposits.c.sub_status.in_(HELD_WHY)
     rows = tx.execute(
         select(deposits, addresses.c.purpose)
         .join(addresses, addresses.c.id == deposits.c.address_id)
         .where(
             deposits.c.network == network,
             deposits.c.height.is_not(None),
-            deposits.c.status.in_(waiting) | held_by_proof,
+            deposits.c.status.in_(waiting),
             deposits.c.sub_status != BOOKED,
         )
         .order_by(deposits.c.height, deposits.c.txid, deposits.c.position)

@@ -35,6 +35,9 @@ DISAGREES = "second_node_disagrees"
 HELD_WHY = (SILENT, DISAGREES)
 """Sub-statuses of deposits that are held until a second node agrees; other holds are for people."""
 
+RELEASED = "released:"
+"""How the sub-status of a deposit begins that a person let go on, whatever a second node says."""
+
 Tags = Mapping[FinalityTag, BlockRef]
 """What the node calls safe and finalized; a tag it does not know is missing."""
 
@@ -109,7 +112,7 @@ class CreditView:
         )
         verdict = judge(rules.credit, self._facts(row, exposed))
         values = {"exposed_units": exposed, "confirmations_required": verdict.confirmations}
-        if row.status == DepositStatus.CONFIRMING:
+        if row.status == DepositStatus.CONFIRMING and not row.sub_status.startswith(RELEASED):
             values["sub_status"] = "" if verdict.waits is Waits.DEPTH else verdict.waits
         changed = {name for name, value in values.items() if getattr(row, name) != value}
         if changed:
@@ -127,7 +130,7 @@ class CreditView:
             alarm_confirmations=self.alarm_confirmations,
             is_safe=row.height <= self.tagged.get(FinalityTag.SAFE, -1),
             is_finalized=row.height <= self.tagged.get(FinalityTag.FINALIZED, -1),
-            is_agreed=row.agreed_hash is not None and row.agreed_hash == row.block_hash,
+            is_agreed=row.agreed_hash == row.block_hash or row.sub_status.startswith(RELEASED),
         )
 
 
