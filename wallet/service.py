@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-import structlog
 from fastapi import FastAPI
 
 from chains.evm.chain import EvmChain
@@ -17,9 +16,10 @@ from wallet.api.forgetting import forget_expired
 from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
+from wallet.deposits.following import Follower
 from wallet.deposits.recording import DepositRules
 from wallet.deposits.stops import gap_detector
-from wallet.deposits.watcher import Seen, Watcher
+from wallet.deposits.watcher import Watcher
 from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
@@ -31,9 +31,6 @@ from wallet.webhooks.sending import HttpSender
 from wallet.webhooks.targets import resolve
 from wallet.worker import Job, Worker
 
-BLOCKS_PER_PASS = 500
-"""Blocks one pass of a watcher scans before others get their turn."""
-
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
 
@@ -42,8 +39,6 @@ GAPS_MS = 300_000
 
 SAFE_CHECK_MS = 60_000
 """How often a cold Safe is compared with its registration: owners, threshold, version, modules."""
-
-_LOG = structlog.get_logger()
 
 
 def build_app(deployment: Deployment) -> FastAPI:
@@ -144,6 +139,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
         deployment.milestone,
         reorg_blocks_max=network.reorg_blocks_max,
     )
+    follower = Follower(chain, watcher, deployment.database, deployment.clock)
     payer, gatherer = WithdrawalPayer(deployment.payments), Gatherer(deployment.payments)
 
     def pay() -> None:
@@ -153,7 +149,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
         deployment.payments.run(network.id)
 
     jobs = [
-        Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, watcher)),
+        Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, follower)),
         Job(
             name=f"gaps:{network.id}",
             every_ms=GAPS_MS,
@@ -173,16 +169,11 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
     return jobs
 
 
-def _watching(chain: Chain, watcher: Watcher) -> Callable[[], None]:
+def _watching(chain: Chain, follower: Follower) -> Callable[[], None]:
     def watch() -> None:
         if isinstance(chain, EvmChain):
             chain.ready()
-        for _ in range(BLOCKS_PER_PASS):
-            step = watcher.step()
-            if step.seen is Seen.REORGANISED:
-                _LOG.warning("chain.reorganised", network=chain.network, fork_height=step.height)
-            if step.seen is Seen.SAME:
-                return
+        follower.run()
 
     return watch
 
