@@ -176,7 +176,7 @@ class UtxoChain:
         header = blocks.parse_header(self.params, self._node.header(block_hash))
         if header.hash != block_hash:
             raise UnexpectedAnswer(f"got header {header.hash}, expected {block_hash}")
-        return BlockRef(height=height, hash=header.hash, parent=header.parent, time_s=header.time_s)
+        return header.ref(height)
 
     def _candidates(self, txid: str, hint_height: int | None) -> list[BlockRef]:
         """Blocks that may hold a transaction."""
@@ -220,6 +220,7 @@ def _chain_names(network: str) -> tuple[str, ...]:
     _, _, kind = network.rpartition("-")
     return {
         "regtest": ("regtest",),
-        "testnet": ("test", "testnet4"),
+        "testnet": ("test",),
+        "testnet4": ("testnet4",),
         "signet": ("signet",),
     }.get(kind, ("main",))

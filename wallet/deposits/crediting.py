@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.states import DepositStatus
+from wallet.deposits.tokens import forget_balances
 from wallet.events import append_event
 from wallet.hosted_keys import coins as hosted_coins
 from wallet.ledger import chart
@@ -17,7 +18,7 @@ from wallet.store.schema import addresses, blocks, deposits, utxos
 PAUSED_BY = "wallet:deposits"
 """Who pauses withdrawals when a credited deposit vanishes: the service itself."""
 
-_BOOKED = "booked"
+BOOKED = "booked"
 """Sub-status of a below-minimum deposit that is in the ledger, though not credited to its user."""
 
 
@@ -35,7 +36,7 @@ def advance(tx: Connection, network: str, tip_height: int, now_s: int) -> int:
             deposits.c.status.in_(
                 [DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.BELOW_MINIMUM]
             ),
-            deposits.c.sub_status != _BOOKED,
+            deposits.c.sub_status != BOOKED,
         )
         .order_by(deposits.c.height, deposits.c.txid, deposits.c.position)
     ).all()
@@ -44,16 +45,16 @@ def advance(tx: Connection, network: str, tip_height: int, now_s: int) -> int:
         deep_enough = tip_height - row.height + 1 >= row.confirmations_required
         if row.status == DepositStatus.BELOW_MINIMUM:
             if deep_enough:
-                _book(tx, row, now_s)
+                book(tx, row, now_s)
                 tx.execute(
-                    update(deposits).where(deposits.c.id == row.id).values(sub_status=_BOOKED)
+                    update(deposits).where(deposits.c.id == row.id).values(sub_status=BOOKED)
                 )
             continue
         current = row
         if row.status == DepositStatus.SEEN:
             current = apply_change(tx, row, Change(status=DepositStatus.CONFIRMING), now_s)
         if deep_enough:
-            _book(tx, row, now_s)
+            book(tx, row, now_s)
             apply_change(tx, current, Change(status=DepositStatus.CREDITED), now_s)
             credited += 1
     return credited
@@ -61,7 +62,7 @@ def advance(tx: Connection, network: str, tip_height: int, now_s: int) -> int:
 
 def creditor(row: Any) -> str:
     """The ledger account that a deposit belongs to: its user, nobody yet, or the house itself."""
-    if row.status == DepositStatus.BELOW_MINIMUM:
+    if row.status in (DepositStatus.BELOW_MINIMUM, DepositStatus.REJECTED):
         return chart.UNALLOCATED
     return chart.HOUSE if row.account_id is None else chart.user(row.account_id)
 
@@ -78,8 +79,11 @@ def holder(row: Any) -> str:
             return chart.HOT
 
 
-def _book(tx: Connection, row: Any, now_s: int) -> None:
-    """Post the credit. Money that comes back after a reversal first pays what it left owing."""
+def book(tx: Connection, row: Any, now_s: int) -> None:
+    """Put a deposit into the ledger, on the account that `creditor` names.
+
+    Money that comes back after a reversal first pays what that left owing.
+    """
     owner, place, owed = creditor(row), holder(row), 0
     lines: list[Transfer] = []
     if owner.startswith(chart.user("")) and current(tx, _verb(row, "reverse")):
@@ -119,6 +123,7 @@ def roll_back(tx: Connection, network: str, fork_height: int, now_s: int) -> int
         .values(spent_txid=None, spent_height=None)
     )
     hosted_coins.roll_back(tx, network, fork_height)
+    forget_balances(tx, network, fork_height)
     dropped = tx.execute(
         delete(blocks).where(blocks.c.network == network, blocks.c.height > fork_height)
     ).rowcount
@@ -133,7 +138,10 @@ def _undo(tx: Connection, row: Any, now_s: int) -> None:
             _reverse(tx, row, now_s)
             new = apply_change(tx, row, Change(status=DepositStatus.REVERSED), now_s)
             append_event(tx, "alert.deposit_reversed", row.id, deposit_event(new), now_s)
-        case DepositStatus.BELOW_MINIMUM if row.sub_status == _BOOKED:
+        case DepositStatus.BELOW_MINIMUM if row.sub_status == BOOKED:
+            _reverse(tx, row, now_s)
+            apply_change(tx, row, Change(status=DepositStatus.ORPHANED), now_s)
+        case DepositStatus.REJECTED if row.units:
             _reverse(tx, row, now_s)
             apply_change(tx, row, Change(status=DepositStatus.ORPHANED), now_s)
         case _:

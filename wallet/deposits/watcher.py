@@ -18,6 +18,7 @@ from wallet.clock import Clock
 from wallet.deposits import coverage
 from wallet.deposits.coverage import CoverageBroken, scan_version
 from wallet.deposits.crediting import advance, roll_back
+from wallet.deposits.headers import HeaderChain, ref_of
 from wallet.deposits.recording import DepositRules, record_block
 from wallet.deposits.stops import (
     TOO_DEEP,
@@ -65,15 +66,18 @@ class Watcher:
         start_height: int,
         clock: Clock,
         milestone: Milestone,
+        headers: HeaderChain | None = None,
         *,
         reorg_blocks_max: int = REORG_BLOCKS_MAX,
     ) -> None:
+        """Without `headers`, blocks are judged by their parents' names alone."""
         self._chain = chain
         self._database = database
         self._rules = rules
         self._start_height = start_height
         self._clock = clock
         self._milestone = milestone
+        self._headers = headers or HeaderChain(chain, database, None, clock)
         self._reorg_blocks_max = reorg_blocks_max
         self._watch = WatchList(chain.network)
         self._find_gaps = gap_detector(database, chain.network, clock)
@@ -114,6 +118,7 @@ class Watcher:
         if height > tip.height:
             return Step(seen=Seen.SAME, height=height - 1, tip_height=tip.height)
         block = self._chain.block_at(height)
+        self._headers.check_next(last, block)
         if last is not None and block.parent != last.hash:
             # The chain changed between two questions; the next step sees it whole.
             return Step(seen=Seen.SAME, height=last.height, tip_height=tip.height)
@@ -150,6 +155,7 @@ class Watcher:
             fork -= 1
             if last_height - fork > self._reorg_blocks_max:
                 raise self._too_deep(last_height)
+        self._headers.check_branch(fork, tip)
         now_s = self._clock.now_s()
         with self._database.write() as tx:
             roll_back(tx, self._chain.network, fork, now_s)
@@ -203,4 +209,4 @@ def last_scanned(tx: Connection, network: str) -> BlockRef | None:
     ).one_or_none()
     if row is None:
         return None
-    return BlockRef(height=row.height, hash=row.hash, parent=row.parent, time_s=row.time_s)
+    return ref_of(row)

@@ -40,7 +40,7 @@ class Broadcaster:
         """The first broadcast: from here on nodes may have seen the bytes. Not while paused."""
         context = self._context
         now_s = context.clock.now_s()
-        with context.database.write() as tx:
+        with context.write(payment.network) as tx:
             if pauses.holds_back(tx, payment.purpose, payment.network, payment.asset):
                 journal.note(tx, payment, WithdrawalsPaused.code, now_s)
                 return False
@@ -56,7 +56,7 @@ class Broadcaster:
         """Look for evidence of a broadcast or mined payment, and act on it."""
         context = self._context
         sighting = ask_node(context.chains[payment.network], payment)
-        with context.database.write() as tx:
+        with context.write(payment.network) as tx:
             seen = evidence(tx, payment, sighting)
             milestone = self._act(tx, payment, seen, context.clock.now_s())
         if milestone:
@@ -125,7 +125,7 @@ class Broadcaster:
             if not known:
                 self._record(payment, last.attempt, BroadcastOutcome.ALREADY_KNOWN, "found")
             return
-        with context.database.write() as tx:
+        with context.write(payment.network) as tx:
             attempt = journal.start_attempt(tx, payment.id, context.clock.now_s())
         self._send(payment, attempt)
 
@@ -153,7 +153,7 @@ class Broadcaster:
 
     def _record(self, payment: Payment, attempt: int, outcome: str, detail: str) -> None:
         now_s = self._context.clock.now_s()
-        with self._context.database.write() as tx:
+        with self._context.write(payment.network) as tx:
             journal.end_attempt(tx, payment.id, attempt, outcome, detail)
             fresh = journal.get(tx, payment.id)
             if outcome == BroadcastOutcome.REJECTED:
