@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from chains.simulated.line import Lie
 from chains.types import BlockRef
-from chains.utxo.blocks import HEADER_BYTES, BlockError, check_work, merkle_root
+from chains.utxo.blocks import HEADER_BYTES, check_work, merkle_root
 from chains.utxo.params import UtxoParams
+from chains.utxo.targets import WrongProofOfWork
 from chains.utxo.transactions import Transaction, TxInput, TxOutput, compact_size
 
 ANYBODY = b"\x51"
@@ -89,7 +90,7 @@ def _work(params: UtxoParams, version: int, parent: str, root: bytes, time_s: in
         header = start + nonce.to_bytes(4, "little")
         try:
             check_work(params, bits, header)
-        except BlockError:
+        except WrongProofOfWork:
             nonce += 1
         else:
             return header
