@@ -20,7 +20,7 @@ from wallet.deposits.drift import DriftCheck
 from wallet.deposits.following import Follower
 from wallet.deposits.headers import HeaderChain
 from wallet.deposits.recording import DepositRules
-from wallet.deposits.stops import gap_detector
+from wallet.deposits.scanned.stops import gap_detector
 from wallet.deposits.watcher import Watcher
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.payments.context import role_of

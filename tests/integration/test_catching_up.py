@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from tests.deposit_world import NETWORK, RULES, Bench, make_bench, pay
 from wallet.deposits.following import BLOCKS_PER_PASS, Follower
-from wallet.deposits.pace import Pace, pace
-from wallet.deposits.proving import prove_coverage
+from wallet.deposits.scanned.pace import Pace, pace
+from wallet.deposits.scanned.proving import prove_coverage
 from wallet.store.database import Database
 
 WEEK_BLOCKS = 2_500

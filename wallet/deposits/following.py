@@ -4,7 +4,7 @@ import structlog
 
 from chains.ports import Chain
 from wallet.clock import Clock
-from wallet.deposits.pace import pace
+from wallet.deposits.scanned.pace import pace
 from wallet.deposits.watcher import Seen, Step, Watcher
 from wallet.store.database import Database
 

@@ -17,7 +17,7 @@ from wallet.api.route import BODY_BYTES_MAX
 from wallet.api.tokens import issue_token
 from wallet.client import ApiError, Client
 from wallet.client.types import Address
-from wallet.deposits.stops import GAP, set_stop
+from wallet.deposits.scanned.stops import GAP, set_stop
 from wallet.events import append_event, event_hash
 from wallet.ledger import chart
 from wallet.ledger.posting import post_batch, single

@@ -8,8 +8,8 @@ from wallet.api.reads import scanned_heights
 from wallet.api.route import SignedRoute
 from wallet.api.services import Services
 from wallet.api.views import HealthView, NetworkHealthView
-from wallet.deposits.pace import pace
-from wallet.deposits.stops import stops
+from wallet.deposits.scanned.pace import pace
+from wallet.deposits.scanned.stops import stops
 from wallet.events import last_seq
 
 router = APIRouter(prefix="/v1/health", tags=["health"], route_class=SignedRoute)
