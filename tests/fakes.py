@@ -93,6 +93,7 @@ class _Faulty:
     faults: deque[Fault] = field(default_factory=deque)
     sent: list[str] = field(default_factory=list)
     is_down: bool = False
+    rejection: str = "fee_too_low"
 
     def _deliver(self, raw: bytes, take: Callable[[bytes], BroadcastAnswer]) -> BroadcastAnswer:
         self._check_up()
@@ -101,7 +102,7 @@ class _Faulty:
             raise BroadcastUnknown("no answer")
         if fault is Fault.REJECTED:
             return BroadcastAnswer(
-                outcome=BroadcastOutcome.REJECTED, txid="", reason="fee_too_low", detail="min fee"
+                outcome=BroadcastOutcome.REJECTED, txid="", reason=self.rejection, detail="min fee"
             )
         answer = take(raw)
         if answer.outcome is BroadcastOutcome.ACCEPTED and answer.txid not in self.sent:

@@ -20,7 +20,12 @@ from wallet.store.tables.ledger import (
     ledger_totals,
     ledger_transfers,
 )
-from wallet.store.tables.payments import payment_answers, payment_broadcasts, payments
+from wallet.store.tables.payments import (
+    payment_answers,
+    payment_broadcasts,
+    payment_versions,
+    payments,
+)
 from wallet.store.tables.treasury import approvals, thresholds, treasury_requests
 from wallet.store.tables.withdrawals import withdrawals
 
@@ -47,6 +52,7 @@ __all__ = [
     "metadata",
     "payment_answers",
     "payment_broadcasts",
+    "payment_versions",
     "payments",
     "thresholds",
     "treasury_requests",
