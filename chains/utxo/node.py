@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -79,6 +80,15 @@ class Refusal(NodeRejected):
         super().__init__(f"{method}: the node refused ({reason}): {detail}")
         self.reason = reason
         self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MempoolInfo:
+    """How full a node's mempool is; `feerate_min_text` is coins per 1000 vbytes to get in."""
+
+    transactions: int
+    vbytes: int
+    feerate_min_text: str
 
 
 class UtxoNode:
@@ -190,6 +200,24 @@ class UtxoNode:
             raise UnexpectedAnswer("estimatesmartfee: got another type, expected a number")
         return None if feerate is None else str(feerate)
 
+    def mempool_info(self) -> MempoolInfo:
+        """`getmempoolinfo`; only what is used is read, as versions differ in the rest."""
+        answer = self.call("getmempoolinfo")
+        if not isinstance(answer, dict):
+            raise UnexpectedAnswer("getmempoolinfo: got another shape, expected an object")
+        count, vbytes = answer.get("size"), answer.get("bytes")
+        least = answer.get("mempoolminfee")
+        if type(count) is not int or type(vbytes) is not int or not isinstance(least, str | int):
+            raise UnexpectedAnswer("getmempoolinfo: got no size, bytes or mempoolminfee")
+        return MempoolInfo(transactions=count, vbytes=vbytes, feerate_min_text=str(least))
+
+    def mempool_fees(self) -> list[tuple[str, int]]:
+        """`getrawmempool`: each transaction's fee in coins as decimal text, and its vbytes."""
+        answer = self.call("getrawmempool", True)
+        if not isinstance(answer, dict):
+            raise UnexpectedAnswer("getrawmempool: got another shape, expected an object")
+        return [_waiting(entry) for entry in answer.values()]
+
     def call(self, method: str, *params: object) -> Any:
         """The result of one call; decimal numbers come as text.
 
@@ -205,7 +233,7 @@ class UtxoNode:
         if body.get("id") != number:
             raise UnexpectedAnswer(f"{method}: got the answer to another question")
         if body.get("error") is not None:
-            raise _refusal(method, body["error"])
+            raise refusal(method, body["error"])
         if "result" not in body:
             raise UnexpectedAnswer(f"{method}: got neither result nor error")
         return body["result"]
@@ -228,7 +256,8 @@ def _body(method: str, response: httpx.Response) -> dict[str, Any]:
     return body
 
 
-def _refusal(method: str, error: object) -> NodeError:
+def refusal(method: str, error: object) -> NodeError:
+    """A node's error object as ours: a Refusal, or what means that there was no answer."""
     if not isinstance(error, dict):
         return UnexpectedAnswer(f"{method}: got an error of another shape")
     code, words = error.get("code"), str(error.get("message", ""))[:300]
@@ -257,6 +286,18 @@ def _fields(
     if unknown or wrong:
         raise UnexpectedAnswer(f"{method}: got unknown fields {unknown}, missing or wrong {wrong}")
     return answer
+
+
+def _waiting(entry: object) -> tuple[str, int]:
+    """Fee and vbytes of a mempool entry; before Core 0.19 they were named `fee` and `size`."""
+    if not isinstance(entry, dict):
+        raise UnexpectedAnswer("getrawmempool: got an entry of another shape")
+    fees = entry.get("fees")
+    fee = fees.get("base") if isinstance(fees, dict) else entry.get("fee")
+    vbytes = entry.get("vsize", entry.get("size"))
+    if not isinstance(fee, str | int) or type(vbytes) is not int or vbytes <= 0:
+        raise UnexpectedAnswer("getrawmempool: got an entry without fee or size")
+    return str(fee), vbytes
 
 
 def _hash(what: str, value: object) -> str:

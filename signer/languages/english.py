@@ -11,6 +11,7 @@ MESSAGES: Mapping[Message, str] = {
     Message.TOP_UP: "TOP UP",
     Message.SWEEP: "SWEEP",
     Message.REFILL: "REFILL",
+    Message.RESHAPE: "RESHAPE COINS",
     Message.GOVERNANCE: "GOVERNANCE",
     Message.PAYS: "pays {amount}",
     Message.TO: "to {address} [{owner}]",

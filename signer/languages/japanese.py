@@ -11,6 +11,7 @@ MESSAGES: Mapping[Message, str] = {
     Message.TOP_UP: "手数料の補充",
     Message.SWEEP: "コールドウォレットへの移動",
     Message.REFILL: "ホットウォレットへの補充",
+    Message.RESHAPE: "コインの整理",
     Message.GOVERNANCE: "ガバナンス変更",
     Message.PAYS: "支払額 {amount}",
     Message.TO: "宛先 {address} [{owner}]",

@@ -21,6 +21,7 @@ class Message(StrEnum):
     TOP_UP = "purpose.top_up"
     SWEEP = "purpose.sweep"
     REFILL = "purpose.refill"
+    RESHAPE = "purpose.reshape"
     GOVERNANCE = "purpose.governance"
     PAYS = "pays"
     TO = "to"

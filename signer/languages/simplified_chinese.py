@@ -11,6 +11,7 @@ MESSAGES: Mapping[Message, str] = {
     Message.TOP_UP: "补充手续费",
     Message.SWEEP: "转入冷钱包",
     Message.REFILL: "补充热钱包",
+    Message.RESHAPE: "整理零钱",
     Message.GOVERNANCE: "治理变更",
     Message.PAYS: "支付 {amount}",
     Message.TO: "收款地址 {address} [{owner}]",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -12,6 +12,7 @@ from chains.vaults import Vault
 from policies import Policy
 from wallet.addresses.derivation import Deriver
 from wallet.clock import Clock
+from wallet.fees.desk import ChainPrices, Prices
 from wallet.milestones import Milestone
 from wallet.payments.errors import UnknownSource
 from wallet.settings import AssetSettings, NetworkSettings, SignerSettings
@@ -77,6 +78,7 @@ class PaymentContext:
     doors: Mapping[str, SignerDoor]
     second_parser: SecondParser
     milestone: Milestone
+    prices: Prices = field(default_factory=ChainPrices)
     fence: Fence = unfenced
 
     @contextmanager

@@ -37,9 +37,10 @@ def complete(
             records.move(tx, withdrawal, WithdrawalStatus.COMPLETED, now_s, payment_id=payment.id)
     else:
         into, out_of = _places(payment.purpose)
-        lines.append(
-            Transfer.single(debit=into, credit=out_of, asset=payment.asset, units=payment.units)
-        )
+        if into != out_of:
+            lines.append(
+                Transfer.single(debit=into, credit=out_of, asset=payment.asset, units=payment.units)
+            )
     lines.extend(_fee(context, payment, fee_units))
     post_batch(tx, f"payment:{payment.id}:completed", lines, now_s)
     journal.move(tx, payment, PaymentStatus.COMPLETED, now_s, fee_units=fee_units)
@@ -154,6 +155,8 @@ def _places(purpose: Purpose) -> tuple[str, str]:
             return chart.COLD, chart.HOT
         case Purpose.REFILL:
             return chart.HOT, chart.COLD
+        case Purpose.RESHAPE:
+            return chart.HOT, chart.HOT
         case Purpose.WITHDRAWAL:
             return chart.CLEARING, chart.HOT
         case Purpose.GOVERNANCE:

@@ -9,8 +9,9 @@ from wallet.store.columns import metadata
 from wallet.store.tables.accounts import accounts, addresses
 from wallet.store.tables.api import api_keys, api_nonces, idempotency
 from wallet.store.tables.counters import counters
-from wallet.store.tables.deposits import blocks, deposits, utxos
+from wallet.store.tables.deposits import blocks, deposits, scan_ranges, scan_stops, utxos
 from wallet.store.tables.events import events, webhook_deliveries, webhooks
+from wallet.store.tables.fees import block_prices, fee_estimates
 from wallet.store.tables.hosted_keys import hosted_coins, hosted_keys, hosted_payments
 from wallet.store.tables.leases import leases
 from wallet.store.tables.ledger import (
@@ -26,6 +27,7 @@ from wallet.store.tables.payments import (
     payment_versions,
     payments,
 )
+from wallet.store.tables.tokens import token_balances, token_codes
 from wallet.store.tables.treasury import approvals, thresholds, treasury_requests
 from wallet.store.tables.withdrawals import withdrawals
 
@@ -35,10 +37,12 @@ __all__ = [
     "api_keys",
     "api_nonces",
     "approvals",
+    "block_prices",
     "blocks",
     "counters",
     "deposits",
     "events",
+    "fee_estimates",
     "hosted_coins",
     "hosted_keys",
     "hosted_payments",
@@ -54,7 +58,11 @@ __all__ = [
     "payment_broadcasts",
     "payment_versions",
     "payments",
+    "scan_ranges",
+    "scan_stops",
     "thresholds",
+    "token_balances",
+    "token_codes",
     "treasury_requests",
     "utxos",
     "webhook_deliveries",

@@ -82,7 +82,7 @@ def block(vectors: Path) -> bytes:
 
 def _block_answers(raw: bytes) -> tuple[Answers, BlockRef]:
     header = blocks.parse_header(BUILTIN["bitcoin"], raw)
-    ref = BlockRef(height=413567, hash=header.hash, parent=header.parent, time_s=header.time_s)
+    ref = header.ref(413567)
 
     def of_header(_hash: str, verbose: bool) -> object:
         return {"height": 413567, "confirmations": 1} if verbose else raw[:80].hex()
