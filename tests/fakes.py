@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from chains.errors import BroadcastUnknown, CodecError, NodeRejected, NodeUnavailable
 from chains.evm import addresses as evm_addresses
-from chains.evm.erc20 import TRANSFER, decode_transfer
+from chains.evm.erc20 import TRANSFER, TokenTransfer, decode_transfer
 from chains.evm.safe import EXEC_TRANSACTION, SafeTx, SafeVault
 from chains.evm.safe_signatures import recover_owners
 from chains.evm.transactions import SignedTx
@@ -30,6 +30,7 @@ from chains.types import (
     Inflow,
     OutPoint,
     Spend,
+    TokenOutcome,
     TxSighting,
     TxState,
 )
@@ -318,6 +319,8 @@ class FakeEvmChain(_Faulty):
     blocks: list[_Block] = field(default_factory=list)
     mempool: list["SignedTx | _Gift"] = field(default_factory=list)
     salt: int = 0
+    answers: dict[bytes, bytes] = field(default_factory=dict)  # what token contracts answer
+    outcomes: dict[str, TokenOutcome] = field(default_factory=dict)  # by txid, where odd
 
     def __post_init__(self) -> None:
         self.mine()
@@ -426,6 +429,23 @@ class FakeEvmChain(_Faulty):
 
     def call(self, to: bytes, data: bytes) -> bytes:
         return self.blocks[-1].state.safe_nonces.get(to, 0).to_bytes(32, "big")
+
+    def answer_to(self, sender: bytes, to: bytes, data: bytes) -> bytes:
+        return self.answers.get(to, (1).to_bytes(32, "big"))
+
+    def token_outcome(
+        self, txid: str, asset: str, expected: TokenTransfer, at: BlockRef
+    ) -> TokenOutcome:
+        if txid in self.outcomes:
+            return self.outcomes[txid]
+        told = [
+            inflow
+            for inflow in self.blocks[at.height].inflows
+            if (inflow.txid, inflow.asset) == (txid, asset)
+        ]
+        moved = sum(inflow.units for inflow in told)
+        is_logged = [(i.target, i.units) for i in told] == [(expected.to, expected.units)]
+        return TokenOutcome(is_logged=is_logged, left=moved, arrived=moved)
 
     def held(self, target: bytes, asset: str) -> int:
         """What a target holds now."""
