@@ -27,12 +27,16 @@ class Asset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRef:
-    """A block by its hash (64 hex digits, no 0x); a height alone never names a block."""
+    """A block by its hash (64 hex digits, no 0x); a height alone never names a block.
+
+    `bits` is the target in a UTXO chain's header, 0 on chains without proof of work.
+    """
 
     height: int
     hash: str
     parent: str
     time_s: int
+    bits: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -18,11 +18,14 @@ from sqlalchemy import select
 
 from chains.evm import params as evm_params
 from chains.evm.chain import EvmChain
+from chains.evm.fee_market import EvmFeeMarket
 from chains.evm.node import EvmNode
+from chains.feerates import FeeMarket
 from chains.ports import Chain
 from chains.types import Asset, Family
 from chains.utxo import params as utxo_params
 from chains.utxo.chain import UtxoChain
+from chains.utxo.fee_market import UtxoFeeMarket
 from chains.utxo.node import UtxoNode
 from chains.utxo.params import UtxoParams
 from chains.utxo.second_parser import SecondParser
@@ -32,8 +35,10 @@ from policies.policy import Policy
 from wallet.addresses.derivation import OwnDeriver
 from wallet.clock import Clock, SystemClock
 from wallet.errors import Invalid
+from wallet.fees.desk import FeeDesk
 from wallet.hosted_keys.context import HK0, HK1, HostedContext, MadeOutput, SpentCoin
 from wallet.hosted_keys.desk import HostedDesk
+from wallet.leases import Leases
 from wallet.milestones import Milestone, kill_at, pass_by
 from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
 from wallet.payments.desk import PaymentDesk
@@ -98,6 +103,16 @@ class Deployment:
         return {network.id: self._chain(network) for network in self.settings.networks}
 
     @cached_property
+    def fees(self) -> FeeDesk:
+        """The fee desk, over every source of each network."""
+        return FeeDesk(
+            database=self.database,
+            clock=self.clock,
+            networks=self.networks,
+            markets={network.id: _market(network) for network in self.settings.networks},
+        )
+
+    @cached_property
     def vaults(self) -> Mapping[str, Vault]:
         """Every registered vault by name."""
         found: dict[str, Vault] = {}
@@ -149,6 +164,11 @@ class Deployment:
         return SecondParser(self.settings.data_dir / "bitcoinlib")
 
     @cached_property
+    def leases(self) -> Leases:
+        """The roles that this run of this process holds; none until its worker takes one."""
+        return Leases(self.database, self.clock, new_id())
+
+    @cached_property
     def payments(self) -> PaymentDesk:
         """The payment desk."""
         settings = self.settings
@@ -169,6 +189,8 @@ class Deployment:
                 doors=self.doors,
                 second_parser=self._check_bytes,
                 milestone=self.milestone,
+                prices=self.fees,
+                fence=self.leases.check,
             )
         )
 
@@ -229,6 +251,8 @@ class Deployment:
             chain.close()
         for door in opened.get("doors", {}).values():
             door.close()
+        if "fees" in opened:
+            self.fees.close()
         if "database" in opened:
             self.database.close()
 
@@ -342,6 +366,16 @@ def _evm_params(network: NetworkSettings) -> evm_params.EvmParams:
             f"expected custom or one of {sorted(evm_params.BUILTIN)}"
         )
     return replace(evm_params.BUILTIN[network.params], id=network.id)
+
+
+def _market(network: NetworkSettings) -> FeeMarket:
+    """Connections of its own: a slow answer about fees holds up no scan."""
+    urls = {"node": network.node_url, "second": network.second_node_url}
+    named = {name: url for name, url in urls.items() if url}
+    if network.family == Family.UTXO:
+        nodes = {name: UtxoNode(url) for name, url in named.items()}
+        return UtxoFeeMarket(_utxo_params(network), nodes)
+    return EvmFeeMarket({name: EvmNode(url) for name, url in named.items()})
 
 
 def _is_development(network: NetworkSettings) -> bool:

@@ -61,12 +61,17 @@ class NetworkSettings:
     node_url: str
     poll_ms: int = 1000
     start_height: int = 0
+    start_hash: str = ""
+    reorg_blocks_max: int = 100
     batch_payees_max: int = 100
     batch_wait_s: int = 0
     fee_units_max: int = 0
     fee_ppm_max: int = 0
     feerate_min: int = 0
     feerate_max: int = 0
+    feerate_ceiling: int = 0
+    fee_target_blocks: int = 3
+    second_node_url: str = ""
     feerate_long_term: int = 0
     consolidate_inputs_max: int = 0
     hot: str = ""
@@ -117,6 +122,7 @@ class Settings:
     approvals_required: int
     webhooks_private_allowed: bool = False
     hosted_keys_legacy_allowed: bool = False
+    metrics_port: int = 0
     kill_at: str = ""
 
 

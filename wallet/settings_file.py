@@ -19,7 +19,7 @@ from wallet.settings import AssetSettings, Settings, TokenKind
 FILE_BYTES_MAX = 1024 * 1024
 """No settings file is larger; checked before parsing."""
 
-_CODE_HASH = re.compile(r"[0-9a-f]{64}")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _DIGITS = re.compile(r"[0-9]{1,78}")
 
 
@@ -68,6 +68,12 @@ def _check_names(settings: Settings) -> None:
         wrong += [
             f"{what}: got {name} twice" for name in sorted({n for n in names if names.count(n) > 1})
         ]
+    wrong += [
+        f"networks: got start_hash {network.start_hash[:70]!r} of {network.id}, "
+        "expected 64 lower-case hex digits without 0x"
+        for network in settings.networks
+        if network.start_hash and not _HASH.fullmatch(network.start_hash)
+    ]
     known = {network.id for network in settings.networks}
     wrong += [
         f"assets: got {asset.code} on unknown network {asset.network}"
@@ -87,7 +93,7 @@ def _token_complaints(asset: AssetSettings) -> list[str]:
         wrong.append(f"got token_kind {asset.token_kind[:40]!r}, expected one of {expected}")
     elif asset.token_kind != TokenKind.PLAIN and not asset.balance_check:
         wrong.append(f"got {asset.token_kind} without balance_check, which it needs")
-    if asset.code_hash and _CODE_HASH.fullmatch(asset.code_hash) is None:
+    if asset.code_hash and _HASH.fullmatch(asset.code_hash) is None:
         wrong.append(f"got code_hash {asset.code_hash[:80]!r}, expected 64 hex digits")
     return [f"assets {asset.code}: {complaint}" for complaint in wrong]
 

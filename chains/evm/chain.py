@@ -32,6 +32,9 @@ from chains.types import (
     TxState,
 )
 
+ADAPTER_VERSION = 1
+"""Grows whenever a scan may find in the same block what it did not find before."""
+
 _NO_BLOCK = "0x" + "00" * 32
 
 
@@ -51,6 +54,7 @@ class EvmChain:
     """
 
     family = Family.EVM
+    adapter_version = ADAPTER_VERSION
 
     def __init__(
         self,

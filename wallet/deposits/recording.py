@@ -77,6 +77,7 @@ def _insert_block(tx: Connection, network: str, ref: BlockRef, now_s: int) -> No
             hash=ref.hash,
             parent=ref.parent,
             time_s=ref.time_s,
+            bits=ref.bits,
             scanned_s=now_s,
         )
     )
@@ -204,6 +205,7 @@ def _record_deposit(
                 block_hash=ref.hash,
                 confirmations_required=rules.confirmations(arrival.units),
                 seen_s=now_s,
+                since_s=now_s,
             )
             .returning(deposits)
         ).one()

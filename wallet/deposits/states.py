@@ -1,7 +1,9 @@
 """The life of a deposit: which state may follow which."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
+from wallet.duties import HOUR_S, Duty, Owner
 from wallet.errors import WalletError
 
 
@@ -44,6 +46,31 @@ ARROWS: dict[DepositStatus, frozenset[DepositStatus]] = {
     # A deeper reorg can drop the conflicting spend again, so even this end may reopen.
     DepositStatus.REPLACED: frozenset({DepositStatus.SEEN}),
 }
+
+
+RESTING: frozenset[DepositStatus] = frozenset(
+    {
+        DepositStatus.CREDITED,
+        DepositStatus.BELOW_MINIMUM,
+        DepositStatus.REPLACED,
+        DepositStatus.ORPHANED,
+        DepositStatus.REVERSED,
+    }
+)
+"""States that only a change of the chain itself can leave: nobody waits for anything."""
+
+DUTIES: Mapping[DepositStatus, Duty] = {
+    DepositStatus.SEEN: Duty(
+        owner=Owner.CHAIN, late_s=2 * HOUR_S, way_out="confirming, or gone with its block"
+    ),
+    DepositStatus.CONFIRMING: Duty(
+        owner=Owner.CHAIN, late_s=6 * HOUR_S, way_out="credited when deep enough"
+    ),
+    DepositStatus.HELD: Duty(
+        owner=Owner.STAFF, late_s=4 * HOUR_S, way_out="credited or sent back by a person"
+    ),
+}
+"""What is expected of every state that somebody waits in."""
 
 
 class ForbiddenArrow(WalletError):

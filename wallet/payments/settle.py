@@ -51,7 +51,7 @@ def complete(
     else:
         into, out_of = places(payment.purpose)
         lines.extend(_kept_by_token(payment, out_of, left - arrived))
-        if arrived:
+        if arrived and into != out_of:
             moved = Transfer.single(debit=into, credit=out_of, asset=payment.asset, units=arrived)
             lines.append(moved)
     lines.extend(_fee(context, payment, fee_units))
@@ -174,6 +174,8 @@ def places(purpose: Purpose) -> tuple[str, str]:
             return chart.COLD, chart.HOT
         case Purpose.REFILL:
             return chart.HOT, chart.COLD
+        case Purpose.RESHAPE:
+            return chart.HOT, chart.HOT
         case Purpose.WITHDRAWAL:
             return chart.CLEARING, chart.HOT
         case Purpose.GOVERNANCE:

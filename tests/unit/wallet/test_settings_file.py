@@ -116,6 +116,15 @@ def test_a_name_given_twice_is_refused(key: str) -> None:
     assert "twice" in refusal(table)
 
 
+@pytest.mark.parametrize("wrong", ["0x" + "ab" * 32, "AB" * 32, "ab" * 31])
+def test_a_start_hash_of_another_shape_is_refused(wrong: str) -> None:
+    table = example()
+    table["networks"][0]["start_hash"] = "ab" * 32
+    parse_settings(table, Path())
+    table["networks"][0]["start_hash"] = wrong
+    assert "start_hash" in refusal(table)
+
+
 def test_an_asset_of_no_network_is_refused() -> None:
     table = example()
     table["assets"][0]["network"] = "dogecoin"

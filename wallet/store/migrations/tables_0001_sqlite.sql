@@ -35,12 +35,21 @@ CREATE TABLE approvals (
   CONSTRAINT pk_approvals PRIMARY KEY (intent_digest, approver)
 );
 
+CREATE TABLE block_prices (
+  network VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  hash VARCHAR(64) NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  CONSTRAINT pk_block_prices PRIMARY KEY (network, height)
+);
+
 CREATE TABLE blocks (
   network VARCHAR(64) NOT NULL,
   height BIGINT NOT NULL,
   hash VARCHAR(64) NOT NULL,
   parent VARCHAR(64) NOT NULL,
   time_s BIGINT NOT NULL,
+  bits BIGINT NOT NULL,
   scanned_s BIGINT NOT NULL,
   CONSTRAINT pk_blocks PRIMARY KEY (network, height)
 );
@@ -63,6 +72,13 @@ CREATE TABLE events (
 )
  WITHOUT ROWID;
 
+CREATE TABLE fee_estimates (
+  network VARCHAR(64) NOT NULL,
+  at_s BIGINT NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  CONSTRAINT pk_fee_estimates PRIMARY KEY (network, at_s)
+);
+
 CREATE TABLE idempotency (
   key_id VARCHAR(36) NOT NULL,
   idempotency_key VARCHAR(128) NOT NULL,
@@ -74,6 +90,14 @@ CREATE TABLE idempotency (
 );
 
 CREATE INDEX ix_idempotency_created_s ON idempotency (created_s);
+
+CREATE TABLE leases (
+  role VARCHAR(128) NOT NULL,
+  holder VARCHAR(36) NOT NULL,
+  token BIGINT NOT NULL,
+  expires_s BIGINT NOT NULL,
+  CONSTRAINT pk_leases PRIMARY KEY (role)
+);
 
 CREATE TABLE ledger_accounts (
   id VARCHAR(36) NOT NULL,
@@ -136,6 +160,7 @@ CREATE TABLE payments (
   parent_id VARCHAR(36),
   created_s BIGINT NOT NULL,
   updated_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
   CONSTRAINT pk_payments PRIMARY KEY (id),
   CONSTRAINT uq_payments_network_sender_nonce UNIQUE (network, sender, nonce),
   CONSTRAINT uq_payments_request_id UNIQUE (request_id),
@@ -144,6 +169,25 @@ CREATE TABLE payments (
 );
 
 CREATE INDEX ix_payments_status ON payments (status, network);
+
+CREATE TABLE scan_ranges (
+  network VARCHAR(64) NOT NULL,
+  from_height BIGINT NOT NULL,
+  from_hash VARCHAR(64) NOT NULL,
+  to_height BIGINT NOT NULL,
+  to_hash VARCHAR(64) NOT NULL,
+  adapter_version INTEGER NOT NULL,
+  rules_version VARCHAR(64) NOT NULL,
+  CONSTRAINT pk_scan_ranges PRIMARY KEY (network, from_height)
+);
+
+CREATE TABLE scan_stops (
+  network VARCHAR(64) NOT NULL,
+  code VARCHAR(64) NOT NULL,
+  detail TEXT NOT NULL,
+  since_s BIGINT NOT NULL,
+  CONSTRAINT pk_scan_stops PRIMARY KEY (network, code)
+);
 
 CREATE TABLE thresholds (
   asset VARCHAR(64) NOT NULL,
@@ -304,6 +348,7 @@ CREATE TABLE treasury_requests (
   payment_id VARCHAR(36),
   created_s BIGINT NOT NULL,
   updated_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
   expires_s BIGINT NOT NULL,
   CONSTRAINT pk_treasury_requests PRIMARY KEY (id),
   CONSTRAINT uq_treasury_requests_intent_digest UNIQUE (intent_digest),
@@ -344,6 +389,7 @@ CREATE TABLE withdrawals (
   requester VARCHAR(128) NOT NULL,
   created_s BIGINT NOT NULL,
   updated_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
   deadline_s BIGINT NOT NULL,
   CONSTRAINT pk_withdrawals PRIMARY KEY (id),
   CONSTRAINT uq_withdrawals_external_id UNIQUE (external_id),
@@ -372,6 +418,7 @@ CREATE TABLE deposits (
   block_hash VARCHAR(64),
   confirmations_required INTEGER NOT NULL,
   seen_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
   credited_s BIGINT,
   CONSTRAINT pk_deposits PRIMARY KEY (id),
   CONSTRAINT uq_deposits_network_txid_position UNIQUE (network, txid, position),
@@ -418,6 +465,7 @@ CREATE TABLE hosted_payments (
   sent_s BIGINT NOT NULL,
   created_s BIGINT NOT NULL,
   updated_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
   expires_s BIGINT NOT NULL,
   CONSTRAINT pk_hosted_payments PRIMARY KEY (id),
   CONSTRAINT fk_hosted_payments_key_id FOREIGN KEY(key_id) REFERENCES hosted_keys (id),
