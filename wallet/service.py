@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-import structlog
 from fastapi import FastAPI
 
 from chains.evm.chain import EvmChain
@@ -18,15 +17,19 @@ from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
 from wallet.deposits.drift import DriftCheck
+from wallet.deposits.following import Follower
+from wallet.deposits.gate import CreditGate
 from wallet.deposits.headers import HeaderChain
-from wallet.deposits.recording import DepositRules
-from wallet.deposits.stops import gap_detector
-from wallet.deposits.watcher import Seen, Watcher
+from wallet.deposits.rules import DepositRules
+from wallet.deposits.scanned.stops import gap_detector
+from wallet.deposits.second_node import SecondNode
+from wallet.deposits.watcher import Watcher
 from wallet.gathers.gatherer import Gatherer
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.payments.context import role_of
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
+from wallet.reorgs import ReorgAlarm
 from wallet.settings import NetworkSettings
 from wallet.treasury.movements import Movements
 from wallet.webhooks.outbox import Outbox
@@ -34,9 +37,6 @@ from wallet.webhooks.secrets import load_service_key
 from wallet.webhooks.sending import HttpSender
 from wallet.webhooks.targets import resolve
 from wallet.worker import Job, Worker
-
-BLOCKS_PER_PASS = 500
-"""Blocks one pass of a watcher scans before others get their turn."""
 
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
@@ -52,8 +52,6 @@ SAFE_CHECK_MS = 60_000
 
 DRIFT_MS = 15_000
 """How often some token balances are held against what they were."""
-
-_LOG = structlog.get_logger()
 
 
 def build_app(deployment: Deployment) -> FastAPI:
@@ -157,28 +155,6 @@ def build_worker(deployment: Deployment) -> Worker:
 
 def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
     chain = deployment.chains[network.id]
-    rules = {
-        asset.code: DepositRules(asset=asset)
-        for asset in deployment.settings.assets
-        if asset.network == network.id
-    }
-    watcher = Watcher(
-        chain,
-        deployment.database,
-        rules,
-        network.start_height,
-        deployment.clock,
-        deployment.milestone,
-        HeaderChain(
-            chain,
-            deployment.database,
-            deployment.params.get(network.id),
-            deployment.clock,
-            start_height=network.start_height,
-            start_hash=network.start_hash,
-        ),
-        reorg_blocks_max=network.reorg_blocks_max,
-    )
     payer, gatherer = WithdrawalPayer(deployment.payments), Gatherer(deployment.payments)
 
     def pay() -> None:
@@ -188,7 +164,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
         deployment.payments.run(network.id)
 
     jobs = [
-        Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, watcher)),
+        *_deposit_jobs(deployment, network),
         Job(name=role_of(network.id), every_ms=network.poll_ms, run=pay),
         Job(
             name=f"gaps:{network.id}",
@@ -216,16 +192,55 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
     return jobs
 
 
-def _watching(chain: Chain, watcher: Watcher) -> Callable[[], None]:
+def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
+    """Follow a network, and ask its second node where it has one."""
+    chain = deployment.chains[network.id]
+    rules = {
+        asset.code: DepositRules(asset=asset)
+        for asset in deployment.settings.assets
+        if asset.network == network.id
+    }
+    watcher = Watcher(
+        chain,
+        deployment.database,
+        rules,
+        network.start_height,
+        deployment.clock,
+        deployment.milestone,
+        HeaderChain(
+            chain,
+            deployment.database,
+            deployment.params.get(network.id),
+            deployment.clock,
+            start_height=network.start_height,
+            start_hash=network.start_hash,
+        ),
+        alarm=ReorgAlarm.of(network),
+        reorg_blocks_max=network.reorg_blocks_max,
+    )
+    follower = Follower(chain, watcher, deployment.database, deployment.clock)
+    jobs = [
+        Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, follower))
+    ]
+    if network.id in deployment.second_chains:
+        second = SecondNode(
+            deployment.second_chains[network.id],
+            CreditGate(chain, rules, ReorgAlarm.of(network)),
+            deployment.database,
+            deployment.clock,
+            deployment.milestone,
+        )
+        jobs.append(
+            Job(name=f"second:{network.id}", every_ms=network.poll_ms, run=_quietly(second.step))
+        )
+    return jobs
+
+
+def _watching(chain: Chain, follower: Follower) -> Callable[[], None]:
     def watch() -> None:
         if isinstance(chain, EvmChain):
             chain.ready()
-        for _ in range(BLOCKS_PER_PASS):
-            step = watcher.step()
-            if step.seen is Seen.REORGANISED:
-                _LOG.warning("chain.reorganised", network=chain.network, fork_height=step.height)
-            if step.seen is Seen.SAME:
-                return
+        follower.run()
 
     return watch
 

@@ -58,6 +58,7 @@ class Contracts:
 
     `sweepers` maps each sweeper to its treasury. A `frozen` account's tokens do not move, and of
     every transfer its token keeps `token_fee` units.
+    `answers` has what a token's transfer answers where that is not true.
     """
 
     chain_id: int
@@ -68,6 +69,7 @@ class Contracts:
     sweepers: dict[bytes, bytes] = field(default_factory=dict)
     frozen: set[bytes] = field(default_factory=set)
     token_fee: dict[str, int] = field(default_factory=dict)
+    answers: dict[bytes, bytes] = field(default_factory=dict)
 
 
 @dataclass

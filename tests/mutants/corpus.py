@@ -2,8 +2,15 @@
 
 from tests.mutants.batches import BATCH_MUTANTS
 from tests.mutants.bench import Mutant
+from tests.mutants.delegation import DELEGATION_MUTANTS
 from tests.mutants.envelope import ENVELOPE_MUTANTS
 from tests.mutants.evm import EVM_MUTANTS
 from tests.mutants.psbt import PSBT_MUTANTS
 
-CORPUS: tuple[Mutant, ...] = (*PSBT_MUTANTS, *EVM_MUTANTS, *BATCH_MUTANTS, *ENVELOPE_MUTANTS)
+CORPUS: tuple[Mutant, ...] = (
+    *PSBT_MUTANTS,
+    *EVM_MUTANTS,
+    *BATCH_MUTANTS,
+    *DELEGATION_MUTANTS,
+    *ENVELOPE_MUTANTS,
+)

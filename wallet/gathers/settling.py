@@ -21,8 +21,10 @@ from wallet.ledger.posting import post_batch
 from wallet.ledger.transfers import Transfer
 from wallet.payments import journal, settle
 from wallet.payments.context import PaymentContext
-from wallet.payments.evidence import Found, depth_needed, evidence
+from wallet.payments.evidence import ask_node, depth_needed, evidence
 from wallet.payments.journal import Payment
+from wallet.payments.replacing import versions
+from wallet.payments.replacing.versions import Act
 from wallet.payments.states import PaymentStatus
 from wallet.store.schema import addresses, batch_shares, deposits
 
@@ -59,19 +61,25 @@ class BatchBook:
 
     def _step(self, payment: Payment, door: GatherDoor) -> bool:
         context = self._context
-        sighting = door.sighting(payment.txid or "")
         with context.database.read() as tx:
-            seen = evidence(tx, payment, sighting)
+            signed = versions.signed(tx, payment.id)
+        sightings = ask_node(door, signed)
+        with context.database.read() as tx:
+            seen = evidence(tx, payment, signed, sightings)
             shares = _shares(tx, payment.id)
-        block = sighting.block
-        if seen.found is not Found.MINED or not seen.succeeded or block is None:
+        if seen.version is None or seen.version.act is Act.DROP or not seen.succeeded:
             return False  # the broadcaster takes it back, or fails it
+        block = sightings[seen.version.number].block
+        if block is None or seen.version.number != payment.version:
+            return False
         if any(share.block_hash != block.hash for share in shares):
             self._look(payment, shares, block, door)
             with context.database.read() as tx:
                 shares = _shares(tx, payment.id)
         left = sum(share.left_units for share in shares)
-        if seen.depth < depth_needed(context, replace(payment, units=left)):
+        with context.database.read() as tx:
+            needed = depth_needed(tx, context, replace(payment, units=left))
+        if seen.depth < needed:
             return False
         with context.database.write() as tx:
             self._book(tx, payment, shares, seen.fee_units)
