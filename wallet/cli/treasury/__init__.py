@@ -1,0 +1,5 @@
+"""`glaytos-wallet treasury`: what staff approve and carry, bounds, pauses, and gathers."""
+
+from wallet.cli.treasury.gathers import app
+
+__all__ = ["app"]
