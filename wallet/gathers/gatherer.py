@@ -42,6 +42,7 @@ class Gatherer:
         self._batches = Batches(desk, self._orders, self._delegations)
         self._book = BatchBook(desk.context)
         self._sweepers_seen: set[str] = set()
+        self._sweepers_missed: set[str] = set()
 
     def run(self, network: str) -> int:
         """One pass over a network; returns the payments built. Raises NodeError."""
@@ -171,7 +172,9 @@ class Gatherer:
         if address != sweeper_address(hot) or self._door(network).code_at(address) != runtime_code(
             hot
         ):
-            _LOG.warning("gather.no_sweeper", network=network, sweeper=text)
+            if network not in self._sweepers_missed:
+                _LOG.warning("gather.no_sweeper", network=network, sweeper=text)
+                self._sweepers_missed.add(network)
             return False
         self._sweepers_seen.add(network)
         return True
