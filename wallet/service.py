@@ -17,12 +17,14 @@ from wallet.api.forgetting import forget_expired
 from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
+from wallet.coins.quarantine import dusting_units
 from wallet.deposits.recording import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
 from wallet.settings import NetworkSettings
+from wallet.shaping import Shaper
 from wallet.treasury.movements import Movements
 from wallet.webhooks.outbox import Outbox
 from wallet.webhooks.secrets import load_service_key
@@ -38,6 +40,9 @@ TREASURY_MS = 1000
 
 FEE_WATCH_MS = 60_000
 """How often new blocks are priced and the fee estimate is looked at."""
+
+SHAPE_MS = 60_000
+"""How often the stock of coins is looked at."""
 
 SAFE_CHECK_MS = 60_000
 """How often a cold Safe is compared with its registration: owners, threshold, version, modules."""
@@ -129,8 +134,9 @@ def build_worker(deployment: Deployment) -> Worker:
 
 def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
     chain = deployment.chains[network.id]
+    dusting = dusting_units(network, deployment.vaults)
     rules = {
-        asset.code: DepositRules(asset=asset)
+        asset.code: DepositRules(asset=asset, dusting_units=dusting)
         for asset in deployment.settings.assets
         if asset.network == network.id
     }
@@ -164,6 +170,10 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
             run=partial(deployment.fees.watch, network.id),
         ),
     ]
+    if network.coin_pool or network.small_coin_units:
+        shaper = Shaper(deployment.payments, deployment.fees)
+        run = _quietly(partial(shaper.run, network.id))
+        jobs.append(Job(name=f"shape:{network.id}", every_ms=SHAPE_MS, run=run))
     cold = deployment.vaults.get(network.cold)
     if isinstance(cold, SafeVault) and isinstance(chain, EvmChain):
         checked = partial(check_safe, chain, cold)

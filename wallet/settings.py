@@ -34,6 +34,14 @@ class AssetSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CoinClass:
+    """So many confirmed coins of at least `units` shall lie ready in a UTXO hot vault."""
+
+    units: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSettings:
     """One chain. `params` names a built-in parameter set, or `custom` defines one.
 
@@ -57,6 +65,12 @@ class NetworkSettings:
     second_node_url: str = ""
     feerate_long_term: int = 0
     consolidate_inputs_max: int = 0
+    coin_pool: tuple[CoinClass, ...] = ()
+    change_outputs_max: int = 4
+    small_coin_units: int = 0
+    small_coins_max: int = 50
+    cheap_percent: int = 20
+    dusting_times: int = 0
     hot: str = ""
     cold: str = ""
     deposit: str = ""

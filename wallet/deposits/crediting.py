@@ -13,7 +13,7 @@ from wallet.ledger.posting import Transfer, balance, post_batch, single
 from wallet.store.counters import next_number
 from wallet.store.schema import addresses, blocks, deposits, utxos
 
-_BOOKED = "booked"
+BOOKED = "booked"
 """Sub-status of a below-minimum deposit that is in the ledger, though not credited to its user."""
 
 
@@ -31,7 +31,7 @@ def advance(tx: Connection, network: str, tip_height: int, now_s: int) -> int:
             deposits.c.status.in_(
                 [DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.BELOW_MINIMUM]
             ),
-            deposits.c.sub_status != _BOOKED,
+            deposits.c.sub_status != BOOKED,
         )
         .order_by(deposits.c.height, deposits.c.txid, deposits.c.position)
     ).all()
@@ -42,7 +42,7 @@ def advance(tx: Connection, network: str, tip_height: int, now_s: int) -> int:
             if deep_enough:
                 _book(tx, row, now_s)
                 tx.execute(
-                    update(deposits).where(deposits.c.id == row.id).values(sub_status=_BOOKED)
+                    update(deposits).where(deposits.c.id == row.id).values(sub_status=BOOKED)
                 )
             continue
         current = row
@@ -112,7 +112,7 @@ def _undo(tx: Connection, row: Any, now_s: int) -> None:
         case DepositStatus.CREDITED:
             _reverse(tx, row, now_s)
             apply_change(tx, row, Change(status=DepositStatus.REVERSED), now_s)
-        case DepositStatus.BELOW_MINIMUM if row.sub_status == _BOOKED:
+        case DepositStatus.BELOW_MINIMUM if row.sub_status == BOOKED:
             _reverse(tx, row, now_s)
             apply_change(tx, row, Change(status=DepositStatus.ORPHANED), now_s)
         case _:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 from chains.types import BlockRef, BlockScan, Inflow, OutPoint, Spend
 from signer.protocol import Purpose
 from wallet.addresses.issuing import Address, find_by_targets
+from wallet.coins.quarantine import mark_dusting
 from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.states import DepositStatus
 from wallet.deposits.watch import inputs_of_gone_deposits
@@ -20,9 +21,13 @@ from wallet.store.schema import blocks, deposits, payments, utxos
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepositRules:
-    """What the configuration says of deposits in one asset."""
+    """What the configuration says of deposits in one asset.
+
+    A coin below `dusting_units` on an address used before is dusting; 0 is never.
+    """
 
     asset: AssetSettings
+    dusting_units: int = 0
 
     def confirmations(self, units: int) -> int:
         """Blocks that a deposit of this size must be deep before it is credited."""
@@ -42,6 +47,9 @@ def record_block(
     _record_spends(tx, network, scan, now_s)
     hosted_coins.record_scan(tx, network, scan)
     purposes = _own_purposes(tx, network, {inflow.txid for inflow in inflows})
+    strangers = [inflow for inflow in inflows if inflow.txid not in purposes]
+    limits = {code: rule.dusting_units for code, rule in rules.items()}
+    mark_dusting(tx, network, strangers, owners, limits, now_s)
     found = 0
     for inflow in inflows:
         owner = owners[inflow.target]

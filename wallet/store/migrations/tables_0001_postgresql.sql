@@ -427,6 +427,7 @@ CREATE TABLE utxos (
   spent_txid VARCHAR(64),
   spent_height BIGINT,
   payment_id VARCHAR(36),
+  quarantine VARCHAR(64) NOT NULL,
   CONSTRAINT pk_utxos PRIMARY KEY (network, txid, vout),
   CONSTRAINT fk_utxos_address_id FOREIGN KEY(address_id) REFERENCES addresses (id)
 );
