@@ -38,6 +38,7 @@ from wallet.errors import Invalid
 from wallet.fees.desk import FeeDesk
 from wallet.hosted_keys.context import HK0, HK1, HostedContext, MadeOutput, SpentCoin
 from wallet.hosted_keys.desk import HostedDesk
+from wallet.leases import Leases
 from wallet.milestones import Milestone, kill_at, pass_by
 from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
 from wallet.payments.desk import PaymentDesk
@@ -163,6 +164,11 @@ class Deployment:
         return SecondParser(self.settings.data_dir / "bitcoinlib")
 
     @cached_property
+    def leases(self) -> Leases:
+        """The roles that this run of this process holds; none until its worker takes one."""
+        return Leases(self.database, self.clock, new_id())
+
+    @cached_property
     def payments(self) -> PaymentDesk:
         """The payment desk."""
         settings = self.settings
@@ -184,6 +190,7 @@ class Deployment:
                 second_parser=self._check_bytes,
                 milestone=self.milestone,
                 prices=self.fees,
+                fence=self.leases.check,
             )
         )
 
@@ -274,7 +281,13 @@ class Deployment:
                 asset=ours[0].code if ours else None,
             )
         tokens = [
-            Asset(code=a.code, network=a.network, decimals=a.decimals, contract=a.contract)
+            Asset(
+                code=a.code,
+                network=a.network,
+                decimals=a.decimals,
+                contract=a.contract,
+                balance_check=a.balance_check,
+            )
             for a in ours
             if a.contract
         ]

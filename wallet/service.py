@@ -18,8 +18,13 @@ from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
 from wallet.coins.quarantine import dusting_units
+from wallet.deposits.drift import DriftCheck
+from wallet.deposits.headers import HeaderChain
 from wallet.deposits.recording import DepositRules
+from wallet.deposits.stops import gap_detector
 from wallet.deposits.watcher import Seen, Watcher
+from wallet.metrics import WalletCollector, serve_metrics
+from wallet.payments.context import role_of
 from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
@@ -43,9 +48,14 @@ FEE_WATCH_MS = 60_000
 
 SHAPE_MS = 60_000
 """How often the stock of coins is looked at."""
+GAPS_MS = 300_000
+"""How often all that was scanned is held against itself: blocks, ranges, deposits."""
 
 SAFE_CHECK_MS = 60_000
 """How often a cold Safe is compared with its registration: owners, threshold, version, modules."""
+
+DRIFT_MS = 15_000
+"""How often some token balances are held against what they were."""
 
 _LOG = structlog.get_logger()
 
@@ -68,6 +78,23 @@ def build_app(deployment: Deployment) -> FastAPI:
             service_key=load_service_key(deployment.settings.service_key_file),
         )
     )
+
+
+def start_metrics(deployment: Deployment, worker: Worker) -> Callable[[], None]:
+    """Answer a collector if the settings name a port; returns what ends it."""
+    if not deployment.settings.metrics_port:
+        return _nothing
+    collector = WalletCollector(
+        deployment.database,
+        deployment.clock,
+        Tips(deployment.chains, deployment.clock),
+        lambda: worker.failing,
+    )
+    return serve_metrics(collector, deployment.settings.metrics_port)
+
+
+def _nothing() -> None:
+    """The end of what was not begun."""
 
 
 def watch_own_accounts(deployment: Deployment) -> None:
@@ -129,7 +156,7 @@ def build_worker(deployment: Deployment) -> Worker:
             run=lambda: forget_expired(deployment.database, deployment.clock),
         ),
     ]
-    return Worker(jobs)
+    return Worker(jobs, deployment.leases.take)
 
 
 def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
@@ -147,6 +174,15 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
         network.start_height,
         deployment.clock,
         deployment.milestone,
+        HeaderChain(
+            chain,
+            deployment.database,
+            deployment.params.get(network.id),
+            deployment.clock,
+            start_height=network.start_height,
+            start_hash=network.start_hash,
+        ),
+        reorg_blocks_max=network.reorg_blocks_max,
     )
     payer, gatherer = WithdrawalPayer(deployment.payments), Gatherer(deployment.payments)
 
@@ -158,7 +194,12 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
 
     jobs = [
         Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, watcher)),
-        Job(name=f"pay:{network.id}", every_ms=network.poll_ms, run=pay),
+        Job(name=role_of(network.id), every_ms=network.poll_ms, run=pay),
+        Job(
+            name=f"gaps:{network.id}",
+            every_ms=GAPS_MS,
+            run=gap_detector(deployment.database, network.id, deployment.clock),
+        ),
         Job(
             name=f"hosted:{network.id}",
             every_ms=network.poll_ms,
@@ -174,6 +215,9 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
         shaper = Shaper(deployment.payments, deployment.fees)
         run = _quietly(partial(shaper.run, network.id))
         jobs.append(Job(name=f"shape:{network.id}", every_ms=SHAPE_MS, run=run))
+    if network.family == Family.EVM:
+        drift = DriftCheck(chain, deployment.database, deployment.clock)
+        jobs.append(Job(name=f"drift:{network.id}", every_ms=DRIFT_MS, run=_quietly(drift.run)))
     cold = deployment.vaults.get(network.cold)
     if isinstance(cold, SafeVault) and isinstance(chain, EvmChain):
         checked = partial(check_safe, chain, cold)

@@ -13,7 +13,9 @@ from typing import Any
 
 import httpx
 
+from chains.broadcast_errors import Rejection, is_already_known, rejection_of
 from chains.errors import NodeError, NodeRejected, NodeUnavailable, UnexpectedAnswer
+from chains.types import Family
 
 TIMEOUT_S = 30
 """Longest answer waited for; a full block takes well under a second."""
@@ -61,40 +63,18 @@ ALREADY_KNOWN = "already_known"
 _BY_CODE: Mapping[int, str] = {
     -5: NOT_FOUND,  # RPC_INVALID_ADDRESS_OR_KEY: unknown block or transaction
     -8: NOT_FOUND,  # RPC_INVALID_PARAMETER: block height out of range
-    -22: "malformed",  # RPC_DESERIALIZATION_ERROR
+    -22: Rejection.MALFORMED,  # RPC_DESERIALIZATION_ERROR
     -27: ALREADY_KNOWN,  # RPC_VERIFY_ALREADY_IN_CHAIN (also "outputs already in utxo set")
     -28: WARMING_UP,  # RPC_IN_WARMUP
 }
 """Bitcoin Core `src/rpc/protocol.h`."""
 
-_BY_WORDS: tuple[tuple[str, str], ...] = (
-    ("txn-already-known", ALREADY_KNOWN),
-    ("txn-already-in-mempool", ALREADY_KNOWN),
-    ("already in block chain", ALREADY_KNOWN),
-    ("txn-same-nonwitness-data-in-mempool", ALREADY_KNOWN),
-    ("txn-mempool-conflict", "conflict"),
-    ("missingorspent", "inputs_missing_or_spent"),
-    ("missing inputs", "inputs_missing_or_spent"),
-    ("insufficient fee", "replacement_fee_too_low"),
-    ("min relay fee not met", "fee_too_low"),
-    ("mempool min fee not met", "fee_too_low"),
-    ("max-fee-exceeded", "fee_too_high"),
-    ("fee exceeds maximum", "fee_too_high"),
-    ("absurdly-high-fee", "fee_too_high"),
-    ("dust", "dust"),
-    ("too-long-mempool-chain", "too_many_unconfirmed"),
-    ("script-verify-flag", "bad_signature"),
-    ("non-final", "not_final"),
-    ("bad-txns", "invalid"),
-    ("not found", NOT_FOUND),
-    ("not in mempool", NOT_FOUND),
-    ("out of range", NOT_FOUND),
-)
-"""Bitcoin Core `src/validation.cpp` reject reasons, and what nodes say when they know nothing."""
+_NOTHING_KNOWN = ("not found", "not in mempool", "out of range")
+"""What nodes say when they know nothing of what was asked."""
 
 
 class Refusal(NodeRejected):
-    """The node answered with an error; `reason` is one of the typed table, or "other"."""
+    """The node answered with an error; `reason` is one of the typed table, or `Rejection.OTHER`."""
 
     def __init__(self, method: str, reason: str, detail: str) -> None:
         super().__init__(f"{method}: the node refused ({reason}): {detail}")
@@ -253,7 +233,7 @@ class UtxoNode:
         if body.get("id") != number:
             raise UnexpectedAnswer(f"{method}: got the answer to another question")
         if body.get("error") is not None:
-            raise _refusal(method, body["error"])
+            raise refusal(method, body["error"])
         if "result" not in body:
             raise UnexpectedAnswer(f"{method}: got neither result nor error")
         return body["result"]
@@ -276,16 +256,24 @@ def _body(method: str, response: httpx.Response) -> dict[str, Any]:
     return body
 
 
-def _refusal(method: str, error: object) -> NodeError:
+def refusal(method: str, error: object) -> NodeError:
+    """A node's error object as ours: a Refusal, or what means that there was no answer."""
     if not isinstance(error, dict):
         return UnexpectedAnswer(f"{method}: got an error of another shape")
     code, words = error.get("code"), str(error.get("message", ""))[:300]
-    lower = words.lower()
-    by_words = next((reason for part, reason in _BY_WORDS if part in lower), None)
-    reason = (_BY_CODE.get(code) if isinstance(code, int) else None) or by_words or "other"
+    reason = (_BY_CODE.get(code) if isinstance(code, int) else None) or _by_words(words)
     if reason == WARMING_UP:
         return NodeUnavailable(f"{method}: the node is starting: {words}")
     return Refusal(method, reason, words)
+
+
+def _by_words(words: str) -> str:
+    if is_already_known(Family.UTXO, words):
+        return ALREADY_KNOWN
+    rejection = rejection_of(Family.UTXO, words)
+    if rejection is None and any(part in words.lower() for part in _NOTHING_KNOWN):
+        return NOT_FOUND
+    return rejection or Rejection.OTHER
 
 
 def _fields(

@@ -93,6 +93,7 @@ def check_psbt(request: SignRequest, context: GuardContext) -> SpendFacts:
             for spend in spends
             if spend.psbt_input.previous_output is not None
         },
+        inputs=frozenset(str(spend.psbt_input.outpoint) for spend in spends),
     )
 
 

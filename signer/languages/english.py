@@ -37,6 +37,7 @@ MESSAGES: Mapping[Message, str] = {
     Message.EXECUTES: "executes Safe {name}, {address}",
     Message.CONTRACT: "token {symbol}, {decimals} decimals, contract {address}",
     Message.REPLACES: "REPLACES what this signer signed before with nonce {nonce}",
+    Message.REPLACES_PAYMENTS: "REPLACES a transaction of the same payments, whose fee was {fee}",
     Message.SIGN: "Sign exactly this?",
     Message.SIGN_LOOK_ALIKE: "A payee looks like a known address and is another. Sign it still?",
     Message.YES: "yes",

@@ -37,6 +37,7 @@ MESSAGES: Mapping[Message, str] = {
     Message.EXECUTES: "Safe {name} を実行、{address}",
     Message.CONTRACT: "トークン {symbol}、小数 {decimals} 桁、コントラクト {address}",
     Message.REPLACES: "以前この署名器が nonce {nonce} で署名した内容を置き換えます",
+    Message.REPLACES_PAYMENTS: "同じ支払いの以前の取引(手数料 {fee})を置き換えます",
     Message.SIGN: "この内容のとおりに署名しますか?",
     Message.SIGN_LOOK_ALIKE: "既知のアドレスに似た別の宛先があります。それでも署名しますか?",
     Message.YES: "はい",

@@ -47,6 +47,7 @@ class Message(StrEnum):
     EXECUTES = "note.executes"
     CONTRACT = "note.token"
     REPLACES = "note.replaces"
+    REPLACES_PAYMENTS = "note.replaces_payments"
     SIGN = "question.sign"
     SIGN_LOOK_ALIKE = "question.look_alike"
     YES = "yes"

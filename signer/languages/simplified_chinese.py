@@ -37,6 +37,7 @@ MESSAGES: Mapping[Message, str] = {
     Message.EXECUTES: "执行 Safe {name},{address}",
     Message.CONTRACT: "代币 {symbol},{decimals} 位小数,合约 {address}",
     Message.REPLACES: "将取代本签名器此前以 nonce {nonce} 签署的内容",
+    Message.REPLACES_PAYMENTS: "将取代同一批付款的先前交易,其手续费为 {fee}",
     Message.SIGN: "确认按以上内容签名吗?",
     Message.SIGN_LOOK_ALIKE: "有收款地址与已知地址相似但并不相同。仍要签名吗?",
     Message.YES: "是",

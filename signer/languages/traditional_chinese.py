@@ -37,6 +37,7 @@ MESSAGES: Mapping[Message, str] = {
     Message.EXECUTES: "執行 Safe {name},{address}",
     Message.CONTRACT: "代幣 {symbol},{decimals} 位小數,合約 {address}",
     Message.REPLACES: "將取代本簽名器先前以 nonce {nonce} 簽署的內容",
+    Message.REPLACES_PAYMENTS: "將取代同一批付款的先前交易,其手續費為 {fee}",
     Message.SIGN: "確認依以上內容簽名嗎?",
     Message.SIGN_LOOK_ALIKE: "有收款地址與已知地址相似但並不相同。仍要簽名嗎?",
     Message.YES: "是",

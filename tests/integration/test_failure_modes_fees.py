@@ -184,7 +184,7 @@ def test_mode_19_dusting_is_never_spent_beside_real_coins(world: World) -> None:
     world.settle()
 
     (sent,) = [
-        tx for _, txs in world.keep.btc.blocks for tx in txs if tx.txid in world.keep.btc.sent
+        tx for block in world.keep.btc.blocks for tx in block.txs if tx.txid in world.keep.btc.sent
     ]
     assert dust not in {i.txid for i in sent.inputs}
     world.check_books()

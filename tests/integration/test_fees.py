@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chains.feerates import FeeUnit
+from chains.types import BlockRef
 from tests.fee_markets import FakeMarket
 from tests.payments_world import BTC, ETH, World
 from wallet.fees import history
@@ -28,6 +29,10 @@ def desk_of(world: World, market: FakeMarket, **settings: Any) -> FeeDesk:
     )
 
 
+def block_refs(world: World) -> list[BlockRef]:
+    return [block.ref for block in world.keep.btc.blocks]
+
+
 def remember(world: World, amounts: list[int]) -> None:
     for amount in amounts:
         with world.database.write() as tx:
@@ -38,7 +43,7 @@ def remember(world: World, amounts: list[int]) -> None:
 def test_mined_blocks_are_a_source_of_their_own(world: World) -> None:
     world.confirm(3)
     market = FakeMarket(says={"node": 9_000})
-    market.blocks = {ref.hash: 1_000 * ref.height for ref, _ in world.keep.btc.blocks}
+    market.blocks = {ref.hash: 1_000 * ref.height for ref in block_refs(world)}
     desk = desk_of(world, market)
 
     desk.watch(BTC)
@@ -53,12 +58,12 @@ def test_mined_blocks_are_a_source_of_their_own(world: World) -> None:
 def test_a_replaced_block_loses_its_price(world: World) -> None:
     world.confirm(2)
     market = FakeMarket(says={"node": 9_000})
-    market.blocks = {ref.hash: 50_000 for ref, _ in world.keep.btc.blocks}
+    market.blocks = {ref.hash: 50_000 for ref in block_refs(world)}
     desk = desk_of(world, market)
     desk.watch(BTC)
     world.keep.btc.reorg(2)
     world.scan()
-    market.blocks = {ref.hash: 700 for ref, _ in world.keep.btc.blocks}
+    market.blocks = {ref.hash: 700 for ref in block_refs(world)}
 
     desk.watch(BTC)
 

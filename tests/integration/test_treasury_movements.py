@@ -522,6 +522,7 @@ def waiting(tx: Connection, name: str, status: str) -> None:
             requester="k",
             created_s=1,
             updated_s=1,
+            since_s=1,
             deadline_s=3_000_000,
         )
     )

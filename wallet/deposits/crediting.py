@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from wallet.deposits.changes import Change, apply_change
 from wallet.deposits.states import DepositStatus
+from wallet.deposits.tokens import forget_balances
 from wallet.events import append_event
 from wallet.hosted_keys import coins as hosted_coins
 from wallet.ledger import chart
@@ -40,7 +41,7 @@ def advance(tx: Connection, network: str, tip_height: int, now_s: int) -> int:
         deep_enough = tip_height - row.height + 1 >= row.confirmations_required
         if row.status == DepositStatus.BELOW_MINIMUM:
             if deep_enough:
-                _book(tx, row, now_s)
+                book(tx, row, now_s)
                 tx.execute(
                     update(deposits).where(deposits.c.id == row.id).values(sub_status=BOOKED)
                 )
@@ -49,7 +50,7 @@ def advance(tx: Connection, network: str, tip_height: int, now_s: int) -> int:
         if row.status == DepositStatus.SEEN:
             current = apply_change(tx, row, Change(status=DepositStatus.CONFIRMING), now_s)
         if deep_enough:
-            _book(tx, row, now_s)
+            book(tx, row, now_s)
             apply_change(tx, current, Change(status=DepositStatus.CREDITED), now_s)
             credited += 1
     return credited
@@ -57,7 +58,7 @@ def advance(tx: Connection, network: str, tip_height: int, now_s: int) -> int:
 
 def creditor(row: Any) -> str:
     """The ledger account that a deposit belongs to: its user, nobody yet, or the house itself."""
-    if row.status == DepositStatus.BELOW_MINIMUM:
+    if row.status in (DepositStatus.BELOW_MINIMUM, DepositStatus.REJECTED):
         return chart.UNALLOCATED
     return chart.HOUSE if row.account_id is None else chart.user(row.account_id)
 
@@ -74,7 +75,8 @@ def holder(row: Any) -> str:
             return chart.HOT
 
 
-def _book(tx: Connection, row: Any, now_s: int) -> None:
+def book(tx: Connection, row: Any, now_s: int) -> None:
+    """Put a deposit into the ledger, on the account that `creditor` names."""
     transfer = single(holder(row), creditor(row), row.asset, row.units)
     post_batch(tx, _cause(tx, row, "credit"), [transfer], now_s)
 
@@ -99,6 +101,7 @@ def roll_back(tx: Connection, network: str, fork_height: int, now_s: int) -> int
         .values(spent_txid=None, spent_height=None)
     )
     hosted_coins.roll_back(tx, network, fork_height)
+    forget_balances(tx, network, fork_height)
     dropped = tx.execute(
         delete(blocks).where(blocks.c.network == network, blocks.c.height > fork_height)
     ).rowcount
@@ -113,6 +116,9 @@ def _undo(tx: Connection, row: Any, now_s: int) -> None:
             _reverse(tx, row, now_s)
             apply_change(tx, row, Change(status=DepositStatus.REVERSED), now_s)
         case DepositStatus.BELOW_MINIMUM if row.sub_status == BOOKED:
+            _reverse(tx, row, now_s)
+            apply_change(tx, row, Change(status=DepositStatus.ORPHANED), now_s)
+        case DepositStatus.REJECTED if row.units:
             _reverse(tx, row, now_s)
             apply_change(tx, row, Change(status=DepositStatus.ORPHANED), now_s)
         case _:

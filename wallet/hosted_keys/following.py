@@ -46,8 +46,12 @@ class Follower:
         self._context = context
 
     def run(self, network: str) -> None:
-        """Look at every payment in flight once; a node that does not answer is asked next time."""
-        with self._context.database.read() as tx:
+        """Look at every payment in flight once; a node that does not answer is asked next time.
+
+        What was prepared and not signed in time ends here.
+        """
+        with self._context.database.write() as tx:
+            journal.expire(tx, network, self._context.clock.now_s())
             payments = journal.in_flight(tx, network)
         for payment in payments:
             try:

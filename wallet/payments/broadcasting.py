@@ -38,7 +38,7 @@ class Broadcaster:
         """The first broadcast: from here on nodes may have seen the bytes."""
         context = self._context
         now_s = context.clock.now_s()
-        with context.database.write() as tx:
+        with context.write(payment.network) as tx:
             attempt = journal.start_attempt(tx, payment.id, now_s)
             settle.move_with_withdrawals(
                 tx, payment, PaymentStatus.BROADCAST, WithdrawalStatus.BROADCAST, now_s
@@ -51,7 +51,7 @@ class Broadcaster:
         """Look for evidence of a broadcast or mined payment, and act on it."""
         context = self._context
         sighting = ask_node(context.chains[payment.network], payment)
-        with context.database.write() as tx:
+        with context.write(payment.network) as tx:
             seen = evidence(tx, payment, sighting)
             milestone = self._act(tx, payment, seen, context.clock.now_s())
         if milestone:
@@ -120,7 +120,7 @@ class Broadcaster:
             if not known:
                 self._record(payment, last.attempt, BroadcastOutcome.ALREADY_KNOWN, "found")
             return
-        with context.database.write() as tx:
+        with context.write(payment.network) as tx:
             attempt = journal.start_attempt(tx, payment.id, context.clock.now_s())
         self._send(payment, attempt)
 
@@ -148,7 +148,7 @@ class Broadcaster:
 
     def _record(self, payment: Payment, attempt: int, outcome: str, detail: str) -> None:
         now_s = self._context.clock.now_s()
-        with self._context.database.write() as tx:
+        with self._context.write(payment.network) as tx:
             journal.end_attempt(tx, payment.id, attempt, outcome, detail)
             fresh = journal.get(tx, payment.id)
             if outcome == BroadcastOutcome.REJECTED:

@@ -49,7 +49,7 @@ class Collector:
         if now_s >= payment.request.expires_s:
             self._abandon(payment, "expired", refused=False)
             return True
-        with context.database.write() as tx:
+        with context.write(payment.network) as tx:
             journal.move(tx, payment, PaymentStatus.SIGNING, now_s)
         self._begun_here.add(payment.id)
         context.milestone("payment.signing")
@@ -168,10 +168,10 @@ class Collector:
         try:
             combined = combine(context, payment, signed)
         except BadSignatures as error:
-            with context.database.write() as tx:
+            with context.write(payment.network) as tx:
                 settle.alert(tx, payment, error.code, context.clock.now_s())
             return False
-        with context.database.write() as tx:
+        with context.write(payment.network) as tx:
             journal.move(
                 tx,
                 payment,
@@ -185,7 +185,7 @@ class Collector:
 
     def _abandon(self, payment: Payment, why: str, *, refused: bool) -> None:
         context = self._context
-        with context.database.write() as tx:
+        with context.write(payment.network) as tx:
             answers = _decoded(journal.answers(tx, payment.id))
             settle.abandon(
                 tx,
@@ -205,7 +205,7 @@ class Collector:
 
     def _save(self, payment: Payment, checked: CheckedAnswer) -> None:
         context, signer_id = self._context, checked.answer.signer_id
-        with context.database.write() as tx:
+        with context.write(payment.network) as tx:
             new = journal.save_answer(
                 tx, payment.id, signer_id, checked.data, context.clock.now_s()
             )
@@ -214,11 +214,11 @@ class Collector:
 
     def _alert(self, payment: Payment, error: WalletError) -> None:
         """Tell people; nothing that such a signer says is kept."""
-        with self._context.database.write() as tx:
+        with self._context.write(payment.network) as tx:
             settle.alert(tx, payment, error.code, self._context.clock.now_s())
 
     def _note(self, payment: Payment, sub_status: str) -> None:
-        with self._context.database.write() as tx:
+        with self._context.write(payment.network) as tx:
             journal.note(tx, payment, sub_status[:64], self._context.clock.now_s())
 
     def _check_offline(self, payment: Payment) -> None:

@@ -114,6 +114,7 @@ def create(tx: Connection, new: NewPayment, now_s: int) -> Payment:
             parent_id=new.parent_id,
             created_s=now_s,
             updated_s=now_s,
+            since_s=now_s,
         )
     )
     return get(tx, new.id)
@@ -193,7 +194,12 @@ def move(
 ) -> None:
     """Take an arrow by compare-and-set. Raises ForbiddenPaymentArrow or LostRace."""
     check_arrow(payment.status, after)
-    values: dict[str, object] = {"status": str(after), "sub_status": "", "updated_s": now_s}
+    values: dict[str, object] = {
+        "status": str(after),
+        "sub_status": "",
+        "updated_s": now_s,
+        "since_s": now_s,
+    }
     values.update(changes)
     done = tx.execute(
         update(payments)

@@ -6,6 +6,7 @@ from chains.types import Family
 from signer.protocol import Purpose
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.building.utxo import Unpayable
+from wallet.payments.context import role_of
 from wallet.payments.desk import PaymentDesk
 from wallet.payments.errors import FundsMissing, NotBuilt, PolicyRefused, SenderBusy
 from wallet.payments.journal import Payment
@@ -97,6 +98,7 @@ class WithdrawalPayer:
         order = self._order(batch)
 
         def carry(tx: Connection, payment: Payment) -> None:
+            self._context.fence(tx, role_of(order.network))
             now_s = self._context.clock.now_s()
             for withdrawal in batch:
                 records.move(tx, withdrawal, WithdrawalStatus.SIGNING, now_s, payment_id=payment.id)
@@ -125,7 +127,7 @@ class WithdrawalPayer:
         for_good = isinstance(error, PolicyRefused) and not reason.startswith(_FEES)
         for_good = for_good or error.code in _HOPELESS
         now_s = self._context.clock.now_s()
-        with self._context.database.write() as tx:
+        with self._context.write(withdrawal.network) as tx:
             fresh = records.get(tx, withdrawal.id)
             if fresh.status is not WithdrawalStatus.QUEUED:
                 return

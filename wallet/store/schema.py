@@ -9,10 +9,11 @@ from wallet.store.columns import metadata
 from wallet.store.tables.accounts import accounts, addresses
 from wallet.store.tables.api import api_keys, api_nonces, idempotency
 from wallet.store.tables.counters import counters
-from wallet.store.tables.deposits import blocks, deposits, utxos
+from wallet.store.tables.deposits import blocks, deposits, scan_ranges, scan_stops, utxos
 from wallet.store.tables.events import events, webhook_deliveries, webhooks
 from wallet.store.tables.fees import block_prices, fee_estimates
 from wallet.store.tables.hosted_keys import hosted_coins, hosted_keys, hosted_payments
+from wallet.store.tables.leases import leases
 from wallet.store.tables.ledger import (
     ledger_accounts,
     ledger_balances,
@@ -21,6 +22,7 @@ from wallet.store.tables.ledger import (
     ledger_transfers,
 )
 from wallet.store.tables.payments import payment_answers, payment_broadcasts, payments
+from wallet.store.tables.tokens import token_balances, token_codes
 from wallet.store.tables.treasury import approvals, thresholds, treasury_requests
 from wallet.store.tables.withdrawals import withdrawals
 
@@ -40,6 +42,7 @@ __all__ = [
     "hosted_keys",
     "hosted_payments",
     "idempotency",
+    "leases",
     "ledger_accounts",
     "ledger_balances",
     "ledger_batches",
@@ -49,7 +52,11 @@ __all__ = [
     "payment_answers",
     "payment_broadcasts",
     "payments",
+    "scan_ranges",
+    "scan_stops",
     "thresholds",
+    "token_balances",
+    "token_codes",
     "treasury_requests",
     "utxos",
     "webhook_deliveries",

@@ -41,6 +41,7 @@ def put_deposit(world: World, address: Address, position: str, units: int, statu
         "block_hash": "cd" * 32,
         "confirmations_required": 3,
         "seen_s": START_S,
+        "since_s": START_S,
     }
     with world.services.db.write() as tx:
         tx.execute(insert(deposits).values(row))
@@ -117,6 +118,7 @@ def put_treasury_request(world: World) -> Intent:
         "requester": intent.requester,
         "created_s": START_S,
         "updated_s": START_S,
+        "since_s": START_S,
         "expires_s": START_S + 3600,
     }
     with world.services.db.write() as tx:

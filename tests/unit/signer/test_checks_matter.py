@@ -21,6 +21,7 @@ MODULES = (
     "signer.guards.safe_deeds",
     "signer.guards.governance",
     "signer.guards.evm_nonces",
+    "signer.guards.replacing",
     "signer.siblings",
     "signer.roster",
 )

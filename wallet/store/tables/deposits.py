@@ -9,10 +9,11 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
-from wallet.store.columns import CODE, ID, metadata
+from wallet.store.columns import CODE, ID, NAME, metadata
 from wallet.store.types import BaseUnits
 
 blocks = Table(
@@ -23,8 +24,30 @@ blocks = Table(
     Column("hash", String(64), nullable=False),
     Column("parent", String(64), nullable=False),
     Column("time_s", BigInteger, nullable=False),
+    Column("bits", BigInteger, nullable=False, default=0),  # UTXO chains: the header's target
     Column("scanned_s", BigInteger, nullable=False),
 )  # the scanned best chain; a rollback deletes from the top down to the fork point
+
+scan_ranges = Table(
+    "scan_ranges",
+    metadata,
+    Column("network", CODE, primary_key=True),
+    Column("from_height", BigInteger, primary_key=True),
+    Column("from_hash", String(64), nullable=False),
+    Column("to_height", BigInteger, nullable=False),  # state: grows with each scanned block
+    Column("to_hash", String(64), nullable=False),
+    Column("adapter_version", Integer, nullable=False),  # chains.ports.Versioned
+    Column("rules_version", String(64), nullable=False),  # digest of what was watched for
+)  # together without gap or overlap exactly the heights of `blocks`
+
+scan_stops = Table(
+    "scan_stops",
+    metadata,
+    Column("network", CODE, primary_key=True),
+    Column("code", CODE, primary_key=True),
+    Column("detail", Text, nullable=False),
+    Column("since_s", BigInteger, nullable=False),
+)  # why a network's scan stands still until somebody looks; deleted when it goes on
 
 utxos = Table(
     "utxos",
@@ -51,8 +74,9 @@ deposits = Table(
     Column("network", CODE, nullable=False),
     Column("asset", CODE, nullable=False),
     Column("txid", String(66), nullable=False),
-    Column("position", String(64), nullable=False),  # "out:1" | "log:7" | "tx" | "trace:0.2"
-    Column("units", BaseUnits, nullable=False),
+    Column("position", NAME, nullable=False),  # "out:1" | "log:7" | "tx" | "trace:0.2"
+    Column("units", BaseUnits, nullable=False),  # what arrived
+    Column("logged_units", BaseUnits),  # what its log claims, where that is another amount
     Column("evidence", CODE, nullable=False),  # chains.types.Evidence
     Column("status", CODE, nullable=False),  # state
     Column("sub_status", CODE, nullable=False, default=""),
@@ -60,6 +84,7 @@ deposits = Table(
     Column("block_hash", String(64)),
     Column("confirmations_required", Integer, nullable=False),
     Column("seen_s", BigInteger, nullable=False),
+    Column("since_s", BigInteger, nullable=False),  # state: when it came into the state it is in
     Column("credited_s", BigInteger),
     UniqueConstraint("network", "txid", "position"),
     Index("ix_deposits_status", "network", "status"),

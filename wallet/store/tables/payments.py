@@ -40,6 +40,7 @@ payments = Table(
     Column("parent_id", ID, ForeignKey("payments.id")),  # Safe payload this execution carries
     Column("created_s", BigInteger, nullable=False),
     Column("updated_s", BigInteger, nullable=False),
+    Column("since_s", BigInteger, nullable=False),  # state: when it came into the state it is in
     UniqueConstraint("network", "sender", "nonce"),
     Index("ix_payments_status", "status", "network"),
 )

@@ -34,6 +34,7 @@ treasury_requests = Table(
     Column("payment_id", ID, ForeignKey("payments.id")),
     Column("created_s", BigInteger, nullable=False),
     Column("updated_s", BigInteger, nullable=False),
+    Column("since_s", BigInteger, nullable=False),  # state: when it came into the state it is in
     Column("expires_s", BigInteger, nullable=False),
 )
 
