@@ -43,6 +43,9 @@ BLOCKS_PER_PASS = 500
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
 
+RUNWAY_MS = 60_000
+"""How often the hours until hot is empty are forecast."""
+
 FEE_WATCH_MS = 60_000
 """How often new blocks are priced and the fee estimate is looked at."""
 
@@ -144,6 +147,7 @@ def build_worker(deployment: Deployment) -> Worker:
     )
     jobs += [
         Job(name="treasury", every_ms=TREASURY_MS, run=_quietly(movements.step)),
+        Job(name="runway", every_ms=RUNWAY_MS, run=_quietly(movements.forecast)),
         Job(name="webhooks", every_ms=1000, run=_quietly(outbox.step)),
         Job(
             name="deadlines",

@@ -46,6 +46,7 @@ class AssetSettings:
     hot_min: int = 0
     hot_target: int = 0
     hot_max: int = 0
+    runway_hours_min: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from wallet.store.tables.ledger import (
 )
 from wallet.store.tables.payments import payment_answers, payment_broadcasts, payments
 from wallet.store.tables.tokens import token_balances, token_codes
-from wallet.store.tables.treasury import approvals, thresholds, treasury_requests
+from wallet.store.tables.treasury import approvals, runways, thresholds, treasury_requests
 from wallet.store.tables.withdrawals import withdrawals
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "payment_answers",
     "payment_broadcasts",
     "payments",
+    "runways",
     "scan_ranges",
     "scan_stops",
     "thresholds",

@@ -260,3 +260,14 @@ def test_what_fails_on_our_side_says_so_and_nothing_more(
     assert (refused.value.status, refused.value.code) == (status, code)
     assert "secret" not in str(refused.value)
     assert client.list_withdrawals().data == ()
+
+
+def test_runway_and_quarantine_are_readable(world: World) -> None:
+    client = world.client()
+
+    runways = client.transport.get("/v1/treasury/runway", {})
+    held_back = client.transport.get("/v1/treasury/quarantine", {})
+
+    assert [one["asset"] for one in runways["data"]] == ["BTC"]
+    assert (runways["data"][0]["hours"], runways["data"][0]["is_low"]) == (None, False)
+    assert held_back == {"data": []}

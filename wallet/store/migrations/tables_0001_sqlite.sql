@@ -170,6 +170,14 @@ CREATE TABLE payments (
 
 CREATE INDEX ix_payments_status ON payments (status, network);
 
+CREATE TABLE runways (
+  asset VARCHAR(64) NOT NULL,
+  is_low BOOLEAN NOT NULL,
+  hours BIGINT,
+  updated_s BIGINT NOT NULL,
+  CONSTRAINT pk_runways PRIMARY KEY (asset)
+);
+
 CREATE TABLE scan_ranges (
   network VARCHAR(64) NOT NULL,
   from_height BIGINT NOT NULL,

@@ -1,6 +1,6 @@
 """Thresholds, requests and approvals of the treasury (wallet.treasury)."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Table
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Integer, LargeBinary, Table
 
 from wallet.store.columns import CODE, ID, NAME, metadata
 from wallet.store.types import BaseUnits
@@ -46,4 +46,13 @@ approvals = Table(
     Column("body", LargeBinary, nullable=False),
     Column("sig", LargeBinary, nullable=False),
     Column("received_s", BigInteger, nullable=False),
+)
+
+runways = Table(
+    "runways",
+    metadata,
+    Column("asset", CODE, primary_key=True),
+    Column("is_low", Boolean, nullable=False),  # state: told people so
+    Column("hours", BigInteger),  # null: nothing usually leaves
+    Column("updated_s", BigInteger, nullable=False),
 )
