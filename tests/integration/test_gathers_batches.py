@@ -183,7 +183,7 @@ def test_what_a_token_keeps_is_an_expense(lite: World) -> None:
 
     assert lite.books(chart.HOT, "DUSD") == 3 * (UNITS - 100)
     assert lite.books(chart.DEPOSIT, "DUSD") == 0
-    assert lite.books(chart.NETWORK_FEES, "DUSD") == 300
+    assert lite.books(chart.KEPT_BY_TOKENS, "DUSD") == 300
     lite.check_books()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chains.evm.accounts import FixedAddress
 from chains.evm.addresses import checksum
 from chains.evm.sweeper import sweeper_address
 from chains.vaults import Vault
@@ -26,8 +27,9 @@ UNITS = 9_000_000
 
 
 def hot_of(vaults: dict[str, Vault]) -> bytes:
-    address: bytes = vaults["ethereum-hot"].address_at(0)  # type: ignore[union-attr,call-arg]
-    return address
+    vault = vaults["ethereum-hot"]
+    assert isinstance(vault, FixedAddress)
+    return vault.address
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,13 @@ from chains.evm import sweeper
 from chains.evm.addresses import checksum, from_text
 from chains.evm.chain import EvmChain
 from chains.evm.contracts import build
-from chains.evm.erc20 import transfer_calldata
+from chains.evm.erc20 import balance_calldata, transfer_calldata
 from chains.evm.node import EvmNode
 from chains.evm.params import BUILTIN
 from chains.evm.sweeper import ETHER, SweepCall
 from chains.evm.transactions import UnsignedTx
 from chains.types import Asset
+from tests.contracts.build import creation_code
 from tests.sweeper_ground import ONE, UNITS, Ground
 from wallet.devnet.devnet import Devnet
 from wallet.devnet.nodes import ETHEREUM
@@ -239,3 +240,58 @@ def test_gas_for_each_deposit_beside_the_top_up_way(ground: Ground) -> None:
 
     assert first * 10 <= 50 * top_up * 6
     assert later * 100 <= 50 * top_up * 25
+
+
+MOVED, LEFT = "moved", "left"
+
+
+@pytest.mark.parametrize(
+    ("name", "switch", "outcome"),
+    [
+        ("NoReturn", "", MOVED),
+        ("FalseReturn", "", MOVED),
+        ("FalseReturn", "stop(bool)", LEFT),
+        ("Pausable", "", MOVED),
+        ("Pausable", "pause(bool)", LEFT),
+        ("FeeOnTransfer", "", MOVED),
+        ("Reentrant", "", MOVED),
+        ("RevertOnZero", "", MOVED),
+        ("MissingEvents", "", MOVED),
+        ("SameEventTwice", "", MOVED),
+    ],
+)
+def test_odd_tokens_are_moved_or_passed_over_and_never_stop_the_batch(
+    ground: Ground, name: str, switch: str, outcome: str
+) -> None:
+    """No answer is as good as true; false and a revert alike leave the address its tokens."""
+    token = deployed(ground, name)
+    accounts = ground.accounts(2)
+    call = SweepCall(token=token, accounts=targets(accounts))
+    for one in call.accounts:
+        ground.asked(ANYBODY, token, transfer_calldata(one, UNITS))
+    put = [units_of(ground, token, one) for one in call.accounts]
+    assert all(put)
+    if switch:
+        ground.asked(ANYBODY, token, call_of(switch, ["bool"], [True]))
+
+    receipt = ground.sweep(call, *accounts)
+
+    assert "0x1" == receipt["status"]
+    left = [units_of(ground, token, one) for one in call.accounts]
+    assert left == ([0, 0] if outcome is MOVED else put)
+    assert bool(units_of(ground, token, ground.treasury)) is (outcome is MOVED)
+
+
+def deployed(ground: Ground, name: str) -> bytes:
+    """An odd token whose whole supply anybody has."""
+    made = creation_code(name) + encode(["uint8", "address", "uint256"], [6, ANYBODY, 10**15])
+    sender: Any = ground.devnet.rpc(ETHEREUM, "eth_accounts")
+    request = {"from": sender[0], "data": "0x" + made.hex()}
+    txid = ground.devnet.rpc(ETHEREUM, "eth_sendTransaction", request)
+    ground.devnet.mine(ETHEREUM)
+    receipt: Any = ground.devnet.rpc(ETHEREUM, "eth_getTransactionReceipt", txid)
+    return bytes.fromhex(receipt["contractAddress"][2:])
+
+
+def units_of(ground: Ground, token: bytes, holder: bytes) -> int:
+    return int.from_bytes(ground.chain.call(token, balance_calldata(holder)), "big")

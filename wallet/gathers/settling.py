@@ -161,7 +161,7 @@ class BatchBook:
             # What the token itself kept.
             lines.append(
                 Transfer.single(
-                    debit=chart.NETWORK_FEES,
+                    debit=chart.KEPT_BY_TOKENS,
                     credit=chart.DEPOSIT,
                     asset=payment.asset,
                     units=left - arrived,

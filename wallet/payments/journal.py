@@ -153,6 +153,21 @@ def unfinished_ids(tx: Connection, network: str) -> list[str]:
     return [row.id for row in rows]
 
 
+def abandoned_after(
+    tx: Connection, network: str, purposes: Iterable[Purpose], after_s: int
+) -> list[Payment]:
+    """Payments of some purposes that were given up since a time (Unix seconds)."""
+    rows = tx.execute(
+        select(payments.c.id).where(
+            payments.c.network == network,
+            payments.c.purpose.in_([str(purpose) for purpose in purposes]),
+            payments.c.status == str(PaymentStatus.ABANDONED),
+            payments.c.updated_s > after_s,
+        )
+    ).all()
+    return [get(tx, row.id) for row in rows]
+
+
 def unfinished(
     tx: Connection, network: str, *, purposes: Iterable[Purpose] | None = None
 ) -> list[Payment]:
