@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-import structlog
 from fastapi import FastAPI
 
 from chains.evm.chain import EvmChain
@@ -18,12 +17,13 @@ from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
 from wallet.deposits.drift import DriftCheck
+from wallet.deposits.following import Follower
 from wallet.deposits.gate import CreditGate
 from wallet.deposits.headers import HeaderChain
 from wallet.deposits.rules import DepositRules
+from wallet.deposits.scanned.stops import gap_detector
 from wallet.deposits.second_node import SecondNode
-from wallet.deposits.stops import gap_detector
-from wallet.deposits.watcher import Seen, Watcher
+from wallet.deposits.watcher import Watcher
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.payments.context import role_of
 from wallet.payments.gather import Gatherer
@@ -37,9 +37,6 @@ from wallet.webhooks.secrets import load_service_key
 from wallet.webhooks.sending import HttpSender
 from wallet.webhooks.targets import resolve
 from wallet.worker import Job, Worker
-
-BLOCKS_PER_PASS = 500
-"""Blocks one pass of a watcher scans before others get their turn."""
 
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
@@ -55,8 +52,6 @@ SAFE_CHECK_MS = 60_000
 
 DRIFT_MS = 15_000
 """How often some token balances are held against what they were."""
-
-_LOG = structlog.get_logger()
 
 
 def build_app(deployment: Deployment) -> FastAPI:
@@ -223,8 +218,9 @@ def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
         alarm=ReorgAlarm.of(network),
         reorg_blocks_max=network.reorg_blocks_max,
     )
+    follower = Follower(chain, watcher, deployment.database, deployment.clock)
     jobs = [
-        Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, watcher))
+        Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, follower))
     ]
     if network.id in deployment.second_chains:
         second = SecondNode(
@@ -240,16 +236,11 @@ def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
     return jobs
 
 
-def _watching(chain: Chain, watcher: Watcher) -> Callable[[], None]:
+def _watching(chain: Chain, follower: Follower) -> Callable[[], None]:
     def watch() -> None:
         if isinstance(chain, EvmChain):
             chain.ready()
-        for _ in range(BLOCKS_PER_PASS):
-            step = watcher.step()
-            if step.seen is Seen.REORGANISED:
-                _LOG.warning("chain.reorganised", network=chain.network, fork_height=step.height)
-            if step.seen is Seen.SAME:
-                return
+        follower.run()
 
     return watch
 

@@ -15,14 +15,14 @@ from chains.errors import UnexpectedAnswer
 from chains.ports import Chain
 from chains.types import BlockRef, BlockScan
 from wallet.clock import Clock
-from wallet.deposits import coverage
-from wallet.deposits.coverage import CoverageBroken, scan_version
 from wallet.deposits.crediting import advance, roll_back
 from wallet.deposits.gate import CreditGate
 from wallet.deposits.headers import HeaderChain, ref_of
 from wallet.deposits.recording import record_block
 from wallet.deposits.rules import DepositRules
-from wallet.deposits.stops import (
+from wallet.deposits.scanned import coverage
+from wallet.deposits.scanned.coverage import CoverageBroken, scan_version
+from wallet.deposits.scanned.stops import (
     TOO_DEEP,
     clear_stop,
     gap_detector,

@@ -8,8 +8,10 @@ from sqlalchemy import Connection
 
 from chains.errors import NodeError, invariant
 from chains.types import BroadcastOutcome, TxSighting, TxState
+from wallet import pauses
 from wallet.payments import journal, settle
 from wallet.payments.context import PaymentContext
+from wallet.payments.errors import WithdrawalsPaused
 from wallet.payments.evidence import Evidence, Found, ask_node, depth_needed, evidence
 from wallet.payments.journal import Payment
 from wallet.payments.states import PaymentStatus
@@ -35,10 +37,13 @@ class Broadcaster:
         self._context = context
 
     def start(self, payment: Payment) -> bool:
-        """The first broadcast: from here on nodes may have seen the bytes."""
+        """The first broadcast: from here on nodes may have seen the bytes. Not while paused."""
         context = self._context
         now_s = context.clock.now_s()
         with context.write(payment.network) as tx:
+            if pauses.holds_back(tx, payment.purpose, payment.network, payment.asset):
+                journal.note(tx, payment, WithdrawalsPaused.code, now_s)
+                return False
             attempt = journal.start_attempt(tx, payment.id, now_s)
             settle.move_with_withdrawals(
                 tx, payment, PaymentStatus.BROADCAST, WithdrawalStatus.BROADCAST, now_s

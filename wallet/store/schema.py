@@ -30,7 +30,7 @@ from wallet.store.tables.ledger import (
 )
 from wallet.store.tables.payments import payment_answers, payment_broadcasts, payments
 from wallet.store.tables.tokens import token_balances, token_codes
-from wallet.store.tables.treasury import approvals, thresholds, treasury_requests
+from wallet.store.tables.treasury import approvals, pauses, thresholds, treasury_requests
 from wallet.store.tables.withdrawals import withdrawals
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "ledger_totals",
     "ledger_transfers",
     "metadata",
+    "pauses",
     "payment_answers",
     "payment_broadcasts",
     "payments",

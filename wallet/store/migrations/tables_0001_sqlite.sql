@@ -138,6 +138,20 @@ CREATE TABLE ledger_totals (
 )
  WITHOUT ROWID;
 
+CREATE TABLE pauses (
+  id VARCHAR(36) NOT NULL,
+  scope VARCHAR(64) NOT NULL,
+  subject VARCHAR(64) NOT NULL,
+  reason TEXT NOT NULL,
+  paused_by VARCHAR(128) NOT NULL,
+  since_s BIGINT NOT NULL,
+  lifted_by VARCHAR(128),
+  lifted_s BIGINT,
+  CONSTRAINT pk_pauses PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_pauses_subject ON pauses (scope, subject);
+
 CREATE TABLE payments (
   id VARCHAR(36) NOT NULL,
   network VARCHAR(64) NOT NULL,
