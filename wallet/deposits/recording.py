@@ -17,7 +17,7 @@ from wallet.deposits.token_recording import judge_tokens
 from wallet.deposits.watch import inputs_of_gone_deposits
 from wallet.events import append_event
 from wallet.hosted_keys import coins as hosted_coins
-from wallet.store.schema import blocks, deposits, payments, utxos
+from wallet.store.schema import blocks, deposits, payment_versions, payments, utxos
 
 
 def record_block(
@@ -72,9 +72,9 @@ def _insert_block(tx: Connection, network: str, ref: BlockRef, now_s: int) -> No
 
 def _own_purposes(tx: Connection, network: str, txids: set[str]) -> dict[str, Purpose]:
     rows = tx.execute(
-        select(payments.c.txid, payments.c.purpose).where(
-            payments.c.network == network, payments.c.txid.in_(txids)
-        )
+        select(payment_versions.c.txid, payments.c.purpose)
+        .select_from(payment_versions.join(payments))
+        .where(payments.c.network == network, payment_versions.c.txid.in_(txids))
     )
     return {txid: Purpose(purpose) for txid, purpose in rows}
 

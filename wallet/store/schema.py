@@ -28,7 +28,12 @@ from wallet.store.tables.ledger import (
     ledger_totals,
     ledger_transfers,
 )
-from wallet.store.tables.payments import payment_answers, payment_broadcasts, payments
+from wallet.store.tables.payments import (
+    payment_answers,
+    payment_broadcasts,
+    payment_versions,
+    payments,
+)
 from wallet.store.tables.tokens import token_balances, token_codes
 from wallet.store.tables.treasury import approvals, pauses, thresholds, treasury_requests
 from wallet.store.tables.withdrawals import withdrawals
@@ -59,6 +64,7 @@ __all__ = [
     "pauses",
     "payment_answers",
     "payment_broadcasts",
+    "payment_versions",
     "payments",
     "reorgs",
     "scan_ranges",
