@@ -16,6 +16,7 @@ from wallet.api.forgetting import forget_expired
 from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
+from wallet.coins.quarantine import dusting_units
 from wallet.deposits.drift import DriftCheck
 from wallet.deposits.following import Follower
 from wallet.deposits.gate import CreditGate
@@ -31,6 +32,7 @@ from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
 from wallet.reorgs import ReorgAlarm
 from wallet.settings import NetworkSettings
+from wallet.shaping import Shaper
 from wallet.treasury.movements import Movements
 from wallet.webhooks.outbox import Outbox
 from wallet.webhooks.secrets import load_service_key
@@ -41,9 +43,14 @@ from wallet.worker import Job, Worker
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
 
+RUNWAY_MS = 60_000
+"""How often the hours until hot is empty are forecast."""
+
 FEE_WATCH_MS = 60_000
 """How often new blocks are priced and the fee estimate is looked at."""
 
+SHAPE_MS = 60_000
+"""How often the stock of coins is looked at."""
 GAPS_MS = 300_000
 """How often all that was scanned is held against itself: blocks, ranges, deposits."""
 
@@ -138,6 +145,7 @@ def build_worker(deployment: Deployment) -> Worker:
     )
     jobs += [
         Job(name="treasury", every_ms=TREASURY_MS, run=_quietly(movements.step)),
+        Job(name="runway", every_ms=RUNWAY_MS, run=_quietly(movements.forecast)),
         Job(name="webhooks", every_ms=1000, run=_quietly(outbox.step)),
         Job(
             name="deadlines",
@@ -182,6 +190,10 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
             run=partial(deployment.fees.watch, network.id),
         ),
     ]
+    if network.coin_pool or network.small_coin_units:
+        shaper = Shaper(deployment.payments, deployment.fees)
+        run = _quietly(partial(shaper.run, network.id))
+        jobs.append(Job(name=f"shape:{network.id}", every_ms=SHAPE_MS, run=run))
     if network.family == Family.EVM:
         drift = DriftCheck(chain, deployment.database, deployment.clock)
         jobs.append(Job(name=f"drift:{network.id}", every_ms=DRIFT_MS, run=_quietly(drift.run)))
@@ -195,8 +207,9 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
 def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
     """Follow a network, and ask its second node where it has one."""
     chain = deployment.chains[network.id]
+    dusting = dusting_units(network, deployment.vaults)
     rules = {
-        asset.code: DepositRules(asset=asset)
+        asset.code: DepositRules(asset=asset, dusting_units=dusting)
         for asset in deployment.settings.assets
         if asset.network == network.id
     }

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 from chains.types import BlockRef, BlockScan, Inflow, OutPoint, Spend
 from signer.protocol import Purpose
 from wallet.addresses.issuing import Address, find_by_targets
+from wallet.coins.quarantine import mark_dusting
 from wallet.deposits.arrivals import QUARANTINED, Arrival
 from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.holding import hold
@@ -33,6 +34,9 @@ def record_block(
     _record_spends(tx, network, scan, now_s)
     hosted_coins.record_scan(tx, network, scan)
     purposes = _own_purposes(tx, network, {inflow.txid for inflow in inflows})
+    strangers = [inflow for inflow in inflows if inflow.txid not in purposes]
+    limits = {code: rule.dusting_units for code, rule in rules.items()}
+    mark_dusting(tx, network, strangers, owners, limits, now_s)
     assets = {code: rule.asset for code, rule in rules.items()}
     judged = judge_tokens(tx, network, scan, inflows, owners, assets, now_s)
     found = 0

@@ -35,7 +35,13 @@ from wallet.store.tables.payments import (
     payments,
 )
 from wallet.store.tables.tokens import token_balances, token_codes
-from wallet.store.tables.treasury import approvals, pauses, thresholds, treasury_requests
+from wallet.store.tables.treasury import (
+    approvals,
+    pauses,
+    runways,
+    thresholds,
+    treasury_requests,
+)
 from wallet.store.tables.withdrawals import withdrawals
 
 __all__ = [
@@ -67,6 +73,7 @@ __all__ = [
     "payment_versions",
     "payments",
     "reorgs",
+    "runways",
     "scan_ranges",
     "scan_stops",
     "thresholds",

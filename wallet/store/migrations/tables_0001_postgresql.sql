@@ -190,6 +190,14 @@ CREATE TABLE reorgs (
   CONSTRAINT pk_reorgs PRIMARY KEY (network, number)
 );
 
+CREATE TABLE runways (
+  asset VARCHAR(64) NOT NULL,
+  is_low BOOLEAN NOT NULL,
+  hours BIGINT,
+  updated_s BIGINT NOT NULL,
+  CONSTRAINT pk_runways PRIMARY KEY (asset)
+);
+
 CREATE TABLE scan_ranges (
   network VARCHAR(64) NOT NULL,
   from_height BIGINT NOT NULL,
@@ -534,6 +542,7 @@ CREATE TABLE utxos (
   spent_txid VARCHAR(64),
   spent_height BIGINT,
   payment_id VARCHAR(36),
+  quarantine VARCHAR(64) NOT NULL,
   CONSTRAINT pk_utxos PRIMARY KEY (network, txid, vout),
   CONSTRAINT fk_utxos_address_id FOREIGN KEY(address_id) REFERENCES addresses (id)
 );
