@@ -275,6 +275,7 @@ def test_what_comes_out_of_the_extension_is_an_inflow() -> None:
         (b"\x59" + HOGADDR[1:], EXTENSION),
         (HOGADDR, b""),
         (HOGADDR, b"\x00"),
+        (HOGADDR, b"\x02" + EXTENSION[1:]),
         (HOGADDR, EXTENSION[:100]),
         (HOGADDR, b"\x01" + b"\xff" * 300),
         (HOGADDR, EXTENSION[:50] + b"\xff" + EXTENSION[51:]),
