@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select, update
@@ -36,13 +37,28 @@ class DepositRules:
 def record_block(
     tx: Connection, network: str, scan: BlockScan, rules: Mapping[str, DepositRules], now_s: int
 ) -> int:
-    """Store a block, its outputs, spends and deposits. Returns the number of new deposits."""
+    """Store a block, its outputs, spends and deposits. Returns the number of its deposits."""
     _insert_block(tx, network, scan.ref, now_s)
+    return record_movements(tx, network, scan, rules, now_s).deposits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What was new in a block: how many deposits, and which outputs."""
+
+    deposits: int
+    outputs: tuple[OutPoint, ...]
+
+
+def record_movements(
+    tx: Connection, network: str, scan: BlockScan, rules: Mapping[str, DepositRules], now_s: int
+) -> Recorded:
+    """Store the outputs, spends and deposits of a block that is stored; what is known stays."""
     # What only looked like ours (the watch list may err that way) is not found here.
     targets = {inflow.target for inflow in scan.inflows} | {move.target for move in scan.moves}
     owners = find_by_targets(tx, network, targets)
     inflows = [inflow for inflow in scan.inflows if inflow.target in owners]
-    _record_outputs(tx, network, scan.ref, inflows, owners)
+    outputs = _record_outputs(tx, network, scan.ref, inflows, owners)
     _record_spends(tx, network, scan, now_s)
     hosted_coins.record_scan(tx, network, scan)
     purposes = _own_purposes(tx, network, {inflow.txid for inflow in inflows})
@@ -52,11 +68,10 @@ def record_block(
     for inflow, arrival in judged.items():
         owner = owners[inflow.target]
         if inflow.asset in rules and is_deposit(purposes.get(inflow.txid), owner.purpose):
-            _record_deposit(
+            found += _record_deposit(
                 tx, network, scan.ref, inflow, arrival, owner, rules[inflow.asset], now_s
             )
-            found += 1
-    return found
+    return Recorded(deposits=found, outputs=outputs)
 
 
 def is_deposit(own_purpose: Purpose | None, address_purpose: str) -> bool:
@@ -98,7 +113,9 @@ def _record_outputs(
     ref: BlockRef,
     inflows: Sequence[Inflow],
     owners: Mapping[bytes, Address],
-) -> None:
+) -> tuple[OutPoint, ...]:
+    """Store outputs; those that were not known before are returned."""
+    new = []
     for inflow in inflows:
         if not inflow.position.startswith("out:"):
             continue
@@ -120,6 +137,8 @@ def _record_outputs(
                     height=ref.height,
                 )
             )
+            new.append(OutPoint(inflow.txid, vout))
+    return tuple(new)
 
 
 def _record_spends(tx: Connection, network: str, scan: BlockScan, now_s: int) -> None:
@@ -170,7 +189,11 @@ def _record_deposit(
     owner: Address,
     rules: DepositRules,
     now_s: int,
-) -> None:
+) -> bool:
+    """Store one deposit, or bring a known one back into the chain; False if it was in this block.
+
+    The key (network, txid, position) makes scanning the same block again change nothing.
+    """
     logged_units = None if arrival.units == inflow.units else inflow.units
     known = tx.execute(
         select(deposits).where(
@@ -179,6 +202,9 @@ def _record_deposit(
             deposits.c.position == inflow.position,
         )
     ).one_or_none()
+    if known is not None and known.block_hash == ref.hash:
+        _compare(tx, known, arrival, now_s)
+        return False
     if known is not None:
         # In another block another part of it may have arrived.
         worth = {"units": arrival.units, "logged_units": logged_units}
@@ -214,3 +240,18 @@ def _record_deposit(
         hold(tx, row, f"{QUARANTINED}{arrival.doubt}", now_s)
     elif owner.account_id is not None and arrival.units < rules.asset.deposit_units_min:
         apply_change(tx, row, Change(status=DepositStatus.BELOW_MINIMUM), now_s)
+    return True
+
+
+def _compare(tx: Connection, known: Any, arrival: Arrival, now_s: int) -> None:
+    """A block scanned again shows another amount: tell people, the books stay as they are."""
+    if known.units == arrival.units:
+        return
+    body = {
+        "deposit_id": known.id,
+        "txid": known.txid,
+        "position": known.position,
+        "amount_units": str(known.units),
+        "found_units": str(arrival.units),
+    }
+    append_event(tx, "alert.rescan_differs", known.id, body, now_s)
