@@ -23,7 +23,7 @@ from tests.fakes import FakeClock, FakeSigner, Ids, SimulatedEvmChain, Simulated
 from wallet.addresses.accounts import create_account
 from wallet.addresses.derivation import OwnDeriver
 from wallet.addresses.issuing import Address, Purpose, issue, issue_own
-from wallet.deposits.recording import DepositRules
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.ledger import chart
 from wallet.ledger.balances import off_balance

@@ -18,15 +18,18 @@ from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
 from wallet.deposits.drift import DriftCheck
 from wallet.deposits.following import Follower
+from wallet.deposits.gate import CreditGate
 from wallet.deposits.headers import HeaderChain
-from wallet.deposits.recording import DepositRules
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.scanned.stops import gap_detector
+from wallet.deposits.second_node import SecondNode
 from wallet.deposits.watcher import Watcher
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.payments.context import role_of
 from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
+from wallet.reorgs import ReorgAlarm
 from wallet.settings import NetworkSettings
 from wallet.treasury.movements import Movements
 from wallet.webhooks.outbox import Outbox
@@ -152,29 +155,6 @@ def build_worker(deployment: Deployment) -> Worker:
 
 def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
     chain = deployment.chains[network.id]
-    rules = {
-        asset.code: DepositRules(asset=asset)
-        for asset in deployment.settings.assets
-        if asset.network == network.id
-    }
-    watcher = Watcher(
-        chain,
-        deployment.database,
-        rules,
-        network.start_height,
-        deployment.clock,
-        deployment.milestone,
-        HeaderChain(
-            chain,
-            deployment.database,
-            deployment.params.get(network.id),
-            deployment.clock,
-            start_height=network.start_height,
-            start_hash=network.start_hash,
-        ),
-        reorg_blocks_max=network.reorg_blocks_max,
-    )
-    follower = Follower(chain, watcher, deployment.database, deployment.clock)
     payer, gatherer = WithdrawalPayer(deployment.payments), Gatherer(deployment.payments)
 
     def pay() -> None:
@@ -184,7 +164,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
         deployment.payments.run(network.id)
 
     jobs = [
-        Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, follower)),
+        *_deposit_jobs(deployment, network),
         Job(name=role_of(network.id), every_ms=network.poll_ms, run=pay),
         Job(
             name=f"gaps:{network.id}",
@@ -209,6 +189,50 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
     if isinstance(cold, SafeVault) and isinstance(chain, EvmChain):
         checked = partial(check_safe, chain, cold)
         jobs.append(Job(name=f"safe:{network.id}", every_ms=SAFE_CHECK_MS, run=_quietly(checked)))
+    return jobs
+
+
+def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
+    """Follow a network, and ask its second node where it has one."""
+    chain = deployment.chains[network.id]
+    rules = {
+        asset.code: DepositRules(asset=asset)
+        for asset in deployment.settings.assets
+        if asset.network == network.id
+    }
+    watcher = Watcher(
+        chain,
+        deployment.database,
+        rules,
+        network.start_height,
+        deployment.clock,
+        deployment.milestone,
+        HeaderChain(
+            chain,
+            deployment.database,
+            deployment.params.get(network.id),
+            deployment.clock,
+            start_height=network.start_height,
+            start_hash=network.start_hash,
+        ),
+        alarm=ReorgAlarm.of(network),
+        reorg_blocks_max=network.reorg_blocks_max,
+    )
+    follower = Follower(chain, watcher, deployment.database, deployment.clock)
+    jobs = [
+        Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, follower))
+    ]
+    if network.id in deployment.second_chains:
+        second = SecondNode(
+            deployment.second_chains[network.id],
+            CreditGate(chain, rules, ReorgAlarm.of(network)),
+            deployment.database,
+            deployment.clock,
+            deployment.milestone,
+        )
+        jobs.append(
+            Job(name=f"second:{network.id}", every_ms=network.poll_ms, run=_quietly(second.step))
+        )
     return jobs
 
 

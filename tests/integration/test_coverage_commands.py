@@ -11,10 +11,10 @@ from typer.testing import CliRunner, Result
 
 from tests.deposit_world import NETWORK, RULES, Bench, make_bench, pay
 from tests.integration.test_rescanning import LooseChain
-from wallet.bootstrap import DeploymentError
 from wallet.cli import prove_coverage, rescan
 from wallet.deposits.rescanning import NotScanned
 from wallet.milestones import pass_by
+from wallet.networks import DeploymentError
 from wallet.store.database import Database
 from wallet.store.schema import blocks
 
@@ -64,7 +64,7 @@ def test_a_whole_scan_is_proven_and_old_heights_are_named_until_scanned_again(
 
     (done,) = json.loads(again("--stale", "--json").output)
     assert (done["blocks"], done["new_deposits"]) == (3, 1)
-    assert bench.rows() == [("credited", 7_000)]
+    assert bench.rows() == [("seen", 7_000)]
     assert json.loads(prove("--json").output)[0]["scan_again"] == []
     assert "nothing to scan again" in again("--stale").output
     assert "3 blocks, 0 new deposits" in again("--from", "0", "--to", "2").output

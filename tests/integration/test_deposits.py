@@ -30,14 +30,17 @@ def bench(database: Database) -> Bench:
 def test_credit_comes_once_at_the_depth_the_amount_asks_for(bench: Bench) -> None:
     small, large = pay(("deposit", 50_000)), pay(("deposit", 2_000_000), nonce=1)
     bench.chain.mine()
-    bench.chain.mine(small, large)
+    bench.chain.mine(small)
     bench.follow()
     assert bench.owned() == 0
     bench.chain.mine()
     bench.follow()
     assert bench.owned() == 50_000
+    bench.chain.mine(large)
     bench.chain.mine()
     bench.chain.mine()
+    bench.follow()
+    assert bench.owned() == 50_000
     bench.chain.mine()
     bench.follow()
 

@@ -11,8 +11,8 @@ from sqlalchemy import delete, select, update
 
 from chains.types import BlockScan, Destination, TxSighting, TxState
 from tests.deposit_world import NETWORK, RULES, TARGETS, USER, Bench, ScriptedChain, make_bench, pay
-from wallet.deposits.recording import DepositRules
 from wallet.deposits.rescanning import ChainMoved, NotMined, NotScanned, Rescanner
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.scanned.coverage import ranges
 from wallet.deposits.scanned.gaps import find_gaps
 from wallet.deposits.watcher import ScanRace
@@ -62,6 +62,12 @@ def rescanner(bench: Bench, milestone: Callable[[str], None] = lambda name: None
     return Rescanner(bench.chain, bench.database, rules, bench.watcher._clock, milestone)  # type: ignore[arg-type]
 
 
+def next_block(bench: Bench) -> None:
+    """The live scan goes on by a block, and credits what is deep enough."""
+    bench.chain.mine()
+    bench.follow()
+
+
 def silent(done: int, total: int) -> None:
     """Nobody looks."""
 
@@ -83,6 +89,7 @@ def test_what_an_older_adapter_missed_is_found_and_credited_once(bench: Bench) -
     seen: list[tuple[int, int]] = []
     first = rescanner(bench).heights(0, 4, lambda done, total: seen.append((done, total)))
     again = rescanner(bench).heights(0, 4, silent)
+    next_block(bench)
 
     assert (first.deposits, first.outputs, again.deposits, again.outputs) == (1, 1, 0, 0)
     assert seen == [(n, 5) for n in range(1, 6)]
@@ -97,9 +104,8 @@ def test_a_found_deposit_that_is_not_deep_waits_as_any_other(bench: Bench) -> No
     bench.follow()
     bench.chain.repair()  # type: ignore[attr-defined]
     rescanner(bench).heights(1, 1, silent)
-    assert bench.rows() == [("confirming", 7_000)]
-    bench.chain.mine()
-    bench.follow()
+    assert bench.rows() == [("seen", 7_000)]
+    next_block(bench)
 
     assert bench.rows() == [("credited", 7_000)]
 
@@ -118,6 +124,7 @@ def test_stale_ranges_are_scanned_again_and_then_none_is(bench: Bench) -> None:
 def test_a_transaction_is_found_by_its_block(bench: Bench) -> None:
     txid = with_a_missed_deposit(bench)
     assert rescanner(bench).transaction(txid, silent).deposits == 1
+    next_block(bench)
     assert bench.owned() == 12_000
     with pytest.raises(NotMined):
         rescanner(bench).transaction("ff" * 32, silent)
@@ -128,10 +135,11 @@ def test_an_address_is_looked_for_alone_and_covers_nothing(bench: Bench) -> None
     assert rescanner(bench).address("hot", None, None, silent).deposits == 0
     assert rescanner(bench).address("deposit", None, None, silent).deposits == 1
     assert rescanner(bench).address("deposit", 1, 1, silent).deposits == 0
-
-    assert bench.owned() == 12_000
     with bench.database.read() as tx:
         assert [r.version.adapter for r in ranges(tx, NETWORK)] == [1]
+    next_block(bench)
+
+    assert bench.owned() == 12_000
 
 
 def test_a_found_output_that_is_spent_since_counts_as_spent(bench: Bench) -> None:
@@ -230,6 +238,7 @@ def test_another_amount_in_a_scanned_block_alerts_and_changes_nothing(bench: Ben
     with bench.database.write() as tx:
         tx.execute(update(deposits).values(units=4_999))
     rescanner(bench).heights(1, 1, silent)
+    next_block(bench)
 
     assert "alert.rescan_differs" in bench.event_types()
     assert bench.owned() == 12_000
@@ -256,6 +265,7 @@ def test_killed_at_any_block_it_goes_on(bench: Bench, moment: str, at: int) -> N
 
     committed = at - 1 if moment == "block.rescanning" else at
     assert sum(one.blocks for one in left) == 5 - committed
+    next_block(bench)
     assert bench.owned() == bench.owned(chart.HOT) == 12_000
     assert list(rescanner(bench).stale(silent)) == []
 
@@ -272,6 +282,7 @@ def test_an_address_restored_later_gets_what_was_paid_to_it_before(bench: Bench)
     with bench.database.write() as tx:
         tx.execute(addresses.insert().values(**(dict(row) | {"position": 4_000})))
     rescanner(bench).address("deposit", None, None, silent)
+    next_block(bench)
 
     assert bench.rows() == [("credited", 5_000)]
     assert bench.owned(chart.user(USER)) == 5_000
@@ -307,6 +318,8 @@ def test_scan_twice_is_scan_once(
     for _ in range(3):
         bench.follow()
     rescanner(bench).heights(0, len(bench.chain.blocks) - 1, silent)
+    bench.chain.mine(salt="last")
+    bench.follow()
     mined_units = sum(o.sats for _, txs in bench.chain.blocks for tx in txs for o in tx.outputs)
 
     assert bench.owned() == bench.owned(chart.HOT) == mined_units

@@ -1,6 +1,7 @@
 """Withdrawals paid over fake chains: what is asked for is paid once and booked to the unit."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -223,6 +224,25 @@ def test_a_reorg_before_the_end_sends_the_same_bytes_again(lite: World, network:
     assert {w.txid for w in done} == {txid}
     assert chain.sent == [txid]
     lite.check_books()
+
+
+@pytest.mark.parametrize("network", [BTC, ETH])
+def test_after_a_deep_reorg_a_payment_must_be_deeper_too(lite: World, network: str) -> None:
+    asked = a_batch(lite) if network == BTC else [an_ether(lite)]
+    chain = lite.keep.btc if network == BTC else lite.keep.eth
+    chain.mine(2)
+    lite.work()
+    chain.reorg(2)
+    lite.networks[network] = replace(
+        lite.networks[network],
+        reorg_alarm_depth=2,
+        reorg_alarm_blocks=50,
+        reorg_alarm_confirmations=9,
+    )
+    lite.settle(9)
+    assert states(lite, asked) == {(W.CONFIRMING, "")}
+    lite.settle(3)
+    assert states(lite, asked) == {(W.COMPLETED, "")}
 
 
 def test_a_coin_spent_elsewhere_for_good_ends_the_payment(world: World) -> None:

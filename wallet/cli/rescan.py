@@ -15,10 +15,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from wallet.bootstrap import Deployment, DeploymentError, open_deployment
-from wallet.deposits.recording import DepositRules
+from wallet.bootstrap import Deployment, open_deployment
 from wallet.deposits.rescanning import Progress as Told
 from wallet.deposits.rescanning import Rescan, Rescanner
+from wallet.deposits.rules import DepositRules
+from wallet.networks import DeploymentError
 
 app = typer.Typer(help="Scan blocks again.")
 
@@ -46,10 +47,10 @@ def rescan(
 ) -> None:
     """Read scanned blocks once more and take in what was missed, while the service runs.
 
-    What is found is credited by the ordinary rules, and never twice: a deposit is known by
-    network, transaction and position. The command may be stopped at any block and run again; with
-    --stale it goes on where it stopped. An address that was restored from a backup is found again
-    by its own --address, whatever the gap between indexes.
+    What is found is credited by the ordinary rules, with the next block, and never twice: a
+    deposit is known by network, transaction and position. The command may be stopped at any block
+    and run again; with --stale it goes on where it stopped. An address that was restored from a
+    backup is found by its own --address, whatever the gap between indexes.
     """
     asked = sum([bool(txid), bool(address), stale])
     ranged = from_height is not None and to_height is not None

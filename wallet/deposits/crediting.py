@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from wallet.deposits.changes import Change, apply_change, deposit_event
+from wallet.deposits.gate import CreditView
 from wallet.deposits.states import DepositStatus
 from wallet.deposits.tokens import forget_balances
 from wallet.events import append_event
@@ -22,29 +23,27 @@ BOOKED = "booked"
 """Sub-status of a below-minimum deposit that is in the ledger, though not credited to its user."""
 
 
-def advance(tx: Connection, network: str, tip_height: int, now_s: int) -> int:
-    """Move every deposit of a network on as far as the scanned tip allows; returns the credits.
+def advance(tx: Connection, network: str, view: CreditView, now_s: int) -> int:
+    """Move every deposit of a network on as far as its proofs allow; returns the credits.
 
     Idempotent: what was credited is in another state, changed in the transaction that booked it.
     """
+    waiting = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.BELOW_MINIMUM)
     rows = tx.execute(
         select(deposits, addresses.c.purpose)
         .join(addresses, addresses.c.id == deposits.c.address_id)
         .where(
             deposits.c.network == network,
             deposits.c.height.is_not(None),
-            deposits.c.status.in_(
-                [DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.BELOW_MINIMUM]
-            ),
+            deposits.c.status.in_(waiting),
             deposits.c.sub_status != BOOKED,
         )
         .order_by(deposits.c.height, deposits.c.txid, deposits.c.position)
     ).all()
     credited = 0
     for row in rows:
-        deep_enough = tip_height - row.height + 1 >= row.confirmations_required
         if row.status == DepositStatus.BELOW_MINIMUM:
-            if deep_enough:
+            if view.tip_height - row.height + 1 >= row.confirmations_required:
                 book(tx, row, now_s)
                 tx.execute(
                     update(deposits).where(deposits.c.id == row.id).values(sub_status=BOOKED)
@@ -53,7 +52,8 @@ def advance(tx: Connection, network: str, tip_height: int, now_s: int) -> int:
         current = row
         if row.status == DepositStatus.SEEN:
             current = apply_change(tx, row, Change(status=DepositStatus.CONFIRMING), now_s)
-        if deep_enough:
+        current, is_proven = view.renew(tx, current, now_s)
+        if is_proven:
             book(tx, row, now_s)
             apply_change(tx, current, Change(status=DepositStatus.CREDITED), now_s)
             credited += 1

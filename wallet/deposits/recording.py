@@ -13,25 +13,13 @@ from wallet.addresses.issuing import Address, find_by_targets
 from wallet.deposits.arrivals import QUARANTINED, Arrival
 from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.holding import hold
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.states import DepositStatus
 from wallet.deposits.token_recording import judge_tokens
 from wallet.deposits.watch import inputs_of_gone_deposits
 from wallet.events import append_event
 from wallet.hosted_keys import coins as hosted_coins
-from wallet.settings import AssetSettings
 from wallet.store.schema import blocks, deposits, payments, utxos
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DepositRules:
-    """What the configuration says of deposits in one asset."""
-
-    asset: AssetSettings
-
-    def confirmations(self, units: int) -> int:
-        """Blocks that a deposit of this size must be deep before it is credited."""
-        asked = [t.confirmations for t in self.asset.confirmations if units >= t.from_units]
-        return max(asked, default=max(t.confirmations for t in self.asset.confirmations))
 
 
 def record_block(
@@ -223,6 +211,7 @@ def _record_deposit(
                 txid=inflow.txid,
                 position=inflow.position,
                 units=arrival.units,
+                exposed_units=arrival.units,
                 logged_units=logged_units,
                 evidence=inflow.evidence,
                 status=DepositStatus.SEEN,

@@ -1,4 +1,6 @@
-"""Scan blocks again while the live scan runs: what an older rule missed is found and credited.
+"""Scan blocks again while the live scan runs: what an older rule missed is found.
+
+It is credited with the next block of the live scan, as every deposit is that is deep enough.
 
 Each block is one transaction, so a rescan may be killed anywhere and started again: what is known
 stays as it is. Blocks must be those of the scanned chain; the live watcher alone moves its tip.
@@ -14,12 +16,11 @@ from chains.ports import Chain, Watched
 from chains.types import BlockScan, Family, OutPoint, TxState
 from chains.watched import WatchedOutpoints
 from wallet.clock import Clock
-from wallet.deposits.crediting import advance
-from wallet.deposits.recording import DepositRules, Recorded, record_movements
+from wallet.deposits.recording import Recorded, record_movements
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.scanned import coverage
 from wallet.deposits.scanned.coverage import scan_version
 from wallet.deposits.watch import WatchList, outputs_added
-from wallet.deposits.watcher import last_scanned
 from wallet.errors import Conflict, Invalid
 from wallet.milestones import Milestone, pass_by
 from wallet.store.database import Database
@@ -177,8 +178,6 @@ class Rescanner:
                 outputs_added(tx, network)
             if covers:
                 coverage.cover_again(tx, network, scan.ref, version)
-            last = last_scanned(tx, network)
-            advance(tx, network, scan.ref.height if last is None else last.height, now_s)
             self._milestone("block.rescanning")
         return found
 

@@ -92,7 +92,7 @@ class Broadcaster:
                 height=None,
             )
             return "payment.unconfirmed"
-        if seen.depth < depth_needed(self._context, payment):
+        if seen.depth < depth_needed(tx, self._context, payment):
             return ""
         if seen.succeeded:
             settle.complete(tx, self._context, payment, seen.fee_units, now_s)
@@ -102,7 +102,7 @@ class Broadcaster:
 
     def _shut_out(self, tx: Connection, payment: Payment, seen: Evidence, now_s: int) -> str:
         """Another transaction spent an input of ours: once that is final, ours never comes."""
-        if seen.depth < depth_needed(self._context, payment):
+        if seen.depth < depth_needed(tx, self._context, payment):
             settle.alert(tx, payment, "conflict", now_s)
             return ""
         settle.fail(tx, self._context, payment, "conflict", 0, now_s)

@@ -9,7 +9,14 @@ from wallet.store.columns import metadata
 from wallet.store.tables.accounts import accounts, addresses
 from wallet.store.tables.api import api_keys, api_nonces, idempotency
 from wallet.store.tables.counters import counters
-from wallet.store.tables.deposits import blocks, deposits, scan_ranges, scan_stops, utxos
+from wallet.store.tables.deposits import (
+    blocks,
+    deposits,
+    reorgs,
+    scan_ranges,
+    scan_stops,
+    utxos,
+)
 from wallet.store.tables.events import events, webhook_deliveries, webhooks
 from wallet.store.tables.fees import block_prices, fee_estimates
 from wallet.store.tables.hosted_keys import hosted_coins, hosted_keys, hosted_payments
@@ -53,6 +60,7 @@ __all__ = [
     "payment_answers",
     "payment_broadcasts",
     "payments",
+    "reorgs",
     "scan_ranges",
     "scan_stops",
     "thresholds",

@@ -180,6 +180,15 @@ CREATE TABLE payments (
 
 CREATE INDEX ix_payments_status ON payments (status, network);
 
+CREATE TABLE reorgs (
+  network VARCHAR(64) NOT NULL,
+  number BIGINT NOT NULL,
+  fork_height BIGINT NOT NULL,
+  tip_height BIGINT NOT NULL,
+  seen_s BIGINT NOT NULL,
+  CONSTRAINT pk_reorgs PRIMARY KEY (network, number)
+);
+
 CREATE TABLE scan_ranges (
   network VARCHAR(64) NOT NULL,
   from_height BIGINT NOT NULL,
@@ -424,6 +433,8 @@ CREATE TABLE deposits (
   sub_status VARCHAR(64) NOT NULL,
   height BIGINT,
   block_hash VARCHAR(64),
+  agreed_hash VARCHAR(64),
+  exposed_units NUMERIC(78, 0) NOT NULL,
   confirmations_required INTEGER NOT NULL,
   seen_s BIGINT NOT NULL,
   since_s BIGINT NOT NULL,
@@ -435,6 +446,8 @@ CREATE TABLE deposits (
 );
 
 CREATE INDEX ix_deposits_account ON deposits (account_id, seen_s);
+
+CREATE INDEX ix_deposits_height ON deposits (network, height);
 
 CREATE INDEX ix_deposits_status ON deposits (network, status);
 
