@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from chains.evm.chain import EvmChain
 from chains.evm.safe import SafeVault
 from chains.evm.safe_state import check_safe
-from chains.ports import Chain
+from chains.ports import Chain, MempoolSight
 from chains.types import Family
 from wallet.addresses.issuing import Purpose, issue_own
 from wallet.api.app import create_app
@@ -20,6 +20,7 @@ from wallet.deposits.drift import DriftCheck
 from wallet.deposits.following import Follower
 from wallet.deposits.gate import CreditGate
 from wallet.deposits.headers import HeaderChain
+from wallet.deposits.mempool import MempoolWatcher
 from wallet.deposits.rules import DepositRules
 from wallet.deposits.scanned.stops import gap_detector
 from wallet.deposits.second_node import SecondNode
@@ -222,6 +223,11 @@ def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
     jobs = [
         Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, follower))
     ]
+    if isinstance(chain, MempoolSight) and network.mempool_drop_s:
+        pool = MempoolWatcher(
+            chain, chain, deployment.database, rules, deployment.clock, network.mempool_drop_s
+        )
+        jobs.append(Job(name=f"mempool:{network.id}", every_ms=network.poll_ms, run=pool.step))
     if network.id in deployment.second_chains:
         second = SecondNode(
             deployment.second_chains[network.id],

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from chains.types import BlockRef, BlockScan, Inflow, OutPoint, Spend
 from signer.protocol import Purpose
 from wallet.addresses.issuing import Address, find_by_targets
+from wallet.deposits import pending
 from wallet.deposits.arrivals import QUARANTINED, Arrival
 from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.holding import hold
@@ -49,7 +50,8 @@ def record_movements(
     outputs = _record_outputs(tx, network, scan.ref, inflows, owners)
     _record_spends(tx, network, scan, now_s)
     hosted_coins.record_scan(tx, network, scan)
-    purposes = _own_purposes(tx, network, {inflow.txid for inflow in inflows})
+    purposes = own_purposes(tx, network, {inflow.txid for inflow in inflows})
+    pending.settle_mined(tx, network, {inflow.txid for inflow in inflows}, scan, now_s)
     assets = {code: rule.asset for code, rule in rules.items()}
     judged = judge_tokens(tx, network, scan, inflows, owners, assets, now_s)
     found = 0
@@ -86,7 +88,8 @@ def _insert_block(tx: Connection, network: str, ref: BlockRef, now_s: int) -> No
     )
 
 
-def _own_purposes(tx: Connection, network: str, txids: set[str]) -> dict[str, Purpose]:
+def own_purposes(tx: Connection, network: str, txids: set[str]) -> dict[str, Purpose]:
+    """What our own payments among these transactions are for, by txid."""
     rows = tx.execute(
         select(payments.c.txid, payments.c.purpose).where(
             payments.c.network == network, payments.c.txid.in_(txids)
@@ -133,7 +136,7 @@ def _record_spends(tx: Connection, network: str, scan: BlockScan, now_s: int) ->
     if not scan.spends:
         return
     gone = inputs_of_gone_deposits(tx, network)
-    own = _own_purposes(tx, network, {spend.txid for spend in scan.spends})
+    own = own_purposes(tx, network, {spend.txid for spend in scan.spends})
     for spend in scan.spends:
         spent = tx.execute(
             update(utxos)
@@ -148,6 +151,7 @@ def _record_spends(tx: Connection, network: str, scan: BlockScan, now_s: int) ->
             body = {"network": network, "outpoint": str(spend.outpoint), "txid": spend.txid}
             append_event(tx, "alert.foreign_spend", spend.txid, body, now_s)
         _mark_replaced(tx, network, gone, spend, now_s)
+    pending.mark_replaced(tx, network, scan.spends, now_s)
 
 
 def _mark_replaced(
@@ -195,7 +199,12 @@ def _record_deposit(
         return False
     if known is not None:
         # In another block another part of it may have arrived.
-        worth = {"units": arrival.units, "logged_units": logged_units}
+        worth = {
+            "units": arrival.units,
+            "logged_units": logged_units,
+            "evidence": inflow.evidence,
+            "confirmations_required": rules.confirmations(arrival.units),
+        }
         tx.execute(update(deposits).where(deposits.c.id == known.id).values(**worth))
         change = Change(status=DepositStatus.SEEN, height=ref.height, block_hash=ref.hash)
         row = apply_change(tx, known, change, now_s)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, select
 from chains.types import BlockScan, OutPoint
 from chains.utxo.transactions import Transaction
 from chains.watched import WatchedOutpoints, WatchedScripts
+from wallet.deposits import pending
 from wallet.deposits.states import DepositStatus
 from wallet.hosted_keys import coins as hosted_coins
 from wallet.store import counters
@@ -35,7 +36,7 @@ class WatchList:
 
     @property
     def outpoints(self) -> Container[OutPoint]:
-        """Unspent outputs, ours and hosted, and the inputs of deposits that left the chain."""
+        """Unspent outputs, ours and hosted, and inputs of deposits not in the chain now."""
         return self._outpoints or frozenset()
 
     def refresh(self, tx: Connection) -> None:
@@ -60,6 +61,7 @@ class WatchList:
             self._outpoints = _unspent(tx, self._network)
             self._outpoints.update(hosted_coins.unspent_outpoints(tx, self._network))
             self._outpoints.update(inputs_of_gone_deposits(tx, self._network))
+        self._outpoints.update(pending.outpoints(tx, self._network))
 
     def is_current(self, tx: Connection) -> bool:
         """Whether no rescan added outputs since the last refresh: their spends would be missed."""

@@ -12,6 +12,7 @@ from wallet.store.tables.counters import counters
 from wallet.store.tables.deposits import (
     blocks,
     deposits,
+    pending_transactions,
     reorgs,
     scan_ranges,
     scan_stops,
@@ -60,6 +61,7 @@ __all__ = [
     "payment_answers",
     "payment_broadcasts",
     "payments",
+    "pending_transactions",
     "reorgs",
     "scan_ranges",
     "scan_stops",
