@@ -244,13 +244,14 @@ class World:
         vaults: Mapping[str, Vault] | None = None,
         doors: Mapping[str, SignerDoor] | None = None,
         public_keys: Mapping[str, str] | None = None,
+        assets: Mapping[str, AssetSettings] | None = None,
         fence: Fence = unfenced,
     ) -> None:
         self.database = database
         self.keep = keep or Keep()
         if not self.keep.signers:
             make_signers(self.keep)
-        self.networks, self.assets = network_settings(), asset_settings()
+        self.networks, self.assets = network_settings(), dict(assets or asset_settings())
         self.chains: dict[str, Chain] = {BTC: self.keep.btc, ETH: self.keep.eth}
         self.policy = load_policy(tomllib.loads(POLICY.read_text()))
         vaults = VAULTS if vaults is None else vaults

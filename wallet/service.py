@@ -21,7 +21,6 @@ from wallet.deposits.following import Follower
 from wallet.deposits.gate import CreditGate
 from wallet.deposits.headers import HeaderChain
 from wallet.deposits.mempool import MempoolWatcher
-from wallet.deposits.rules import DepositRules
 from wallet.deposits.scanned.stops import gap_detector
 from wallet.deposits.second_node import SecondNode
 from wallet.deposits.watcher import Watcher
@@ -32,6 +31,7 @@ from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
 from wallet.reorgs import ReorgAlarm
 from wallet.settings import NetworkSettings
+from wallet.shaping import Shaper
 from wallet.treasury.movements import Movements
 from wallet.webhooks.outbox import Outbox
 from wallet.webhooks.secrets import load_service_key
@@ -42,9 +42,14 @@ from wallet.worker import Job, Worker
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
 
+RUNWAY_MS = 60_000
+"""How often the hours until hot is empty are forecast."""
+
 FEE_WATCH_MS = 60_000
 """How often new blocks are priced and the fee estimate is looked at."""
 
+SHAPE_MS = 60_000
+"""How often the stock of coins is looked at."""
 GAPS_MS = 300_000
 """How often all that was scanned is held against itself: blocks, ranges, deposits."""
 
@@ -139,6 +144,7 @@ def build_worker(deployment: Deployment) -> Worker:
     )
     jobs += [
         Job(name="treasury", every_ms=TREASURY_MS, run=_quietly(movements.step)),
+        Job(name="runway", every_ms=RUNWAY_MS, run=_quietly(movements.forecast)),
         Job(name="webhooks", every_ms=1000, run=_quietly(outbox.step)),
         Job(
             name="deadlines",
@@ -183,6 +189,10 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
             run=partial(deployment.fees.watch, network.id),
         ),
     ]
+    if network.coin_pool or network.small_coin_units:
+        shaper = Shaper(deployment.payments, deployment.fees)
+        run = _quietly(partial(shaper.run, network.id))
+        jobs.append(Job(name=f"shape:{network.id}", every_ms=SHAPE_MS, run=run))
     if network.family == Family.EVM:
         drift = DriftCheck(chain, deployment.database, deployment.clock)
         jobs.append(Job(name=f"drift:{network.id}", every_ms=DRIFT_MS, run=_quietly(drift.run)))
@@ -196,11 +206,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
 def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
     """Follow a network, and ask its second node where it has one."""
     chain = deployment.chains[network.id]
-    rules = {
-        asset.code: DepositRules(asset=asset)
-        for asset in deployment.settings.assets
-        if asset.network == network.id
-    }
+    rules = deployment.deposit_rules(network)
     watcher = Watcher(
         chain,
         deployment.database,

@@ -49,6 +49,15 @@ class AssetSettings:
     hot_min: int = 0
     hot_target: int = 0
     hot_max: int = 0
+    runway_hours_min: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoinClass:
+    """So many confirmed coins of at least `units` shall lie ready in a UTXO hot vault."""
+
+    units: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +90,12 @@ class NetworkSettings:
     fee_target_blocks: int = 3
     feerate_long_term: int = 0
     consolidate_inputs_max: int = 0
+    coin_pool: tuple[CoinClass, ...] = ()
+    change_outputs_max: int = 4
+    small_coin_units: int = 0
+    small_coins_max: int = 50
+    cheap_percent: int = 20
+    dusting_times: int = 0
     hot: str = ""
     cold: str = ""
     deposit: str = ""

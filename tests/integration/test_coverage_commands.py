@@ -26,7 +26,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     made = make_bench(database, chain=LooseChain(missed_sats=7_000))
     deployment = SimpleNamespace(
         database=database,
-        settings=SimpleNamespace(assets=(RULES.asset,)),
+        deposit_rules=lambda network: {"BTC": RULES},
         assets={"BTC": RULES.asset},
         networks={NETWORK: SimpleNamespace(start_height=0)},
         chains={NETWORK: made.chain},

@@ -17,6 +17,8 @@ from wallet.events import read_events
 from wallet.ledger import chart
 from wallet.payments import journal
 from wallet.payments.building.requesting import REQUEST_LIFE_S
+from wallet.payments.replacing import versions
+from wallet.payments.sending import attempts
 from wallet.payments.states import PaymentStatus as P
 from wallet.store.database import Database
 from wallet.store.schema import payments, utxos
@@ -190,16 +192,21 @@ def test_a_lost_answer_is_resolved_by_looking(lite: World, fault: Fault, network
     lite.check_books()
 
 
-def test_a_rejected_broadcast_waits_with_an_alert_and_the_same_bytes(lite: World) -> None:
+@pytest.mark.parametrize(
+    ("words", "told"), [("mempool full", 0), ("mandatory-script-verify-flag-failed", 1)]
+)
+def test_a_rejected_broadcast_waits_with_the_same_bytes(lite: World, words: str, told: int) -> None:
+    """People are told only where the table of rejections says that they have to look."""
     asked = a_batch(lite)
+    lite.keep.btc.line.rejection = words
     lite.keep.btc.faults.extend([Fault.REJECTED, Fault.REJECTED])
     lite.settle(3)
     payment = payment_of(lite, asked[0])
-    assert "fee_too_low" in alerts(lite)[0]
+    assert len(alerts(lite)) == told
     lite.settle(5)
     assert states(lite, asked) == {(W.COMPLETED, "")}
     with lite.database.read() as tx:
-        outcomes = [a.outcome for a in journal.attempts(tx, payment.id)]
+        outcomes = [a.outcome for a in attempts.of(tx, payment.id)]
     assert outcomes == ["rejected", "rejected", "accepted"]
     assert lite.keep.btc.sent == [payment.txid]
 
@@ -478,4 +485,4 @@ def test_our_own_transactions_are_known_by_purpose(lite: World) -> None:
     txid = lite.read(asked[0].id).txid
     assert txid is not None
     with lite.database.read() as tx:
-        assert journal.own_txids(tx, BTC, [txid, "ff" * 32]) == {txid: "withdrawal"}
+        assert versions.purposes_of(tx, BTC, [txid, "ff" * 32]) == {txid: "withdrawal"}

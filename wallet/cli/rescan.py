@@ -18,7 +18,6 @@ from rich.progress import (
 from wallet.bootstrap import Deployment, open_deployment
 from wallet.deposits.rescanning import Progress as Told
 from wallet.deposits.rescanning import Rescan, Rescanner
-from wallet.deposits.rules import DepositRules
 from wallet.networks import DeploymentError
 
 app = typer.Typer(help="Scan blocks again.")
@@ -109,15 +108,10 @@ def _rescanner(deployment: Deployment, network: str) -> Rescanner:
     if network not in deployment.networks:
         known = ", ".join(sorted(deployment.networks))
         raise DeploymentError(f"got network {network!r}, expected one of: {known}")
-    rules = {
-        asset.code: DepositRules(asset=asset)
-        for asset in deployment.settings.assets
-        if asset.network == network
-    }
     return Rescanner(
         deployment.chains[network],
         deployment.database,
-        rules,
+        deployment.deposit_rules(deployment.networks[network]),
         deployment.clock,
         deployment.milestone,
     )

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from chains.types import BlockRef, BlockScan, Inflow, OutPoint, Spend
 from signer.protocol import Purpose
 from wallet.addresses.issuing import Address, find_by_targets
+from wallet.coins.quarantine import mark_dusting
 from wallet.deposits import pending
 from wallet.deposits.arrivals import QUARANTINED, Arrival
 from wallet.deposits.changes import Change, apply_change, deposit_event
@@ -20,7 +21,7 @@ from wallet.deposits.token_recording import judge_tokens
 from wallet.deposits.watch import inputs_of_gone_deposits
 from wallet.events import append_event
 from wallet.hosted_keys import coins as hosted_coins
-from wallet.store.schema import blocks, deposits, payments, utxos
+from wallet.store.schema import blocks, deposits, payment_versions, payments, utxos
 
 
 def record_block(
@@ -52,6 +53,9 @@ def record_movements(
     hosted_coins.record_scan(tx, network, scan)
     purposes = own_purposes(tx, network, {inflow.txid for inflow in inflows})
     pending.settle_mined(tx, network, {inflow.txid for inflow in inflows}, scan, now_s)
+    strangers = [inflow for inflow in inflows if inflow.txid not in purposes]
+    limits = {code: rule.dusting_units for code, rule in rules.items()}
+    mark_dusting(tx, network, strangers, owners, limits, now_s)
     assets = {code: rule.asset for code, rule in rules.items()}
     judged = judge_tokens(tx, network, scan, inflows, owners, assets, now_s)
     found = 0
@@ -91,9 +95,9 @@ def _insert_block(tx: Connection, network: str, ref: BlockRef, now_s: int) -> No
 def own_purposes(tx: Connection, network: str, txids: set[str]) -> dict[str, Purpose]:
     """What our own payments among these transactions are for, by txid."""
     rows = tx.execute(
-        select(payments.c.txid, payments.c.purpose).where(
-            payments.c.network == network, payments.c.txid.in_(txids)
-        )
+        select(payment_versions.c.txid, payments.c.purpose)
+        .select_from(payment_versions.join(payments))
+        .where(payments.c.network == network, payment_versions.c.txid.in_(txids))
     )
     return {txid: Purpose(purpose) for txid, purpose in rows}
 

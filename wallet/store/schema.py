@@ -29,9 +29,20 @@ from wallet.store.tables.ledger import (
     ledger_totals,
     ledger_transfers,
 )
-from wallet.store.tables.payments import payment_answers, payment_broadcasts, payments
+from wallet.store.tables.payments import (
+    payment_answers,
+    payment_broadcasts,
+    payment_versions,
+    payments,
+)
 from wallet.store.tables.tokens import token_balances, token_codes
-from wallet.store.tables.treasury import approvals, pauses, thresholds, treasury_requests
+from wallet.store.tables.treasury import (
+    approvals,
+    pauses,
+    runways,
+    thresholds,
+    treasury_requests,
+)
 from wallet.store.tables.withdrawals import withdrawals
 
 __all__ = [
@@ -60,9 +71,11 @@ __all__ = [
     "pauses",
     "payment_answers",
     "payment_broadcasts",
+    "payment_versions",
     "payments",
     "pending_transactions",
     "reorgs",
+    "runways",
     "scan_ranges",
     "scan_stops",
     "thresholds",

@@ -156,6 +156,7 @@ CREATE TABLE payments (
   source VARCHAR(64) NOT NULL,
   status VARCHAR(64) NOT NULL,
   sub_status VARCHAR(64) NOT NULL,
+  version INTEGER NOT NULL,
   request BYTEA NOT NULL,
   request_id VARCHAR(36) NOT NULL,
   payload_digest BYTEA NOT NULL,
@@ -196,6 +197,14 @@ CREATE TABLE reorgs (
   tip_height BIGINT NOT NULL,
   seen_s BIGINT NOT NULL,
   CONSTRAINT pk_reorgs PRIMARY KEY (network, number)
+);
+
+CREATE TABLE runways (
+  asset VARCHAR(64) NOT NULL,
+  is_low BOOLEAN NOT NULL,
+  hours BIGINT,
+  updated_s BIGINT NOT NULL,
+  CONSTRAINT pk_runways PRIMARY KEY (asset)
 );
 
 CREATE TABLE scan_ranges (
@@ -340,11 +349,12 @@ CREATE TABLE ledger_transfers (
 
 CREATE TABLE payment_answers (
   payment_id VARCHAR(36) NOT NULL,
+  version INTEGER NOT NULL,
   signer_id VARCHAR(128) NOT NULL,
   answer BYTEA NOT NULL,
   counter BIGINT NOT NULL,
   received_s BIGINT NOT NULL,
-  CONSTRAINT pk_payment_answers PRIMARY KEY (payment_id, signer_id),
+  CONSTRAINT pk_payment_answers PRIMARY KEY (payment_id, version, signer_id),
   CONSTRAINT uq_payment_answers_signer_id_counter UNIQUE (signer_id, counter),
   CONSTRAINT fk_payment_answers_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id)
 );
@@ -352,11 +362,34 @@ CREATE TABLE payment_answers (
 CREATE TABLE payment_broadcasts (
   payment_id VARCHAR(36) NOT NULL,
   attempt INTEGER NOT NULL,
+  version INTEGER NOT NULL,
   started_s BIGINT NOT NULL,
   outcome VARCHAR(64) NOT NULL,
+  reason VARCHAR(64) NOT NULL,
   detail TEXT NOT NULL,
   CONSTRAINT pk_payment_broadcasts PRIMARY KEY (payment_id, attempt),
   CONSTRAINT fk_payment_broadcasts_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id)
+);
+
+CREATE TABLE payment_versions (
+  payment_id VARCHAR(36) NOT NULL,
+  number INTEGER NOT NULL,
+  act VARCHAR(64) NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  reason VARCHAR(64) NOT NULL,
+  request BYTEA NOT NULL,
+  request_id VARCHAR(36) NOT NULL,
+  payload_digest BYTEA NOT NULL,
+  fee_units_max NUMERIC(78, 0) NOT NULL,
+  consumes TEXT NOT NULL,
+  raw BYTEA,
+  txid VARCHAR(66),
+  height BIGINT NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_payment_versions PRIMARY KEY (payment_id, number),
+  CONSTRAINT fk_payment_versions_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id),
+  CONSTRAINT uq_payment_versions_request_id UNIQUE (request_id),
+  CONSTRAINT uq_payment_versions_txid UNIQUE (txid)
 );
 
 CREATE TABLE treasury_requests (
@@ -517,6 +550,7 @@ CREATE TABLE utxos (
   spent_txid VARCHAR(64),
   spent_height BIGINT,
   payment_id VARCHAR(36),
+  quarantine VARCHAR(64) NOT NULL,
   CONSTRAINT pk_utxos PRIMARY KEY (network, txid, vout),
   CONSTRAINT fk_utxos_address_id FOREIGN KEY(address_id) REFERENCES addresses (id)
 );

@@ -72,6 +72,7 @@ utxos = Table(
     Column("spent_txid", String(64)),  # state: set by the scan that saw the spend
     Column("spent_height", BigInteger),
     Column("payment_id", ID),  # state: reserved by this payment until it is final
+    Column("quarantine", CODE, nullable=False, default=""),  # state: dusting | released (coins)
 )
 
 pending_transactions = Table(
