@@ -95,14 +95,19 @@ class Looking:
 def looking(tmp_path: Path) -> Iterator[Looking]:
     database = Database.open(f"sqlite:///{tmp_path / 'w.sqlite'}")
     database.migrate()
+    yield make_looking(database)
+    database.close()
+
+
+def make_looking(database: Database) -> Looking:
+    """A bench with an empty pool and one block."""
     chain, clock = PoolChain(), Clock()
     bench = make_bench(database, chain=chain)
     bench.watcher._clock = clock
     watcher = MempoolWatcher(chain, chain, database, {"BTC": RULES}, clock, DROP_S)  # type: ignore[arg-type]
     made = Looking(bench=bench, chain=chain, clock=clock, watcher=watcher)
     made.mine()
-    yield made
-    database.close()
+    return made
 
 
 def test_the_fake_offers_what_the_port_asks(looking: Looking) -> None:
