@@ -11,7 +11,7 @@ from chains.errors import (
     UnexpectedAnswer,
     invariant,
 )
-from chains.evm import addresses, erc20, proofs, scan, traces
+from chains.evm import addresses, erc20, pool, proofs, scan, traces
 from chains.evm import blocks as read
 from chains.evm.balances import BalanceWitness
 from chains.evm.broadcasting import send
@@ -30,6 +30,7 @@ from chains.types import (
     Family,
     FinalityTag,
     Inflow,
+    Pool,
     TokenOutcome,
     TxSighting,
     TxState,
@@ -148,6 +149,16 @@ class EvmChain:
     def token_code(self, asset: str, at: BlockRef) -> str:
         """The fingerprint of the code that answers for a token at a block. Raises NodeError."""
         return self._witness.code(self._contract_of(asset), at)
+
+    def pending(self, watched: Watched) -> Pool:
+        """What waits to be mined and would pay what is watched. Raises NodeError."""
+        return pool.look(self._ask, watched.targets, self.params.native, self._codes)
+
+    def is_used_up(self, conflict: str, at: BlockRef) -> bool:
+        """Whether the sender's nonce was used by a block up to `at`. Raises NodeError."""
+        sender, _, nonce = conflict.rpartition(":")
+        answer = self._ask("eth_getTransactionCount", sender, {"blockHash": "0x" + at.hash})
+        return read.quantity(answer, "nonce") > int(nonce)
 
     def balance_units(self, target: bytes, asset: str, at: BlockRef) -> int:
         """What an address holds at a block: wei, or base units of a token. Raises NodeError."""

@@ -76,6 +76,16 @@ utxos = Table(
     Column("quarantine", CODE, nullable=False, default=""),  # state: dusting | released (coins)
 )
 
+pending_transactions = Table(
+    "pending_transactions",
+    metadata,
+    Column("network", CODE, primary_key=True),
+    Column("txid", String(66), primary_key=True),
+    Column("conflicts", Text, nullable=False),  # chains.types.PendingTx, a JSON list
+    Column("first_seen_s", BigInteger, nullable=False),
+    Column("gone_s", BigInteger),  # state: since when the node's pool is without it
+)  # deposits seen waiting in a node's pool, until a block or time decides (wallet.deposits.mempool)
+
 deposits = Table(
     "deposits",
     metadata,
