@@ -74,6 +74,10 @@ class NetworkSettings:
     second_node_url: str = ""
     feerate_long_term: int = 0
     consolidate_inputs_max: int = 0
+    bump_after_blocks: int = 6
+    bump_step_ppm: int = 250_000
+    bump_least_ppm: int = 100_000
+    feerate_relay: int = 1000
     hot: str = ""
     cold: str = ""
     deposit: str = ""

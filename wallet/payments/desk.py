@@ -20,6 +20,8 @@ from wallet.payments.context import PaymentContext
 from wallet.payments.errors import BadOrder
 from wallet.payments.execution import SafeExecutor
 from wallet.payments.journal import Payment
+from wallet.payments.replacing.building import ReplacementBuilder
+from wallet.payments.replacing.bumping import Bumper
 from wallet.payments.runner import Runner
 
 Also = Callable[[Connection, Payment], None]
@@ -38,6 +40,7 @@ class PaymentDesk:
         self.utxo = UtxoBuilder(context)
         self.evm = EvmBuilder(context)
         self._executor = SafeExecutor(context, self.evm)
+        self.bumper = Bumper(context, ReplacementBuilder(context, self.utxo, self.evm))
         self._collector = Collector(context)
         self._runner = Runner(context, self._collector, self._executor)
 
@@ -83,8 +86,11 @@ class PaymentDesk:
             return journal.get(tx, payment_id)
 
     def run(self, network: str) -> int:
-        """Move every unfinished payment of a network on; returns the steps taken."""
-        return self._runner.run(network)
+        """Replace what waits too long, then move every unfinished payment of a network on.
+
+        Returns the steps taken. Raises NodeError.
+        """
+        return self.bumper.run(network) + self._runner.run(network)
 
     def advance(self, payment_id: str) -> int:
         """Move one payment as far as it goes now; returns the steps taken."""

@@ -75,7 +75,7 @@ class UtxoBuilder:
         now_s = context.clock.now_s()
         plan = self._allowed_plan(tx, order, vault, quote, now_s)
         outputs = self._with_change_address(tx, order, plan, now_s)
-        payload = build_psbt(coins=plan.coins, outputs=outputs, vaults=self._all_vaults(order))
+        payload = build_psbt(coins=plan.coins, outputs=outputs, vaults=self.all_vaults(order))
         sealed = seal_request(
             tx, context, order, source=order.source, kind=Kind.PSBT, payload=payload, now_s=now_s
         )
@@ -141,7 +141,7 @@ class UtxoBuilder:
         try:
             return plan_spend(
                 coins=spendable(tx, order.network, order.source),
-                payouts=self._payouts(order),
+                payouts=self.payouts(order),
                 change=change,
                 vaults={vault.name: vault},
                 market=Market(
@@ -160,7 +160,8 @@ class UtxoBuilder:
         except SelectionError as error:
             raise Unpayable(str(error)) from error
 
-    def _payouts(self, order: SpendOrder) -> list[Payout]:
+    def payouts(self, order: SpendOrder) -> list[Payout]:
+        """The outputs that an order's payees get."""
         chain = self._context.chains[order.network]
         own = {output.address: output for output in order.own}
         payouts = []
@@ -190,7 +191,8 @@ class UtxoBuilder:
         change = replace(plan.outputs[-1], script=fresh.target, place=place)
         return (*plan.outputs[:-1], change)
 
-    def _all_vaults(self, order: SpendOrder) -> dict[str, DescriptorVault]:
+    def all_vaults(self, order: SpendOrder) -> dict[str, DescriptorVault]:
+        """The paying vault and those of our own payees, by name. Raises UnknownSource."""
         names = {order.source, *(output.source for output in order.own)}
         return {name: self._vault(name) for name in names}
 
