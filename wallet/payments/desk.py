@@ -22,6 +22,8 @@ from wallet.payments.execution import SafeExecutor
 from wallet.payments.journal import Payment
 from wallet.payments.replacing.building import ReplacementBuilder
 from wallet.payments.replacing.bumping import Bumper
+from wallet.payments.replacing.freeing import Freer
+from wallet.payments.replacing.nonces import NonceKeeper
 from wallet.payments.runner import Runner
 
 Also = Callable[[Connection, Payment], None]
@@ -40,7 +42,9 @@ class PaymentDesk:
         self.utxo = UtxoBuilder(context)
         self.evm = EvmBuilder(context)
         self._executor = SafeExecutor(context, self.evm)
-        self.bumper = Bumper(context, ReplacementBuilder(context, self.utxo, self.evm))
+        self.freer = Freer(context, self.evm)
+        self.nonces = NonceKeeper(context, self.evm, self.freer)
+        self.bumper = Bumper(context, ReplacementBuilder(context, self.utxo, self.evm), self.freer)
         self._collector = Collector(context)
         self._runner = Runner(context, self._collector, self._executor)
 
@@ -86,11 +90,14 @@ class PaymentDesk:
             return journal.get(tx, payment_id)
 
     def run(self, network: str) -> int:
-        """Replace what waits too long, then move every unfinished payment of a network on.
+        """Fill holes, replace what waits too long, and move every unfinished payment on.
 
         Returns the steps taken. Raises NodeError.
         """
-        return self.bumper.run(network) + self._runner.run(network)
+        freed = 0
+        if self.context.chains[network].family is Family.EVM:
+            freed = self.nonces.run(network)
+        return freed + self.bumper.run(network) + self._runner.run(network)
 
     def advance(self, payment_id: str) -> int:
         """Move one payment as far as it goes now; returns the steps taken."""

@@ -32,6 +32,7 @@ from wallet.payments.journal import LostRace, Payment
 from wallet.payments.replacing import versions
 from wallet.payments.replacing.rates import PPM, AtCap, Step, evm_fees, utxo_fee
 from wallet.payments.replacing.versions import Act, NewVersion, Version
+from wallet.payments.states import PaymentStatus
 from wallet.store.schema import addresses, utxos
 
 COINS_ADDED_MAX = 5
@@ -45,6 +46,12 @@ class NotReplaceable(NotBuilt):
     """A payment that nothing replaces: people carry its answers, or its bytes are a rare type."""
 
     code = "payment.not_replaceable"
+
+
+class NotStuck(NotBuilt):
+    """A payment that is not in the hands of nodes now, or that is being replaced already."""
+
+    code = "payment.not_stuck"
 
 
 class FeeAtCap(NotBuilt):
@@ -261,6 +268,14 @@ def _or_by_a_step(at_price: Store, by_a_step: Store) -> Store:
             return by_a_step(tx, payment)
 
     return store
+
+
+def check_stuck(tx: Connection, payment: Payment) -> None:
+    """Raise NotStuck unless nodes have a payment's bytes and no replacement is on its way."""
+    if payment.status is not PaymentStatus.BROADCAST or payment.txid is None:
+        raise NotStuck(f"got payment {payment.id} {payment.status}, expected one broadcast")
+    if versions.unsigned(tx, payment.id) is not None:
+        raise NotStuck(f"got payment {payment.id} with a replacement that is being signed")
 
 
 def order_of(request: SignRequest) -> SpendOrder:

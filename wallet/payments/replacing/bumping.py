@@ -6,13 +6,20 @@ At the cap it holds and tells people once. It never loops: a version says why no
 from sqlalchemy import Connection
 
 from chains.broadcast_errors import Next
+from signer.protocol import Purpose
 from wallet.payments import journal, settle
 from wallet.payments.building.requesting import OrderExpired
 from wallet.payments.context import PaymentContext
 from wallet.payments.errors import FeeOverCap, FundsMissing, NotBuilt, PolicyRefused
 from wallet.payments.journal import LostRace, Payment
 from wallet.payments.replacing import versions
-from wallet.payments.replacing.building import FeeAtCap, NotReplaceable, ReplacementBuilder
+from wallet.payments.replacing.building import (
+    FeeAtCap,
+    NotReplaceable,
+    ReplacementBuilder,
+    check_stuck,
+)
+from wallet.payments.replacing.freeing import Freer
 from wallet.payments.replacing.versions import Act, Version
 from wallet.payments.sending import attempts
 from wallet.payments.states import PaymentStatus
@@ -21,18 +28,13 @@ HOLDS = (FeeAtCap, FeeOverCap, PolicyRefused, OrderExpired, NotReplaceable, Fund
 """Reasons why a version stays the last one: people are told, and its bytes go on being sent."""
 
 
-class NotStuck(NotBuilt):
-    """A payment that is not in the hands of nodes now, or that is being replaced already."""
-
-    code = "payment.not_stuck"
-
-
 class Bumper:
     """Replaces payments that wait too long."""
 
-    def __init__(self, context: PaymentContext, builder: ReplacementBuilder) -> None:
+    def __init__(self, context: PaymentContext, builder: ReplacementBuilder, freer: Freer) -> None:
         self._context = context
         self._builder = builder
+        self._freer = freer
 
     def run(self, network: str) -> int:
         """Bump what is due on a network; returns how many replacements were stored.
@@ -46,7 +48,10 @@ class Bumper:
         bumped = 0
         for payment in due:
             try:
-                self.bump(payment.id)
+                if self._is_dropping(payment):
+                    self._freer.drop(payment.id)
+                else:
+                    self.bump(payment.id)
                 bumped += 1
             except HOLDS as error:
                 self._hold(payment, error.code)
@@ -68,12 +73,19 @@ class Bumper:
         context.milestone("payment.version_built")
         return version
 
+    def _is_dropping(self, payment: Payment) -> bool:
+        """Whether it pays nobody: once it drops, it drops to the end."""
+        if payment.purpose is Purpose.UNSTICK:
+            return True
+        with self._context.database.read() as tx:
+            return versions.of(tx, payment.id)[-1].act is Act.DROP
+
     def _is_due(self, tx: Connection, payment: Payment) -> bool:
         """Waited so many blocks since the last version, or a node asked for more fee."""
         if payment.status is not PaymentStatus.BROADCAST or payment.txid is None:
             return False
         newest = versions.of(tx, payment.id)[-1]
-        if newest.reason or newest.number != payment.version or newest.act is not Act.PAY:
+        if newest.reason or newest.number != payment.version:
             return False
         tried = [a for a in attempts.of(tx, payment.id) if a.version == newest.number]
         if tried and tried[-1].rule is not None and tried[-1].rule.next is Next.BUMP:
@@ -89,11 +101,3 @@ class Bumper:
                 fresh = journal.get(tx, payment.id)
                 settle.alert(tx, fresh, f"held:{why}", context.clock.now_s())
         context.milestone("payment.held")
-
-
-def check_stuck(tx: Connection, payment: Payment) -> None:
-    """Raise NotStuck unless nodes have a payment's bytes and no replacement is on its way."""
-    if payment.status is not PaymentStatus.BROADCAST or payment.txid is None:
-        raise NotStuck(f"got payment {payment.id} {payment.status}, expected one broadcast")
-    if versions.unsigned(tx, payment.id) is not None:
-        raise NotStuck(f"got payment {payment.id} with a replacement that is being signed")

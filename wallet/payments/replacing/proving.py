@@ -89,7 +89,7 @@ class Prover:
         by_intent: dict[bytes, list[_Made]] = {}
         count = 0
         for done, row in enumerate(rows, 1):
-            status = PaymentStatus(row.status)
+            status, own = PaymentStatus(row.status), list[_Made]()
             for version in versions.signed(tx, row.id):
                 count += 1
                 try:
@@ -98,12 +98,15 @@ class Prover:
                 except ChainError as error:
                     violations.append(_wrong("bytes", version.payment_id, str(error)))
                     continue
-                for intent in version.request.intents:
-                    by_intent.setdefault(intent.digest, []).append(made)
+                own.append(made)
+                if version.act is Act.PAY:
+                    for intent in version.request.intents:
+                        by_intent.setdefault(intent.digest, []).append(made)
+            violations += _check_conflicts(row.id, own)
             violations += _check_booked(tx, row.id, status)
             progress(done, len(rows))
         for digest, all_made in by_intent.items():
-            violations += _check_conflicts(digest, all_made)
+            violations += _check_conflicts(digest.hex(), all_made)
             violations += self._check_confirmed(digest, all_made)
         paid = tx.execute(select(withdrawals)).all()
         for row in paid:
@@ -193,14 +196,14 @@ def _made(version: Version, payment_id: str, status: PaymentStatus) -> _Made:
     )
 
 
-def _check_conflicts(digest: bytes, all_made: Sequence[_Made]) -> Iterator[Violation]:
-    """Of all bytes ever signed for an intent no two can be mined together."""
+def _check_conflicts(subject: str, all_made: Sequence[_Made]) -> Iterator[Violation]:
+    """Of all bytes ever signed for a payment, or an intent, no two can be mined together."""
     transactions = [made for made in all_made if made.txid]
     for place, one in enumerate(transactions):
         for other in transactions[place + 1 :]:
             if not one.consumes & other.consumes:
                 text = f"{one.name} and {other.name} could both be mined"
-                yield _wrong("no_conflict", digest.hex(), text)
+                yield _wrong("no_conflict", subject, text)
 
 
 def _check_booked(tx: Connection, payment_id: str, status: PaymentStatus) -> Iterator[Violation]:
