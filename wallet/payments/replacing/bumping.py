@@ -90,6 +90,9 @@ class Bumper:
         tried = [a for a in attempts.of(tx, payment.id) if a.version == newest.number]
         if tried and tried[-1].rule is not None and tried[-1].rule.next is Next.BUMP:
             return True
+        if not any(one.is_with_node for one in tried):
+            # Whether a node has it is not known: the same bytes are sent again first.
+            return False
         waited = versions.scanned_height(tx, payment.network) - newest.height
         return waited >= self._context.networks[payment.network].bump_after_blocks
 
