@@ -23,7 +23,7 @@ from tests.fakes import FakeClock, FakeSigner, Ids, SimulatedEvmChain, Simulated
 from wallet.addresses.accounts import create_account
 from wallet.addresses.derivation import OwnDeriver
 from wallet.addresses.issuing import Address, Purpose, issue, issue_own
-from wallet.deposits.recording import DepositRules
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.ledger import chart
 from wallet.ledger.balances import off_balance
@@ -246,6 +246,7 @@ class World:
         vaults: Mapping[str, Vault] | None = None,
         doors: Mapping[str, SignerDoor] | None = None,
         public_keys: Mapping[str, str] | None = None,
+        assets: Mapping[str, AssetSettings] | None = None,
         fence: Fence = unfenced,
         bump_after_blocks: int = 0,
     ) -> None:
@@ -253,7 +254,8 @@ class World:
         self.keep = keep or Keep()
         if not self.keep.signers:
             make_signers(self.keep)
-        self.networks, self.assets = network_settings(bump_after_blocks), asset_settings()
+        self.networks = network_settings(bump_after_blocks)
+        self.assets = dict(assets or asset_settings())
         self.chains: dict[str, Chain] = {BTC: self.keep.btc, ETH: self.keep.eth}
         self.policy = load_policy(tomllib.loads(POLICY.read_text()))
         vaults = VAULTS if vaults is None else vaults

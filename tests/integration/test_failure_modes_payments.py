@@ -76,7 +76,7 @@ def test_mode_12_of_two_executors_one_pays(database: Database) -> None:
     with pytest.raises(LeaseLost):
         first.desk.run(BTC)
     second.settle(4)
-    assert len(keep.btc.history.sent) == 1
+    assert len(keep.btc.sent) == 1
     check_paid_once(second, asked)
 
 

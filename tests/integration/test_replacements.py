@@ -93,7 +93,7 @@ def alerts(world: World) -> list[str]:
 
 
 def sent(keep: Keep, network: str) -> list[str]:
-    return (keep.btc if network == BTC else keep.eth).history.sent
+    return keep.btc.sent if network == BTC else keep.eth.sent
 
 
 def check_paid_once(world: World, asked: Withdrawal) -> None:

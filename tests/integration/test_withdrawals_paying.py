@@ -1,6 +1,7 @@
 """Withdrawals paid over fake chains: what is asked for is paid once and booked to the unit."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -191,14 +192,17 @@ def test_a_lost_answer_is_resolved_by_looking(lite: World, fault: Fault, network
     lite.check_books()
 
 
-def test_a_rejected_broadcast_waits_with_the_same_bytes(lite: World) -> None:
-    """Nobody is told: the table of rejections says that a higher fee helps, and none is allowed."""
+@pytest.mark.parametrize(
+    ("words", "told"), [("mempool full", 0), ("mandatory-script-verify-flag-failed", 1)]
+)
+def test_a_rejected_broadcast_waits_with_the_same_bytes(lite: World, words: str, told: int) -> None:
+    """People are told only where the table of rejections says that they have to look."""
     asked = a_batch(lite)
+    lite.keep.btc.line.rejection = words
     lite.keep.btc.faults.extend([Fault.REJECTED, Fault.REJECTED])
     lite.settle(3)
     payment = payment_of(lite, asked[0])
-    assert alerts(lite) == []
-    assert payment_of(lite, asked[0]).sub_status == "rejected:fee_too_low"
+    assert len(alerts(lite)) == told
     lite.settle(5)
     assert states(lite, asked) == {(W.COMPLETED, "")}
     with lite.database.read() as tx:
@@ -227,6 +231,25 @@ def test_a_reorg_before_the_end_sends_the_same_bytes_again(lite: World, network:
     assert {w.txid for w in done} == {txid}
     assert chain.sent == [txid]
     lite.check_books()
+
+
+@pytest.mark.parametrize("network", [BTC, ETH])
+def test_after_a_deep_reorg_a_payment_must_be_deeper_too(lite: World, network: str) -> None:
+    asked = a_batch(lite) if network == BTC else [an_ether(lite)]
+    chain = lite.keep.btc if network == BTC else lite.keep.eth
+    chain.mine(2)
+    lite.work()
+    chain.reorg(2)
+    lite.networks[network] = replace(
+        lite.networks[network],
+        reorg_alarm_depth=2,
+        reorg_alarm_blocks=50,
+        reorg_alarm_confirmations=9,
+    )
+    lite.settle(9)
+    assert states(lite, asked) == {(W.CONFIRMING, "")}
+    lite.settle(3)
+    assert states(lite, asked) == {(W.COMPLETED, "")}
 
 
 def test_a_coin_spent_elsewhere_for_good_ends_the_payment(world: World) -> None:

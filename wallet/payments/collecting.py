@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from signer.protocol import ProtocolError, Result, Sealed, SignAnswer
 from signer.protocol.wire import ANSWER
+from wallet import pauses
 from wallet.errors import WalletError
 from wallet.payments import journal, settle
 from wallet.payments.combining import BadSignatures, combine, signatures_needed
 from wallet.payments.context import PaymentContext
-from wallet.payments.errors import NotOffline
+from wallet.payments.errors import NotOffline, WithdrawalsPaused
 from wallet.payments.journal import LostRace, Payment, SignerForked
 from wallet.payments.replacing import versions
 from wallet.payments.states import PaymentStatus
@@ -51,16 +52,23 @@ class Collector:
             self._abandon(payment, "expired", refused=False)
             return True
         with context.write(payment.network) as tx:
+            if pauses.holds_back(tx, payment.purpose, payment.network, payment.asset):
+                journal.note(tx, payment, WithdrawalsPaused.code, now_s)
+                return False
             journal.move(tx, payment, PaymentStatus.SIGNING, now_s)
         self._begun_here.add(payment.request.request_id)
         context.milestone("payment.signing")
         return True
 
     def export(self, payment_id: str) -> bytes:
-        """The sealed request for offline signers; from now on they may have seen it."""
+        """The sealed request for offline signers; from now on they may have seen it.
+
+        Raises NotOffline, or Paused while the asset stands still.
+        """
         with self._context.database.write() as tx:
             payment = journal.get(tx, payment_id)
             self._check_offline(payment)
+            pauses.require_none(tx, payment.purpose, payment.network, payment.asset)
             if payment.status is PaymentStatus.BUILT:
                 journal.move(tx, payment, PaymentStatus.SIGNING, self._context.clock.now_s())
         self._context.milestone("payment.signing")
@@ -91,6 +99,10 @@ class Collector:
         context = self._context
         with context.database.read() as tx:
             answers = _decoded(journal.answers(tx, payment.id, payment.version))
+            held_back = pauses.holds_back(tx, payment.purpose, payment.network, payment.asset)
+        if held_back and context.clock.now_s() < payment.request.expires_s:
+            self._note(payment, WithdrawalsPaused.code)
+            return False
         silent = False
         for signer_id in payment.request.signers:
             door = context.doors.get(signer_id)

@@ -11,13 +11,14 @@ from sqlalchemy import Connection
 from chains.evm.safe import SafeVault
 from chains.types import Family
 from signer.protocol import OwnOutput, SignAnswer
+from wallet import pauses
 from wallet.payments import journal
 from wallet.payments.building.evm import EvmBuilder, EvmCall, EvmQuote
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.building.utxo import UtxoBuilder
 from wallet.payments.collecting import Collector
 from wallet.payments.context import PaymentContext
-from wallet.payments.errors import BadOrder
+from wallet.payments.errors import BadOrder, WithdrawalsPaused
 from wallet.payments.execution import SafeExecutor
 from wallet.payments.journal import Payment
 from wallet.payments.replacing.building import ReplacementBuilder
@@ -57,6 +58,8 @@ class PaymentDesk:
         context = self.context
         build = self._prepared(order)
         with context.database.write() as tx:
+            if pauses.holds_back(tx, order.purpose, order.network, order.asset):
+                raise WithdrawalsPaused(f"got {order.asset}, whose withdrawals are paused")
             payment = build(tx)
             also(tx, payment)
         context.milestone("payment.built")
@@ -90,14 +93,15 @@ class PaymentDesk:
             return journal.get(tx, payment_id)
 
     def run(self, network: str) -> int:
-        """Fill holes, replace what waits too long, and move every unfinished payment on.
+        """Move every unfinished payment on, then fill holes and replace what waits too long.
 
-        Returns the steps taken. Raises NodeError.
+        What is new then goes on at once. Returns the steps taken. Raises NodeError.
         """
-        freed = 0
+        steps = self._runner.run(network)
+        new = self.bumper.run(network)
         if self.context.chains[network].family is Family.EVM:
-            freed = self.nonces.run(network)
-        return freed + self.bumper.run(network) + self._runner.run(network)
+            new += self.nonces.run(network)
+        return steps + new + (self._runner.run(network) if new else 0)
 
     def advance(self, payment_id: str) -> int:
         """Move one payment as far as it goes now; returns the steps taken."""

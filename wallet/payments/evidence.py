@@ -12,9 +12,11 @@ from sqlalchemy import Connection, select
 
 from chains.ports import Chain
 from chains.types import Family, TxSighting, TxState
+from policies.depth import confirmations_needed
 from wallet.payments.context import PaymentContext
 from wallet.payments.journal import Payment
 from wallet.payments.replacing.versions import Version, scanned_height
+from wallet.reorgs import ReorgAlarm, alarm_confirmations
 from wallet.store.schema import blocks, utxos
 
 Sightings = Mapping[int, TxSighting]
@@ -57,11 +59,16 @@ def evidence(
     return _by_receipts(tx, payment, signed, sightings)
 
 
-def depth_needed(context: PaymentContext, payment: Payment) -> int:
-    """Blocks that a payment of this size must be deep before it is final for us."""
-    tiers = context.assets[payment.asset].confirmations
-    asked = [tier.confirmations for tier in tiers if payment.units >= tier.from_units]
-    return max(asked, default=1)
+def depth_needed(tx: Connection, context: PaymentContext, payment: Payment) -> int:
+    """Blocks that a payment of this size must be deep before it is final for us, alarms included.
+
+    Other payments do not count: a reorganisation that drops several makes us send the same bytes
+    again, so nothing is gained by splitting one.
+    """
+    network = payment.network
+    alarm = ReorgAlarm.of(context.networks[network])
+    more = alarm_confirmations(tx, network, alarm, scanned_height(tx, network))
+    return confirmations_needed(context.assets[payment.asset].confirmations, payment.units) + more
 
 
 def _by_inputs(tx: Connection, payment: Payment, signed: Sequence[Version]) -> Evidence:

@@ -106,7 +106,9 @@ class ReplacementBuilder:
         psbt = Psbt.parse(payment.request.payload)
         coins = _coins_of(tx, payment, psbt, order.source)
         payouts = self._utxo.payouts(order)
-        change = self._change(tx, payment, psbt, payouts)
+        changes = self._changes(tx, payment, psbt, payouts)
+        change = changes.pop() if changes else None
+        payouts += changes
         old_vsize = transaction_vsize([vault] * len(coins), [o.script for o in psbt.tx.outputs])
         more = sorted(spendable(tx, payment.network, order.source), key=lambda coin: -coin.sats)
         dust_sats = self._context.params[payment.network].dust_sats
@@ -115,7 +117,7 @@ class ReplacementBuilder:
                 if not more:
                     break
                 coins.append(more.pop(0))
-            left = sum(coin.sats for coin in coins) - order.units
+            left = sum(coin.sats for coin in coins) - sum(payout.sats for payout in payouts)
             for kept in ([change] if change is not None else []), []:
                 scripts = [one.script for one in (*payouts, *kept)]
                 vsize = transaction_vsize([vault] * len(coins), scripts)
@@ -159,19 +161,20 @@ class ReplacementBuilder:
         except AtCap as error:
             raise FeeAtCap(str(error)) from error
 
-    def _change(
+    def _changes(
         self, tx: Connection, payment: Payment, psbt: Psbt, payouts: list[Payout]
-    ) -> Payout | None:
-        """Where the version before sent its change; the rest of its outputs are payees."""
+    ) -> list[Payout]:
+        """Where the version before sent its change, the largest last: that one carries the rise."""
         paid = Counter((payout.script, payout.sats) for payout in payouts)
+        changes = []
         for output in psbt.tx.outputs:
             if paid[(output.script, output.sats)] > 0:
                 paid[(output.script, output.sats)] -= 1
                 continue
             known = find_by_targets(tx, payment.network, [output.script])[output.script]
             place = OwnPlace(source=known.source, branch=known.branch, index=known.position)
-            return Payout(script=output.script, sats=0, place=place)
-        return None
+            changes.append(Payout(script=output.script, sats=output.sats, place=place))
+        return sorted(changes, key=lambda change: change.sats)
 
     def _fresh_change(self, tx: Connection, order: SpendOrder) -> Payout:
         fresh = issue_own(

@@ -99,13 +99,14 @@ class NonceKeeper:
             payment = journal.get(tx, payment_id)
             signed = versions.signed(tx, payment_id)
             height = versions.scanned_height(tx, payment.network)
+            depth = depth_needed(tx, context, payment)
         if payment.status is not PaymentStatus.BROADCAST or payment.nonce is None:
             raise NotLost(f"got payment {payment_id} {payment.status}, expected one of a nonce")
         mined = self._evm.door(payment.network).nonce(from_text(payment.sender or ""))
         seen = ask_node(context.chains[payment.network], signed)
         if mined <= payment.nonce or any(one.state is TxState.MINED for one in seen.values()):
             raise NotLost(f"got payment {payment_id}, which may still be mined")
-        if height < signed[-1].height + depth_needed(context, payment):
+        if height < signed[-1].height + depth:
             raise NotLost(f"got payment {payment_id}, expected some more blocks before it is over")
         with context.write(payment.network) as tx:
             settle.fail(tx, context, payment, FOREIGN_NONCE, 0, context.clock.now_s())

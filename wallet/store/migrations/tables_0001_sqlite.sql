@@ -138,6 +138,20 @@ CREATE TABLE ledger_totals (
 )
  WITHOUT ROWID;
 
+CREATE TABLE pauses (
+  id VARCHAR(36) NOT NULL,
+  scope VARCHAR(64) NOT NULL,
+  subject VARCHAR(64) NOT NULL,
+  reason TEXT NOT NULL,
+  paused_by VARCHAR(128) NOT NULL,
+  since_s BIGINT NOT NULL,
+  lifted_by VARCHAR(128),
+  lifted_s BIGINT,
+  CONSTRAINT pk_pauses PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_pauses_subject ON pauses (scope, subject);
+
 CREATE TABLE payments (
   id VARCHAR(36) NOT NULL,
   network VARCHAR(64) NOT NULL,
@@ -170,6 +184,23 @@ CREATE TABLE payments (
 );
 
 CREATE INDEX ix_payments_status ON payments (status, network);
+
+CREATE TABLE reorgs (
+  network VARCHAR(64) NOT NULL,
+  number BIGINT NOT NULL,
+  fork_height BIGINT NOT NULL,
+  tip_height BIGINT NOT NULL,
+  seen_s BIGINT NOT NULL,
+  CONSTRAINT pk_reorgs PRIMARY KEY (network, number)
+);
+
+CREATE TABLE runways (
+  asset VARCHAR(64) NOT NULL,
+  is_low BOOLEAN NOT NULL,
+  hours BIGINT,
+  updated_s BIGINT NOT NULL,
+  CONSTRAINT pk_runways PRIMARY KEY (asset)
+);
 
 CREATE TABLE scan_ranges (
   network VARCHAR(64) NOT NULL,
@@ -441,6 +472,8 @@ CREATE TABLE deposits (
   sub_status VARCHAR(64) NOT NULL,
   height BIGINT,
   block_hash VARCHAR(64),
+  agreed_hash VARCHAR(64),
+  exposed_units VARCHAR(79) NOT NULL,
   confirmations_required INTEGER NOT NULL,
   seen_s BIGINT NOT NULL,
   since_s BIGINT NOT NULL,
@@ -452,6 +485,8 @@ CREATE TABLE deposits (
 );
 
 CREATE INDEX ix_deposits_account ON deposits (account_id, seen_s);
+
+CREATE INDEX ix_deposits_height ON deposits (network, height);
 
 CREATE INDEX ix_deposits_status ON deposits (network, status);
 
@@ -512,6 +547,7 @@ CREATE TABLE utxos (
   spent_txid VARCHAR(64),
   spent_height BIGINT,
   payment_id VARCHAR(36),
+  quarantine VARCHAR(64) NOT NULL,
   CONSTRAINT pk_utxos PRIMARY KEY (network, txid, vout),
   CONSTRAINT fk_utxos_address_id FOREIGN KEY(address_id) REFERENCES addresses (id)
 );
