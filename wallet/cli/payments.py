@@ -73,6 +73,17 @@ def bump(payment: PaymentId, config: Config = CONFIG, *, as_json: AsJson = False
         _say(deployment, payment, "replaced; the service signs and sends it", as_json=as_json)
 
 
+@app.command("pay-for")
+def pay_for(payment: PaymentId, config: Config = CONFIG, *, as_json: AsJson = False) -> None:
+    """Let a child pay for a stuck payment of coins that nothing can replace any more (CPFP).
+
+    Its change goes back to its own vault at a fee that makes both of them worth mining.
+    """
+    with opened(config) as deployment:
+        child = deployment.payments.parents.pay_for(payment)
+        _say(deployment, child.id, f"pays for {payment}; the service signs it", as_json=as_json)
+
+
 @app.command()
 def drop(payment: PaymentId, config: Config = CONFIG, *, as_json: AsJson = False) -> None:
     """Drop a stuck payment of an EVM account: a payment of nothing takes its nonce.

@@ -25,6 +25,7 @@ from wallet.payments.replacing.building import ReplacementBuilder
 from wallet.payments.replacing.bumping import Bumper
 from wallet.payments.replacing.freeing import Freer
 from wallet.payments.replacing.nonces import NonceKeeper
+from wallet.payments.replacing.parents import ParentPayer
 from wallet.payments.runner import Runner
 
 Also = Callable[[Connection, Payment], None]
@@ -45,7 +46,9 @@ class PaymentDesk:
         self._executor = SafeExecutor(context, self.evm)
         self.freer = Freer(context, self.evm)
         self.nonces = NonceKeeper(context, self.evm, self.freer)
-        self.bumper = Bumper(context, ReplacementBuilder(context, self.utxo, self.evm), self.freer)
+        self.parents = ParentPayer(context)
+        replacing = ReplacementBuilder(context, self.utxo, self.evm)
+        self.bumper = Bumper(context, replacing, self.freer, self.parents)
         self._collector = Collector(context)
         self._runner = Runner(context, self._collector, self._executor)
 

@@ -32,8 +32,8 @@ from wallet.payments.journal import LostRace, Payment
 from wallet.payments.replacing import versions
 from wallet.payments.replacing.rates import PPM, AtCap, Step, evm_fees, utxo_fee
 from wallet.payments.replacing.versions import Act, NewVersion, Version
-from wallet.payments.states import PaymentStatus
-from wallet.store.schema import addresses, utxos
+from wallet.payments.states import UNFINISHED, PaymentStatus
+from wallet.store.schema import addresses, payments, utxos
 
 COINS_ADDED_MAX = 5
 """Confirmed coins that one replacement may add where the change cannot carry the rise."""
@@ -259,6 +259,17 @@ class ReplacementBuilder:
             least_ppm=settings.bump_least_ppm,
             relay_rate=settings.feerate_relay,
         )
+
+
+def has_child(tx: Connection, payment: Payment) -> bool:
+    """Whether a payment of ours spends its unconfirmed change: a replacement would evict it."""
+    made = [one.txid for one in versions.signed(tx, payment.id)]
+    rows = tx.execute(
+        select(payments.c.status)
+        .select_from(utxos.join(payments, payments.c.id == utxos.c.payment_id))
+        .where(utxos.c.network == payment.network, utxos.c.txid.in_(made))
+    )
+    return any(PaymentStatus(row.status) in UNFINISHED for row in rows)
 
 
 def _or_by_a_step(at_price: Store, by_a_step: Store) -> Store:

@@ -16,10 +16,13 @@ from wallet.payments.replacing import versions
 from wallet.payments.replacing.building import (
     FeeAtCap,
     NotReplaceable,
+    NotStuck,
     ReplacementBuilder,
     check_stuck,
+    has_child,
 )
 from wallet.payments.replacing.freeing import Freer
+from wallet.payments.replacing.parents import ParentPayer
 from wallet.payments.replacing.versions import Act, Version
 from wallet.payments.sending import attempts
 from wallet.payments.states import PaymentStatus
@@ -31,10 +34,17 @@ HOLDS = (FeeAtCap, FeeOverCap, PolicyRefused, OrderExpired, NotReplaceable, Fund
 class Bumper:
     """Replaces payments that wait too long."""
 
-    def __init__(self, context: PaymentContext, builder: ReplacementBuilder, freer: Freer) -> None:
+    def __init__(
+        self,
+        context: PaymentContext,
+        builder: ReplacementBuilder,
+        freer: Freer,
+        parents: ParentPayer,
+    ) -> None:
         self._context = context
         self._builder = builder
         self._freer = freer
+        self._parents = parents
 
     def run(self, network: str) -> int:
         """Bump what is due on a network; returns how many replacements were stored.
@@ -53,6 +63,8 @@ class Bumper:
                 else:
                     self.bump(payment.id)
                 bumped += 1
+            except OrderExpired as error:
+                self._pay_for(payment, error.code)
             except HOLDS as error:
                 self._hold(payment, error.code)
             except (NotBuilt, LostRace):
@@ -65,6 +77,8 @@ class Bumper:
         with context.database.read() as tx:
             payment = journal.get(tx, payment_id)
             check_stuck(tx, payment)
+            if has_child(tx, payment):
+                raise NotStuck(f"got payment {payment_id}, whose child pays for it")
         store = self._builder.prepare(payment)
         with context.write(payment.network) as tx:
             fresh = journal.get(tx, payment_id)
@@ -95,6 +109,13 @@ class Bumper:
             return False
         waited = versions.scanned_height(tx, payment.network) - newest.height
         return waited >= self._context.networks[payment.network].bump_after_blocks
+
+    def _pay_for(self, payment: Payment, why: str) -> None:
+        """No signer would sign its intents any more: a child pays for it, where it has change."""
+        try:
+            self._parents.pay_for(payment.id)
+        except (NotBuilt, LostRace):
+            self._hold(payment, why)
 
     def _hold(self, payment: Payment, why: str) -> None:
         context = self._context
