@@ -188,7 +188,7 @@ class Life:
         for signer in self.keep.signers.values():
             signer.faults.clear()
         self.btc.history.feerate, self.btc.history.floor = 1_000, 0
-        self.eth.history.base_fee_wei, self.eth.history.tip_wei = 10**9, 10**9
+        self.eth.history.base_fee_wei, self.eth.history.tip_wei = 10**8, 10**8
         self.deadly_in = None
 
     def _new_process(self) -> World:
