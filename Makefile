@@ -5,6 +5,7 @@
 #   make devnet          BTC, LTC and ETH nodes until Ctrl-C
 #   make airgap-bundle   the signer for a USB stick, RELEASE_KEY=FILE signs it   make lock   new lock files
 #   make fuzz            the signer's decoders, SECONDS=600 each
+#   make removals     every check of these modules taken out in turn, MODULES=one names some
 #   make clean           forget everything installed and built
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench serve devnet airgap-bundle fuzz lock clean base online dev
+.PHONY: help demo test check bench serve devnet airgap-bundle fuzz removals lock clean base online dev
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -51,6 +52,9 @@ airgap-bundle: base
 
 fuzz: dev
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+removals: dev
+	$(BIN)/python -m tests.removing $(MODULES)
 
 lock:
 	config/requirements/lock.sh

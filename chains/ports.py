@@ -10,6 +10,7 @@ from chains.types import (
     BroadcastAnswer,
     Destination,
     Family,
+    FinalityTag,
     OutPoint,
     TxSighting,
 )
@@ -84,6 +85,15 @@ class Chain(Protocol):
 
     def close(self) -> None:
         """Give connections back."""
+        ...
+
+
+@runtime_checkable
+class FinalityTags(Protocol):
+    """A chain whose nodes know which blocks are safe and finalized."""
+
+    def tagged(self, tag: FinalityTag) -> BlockRef:
+        """The highest block with this tag. Raises NodeError when the node knows none."""
         ...
 
 

@@ -39,6 +39,13 @@ class BlockRef:
     bits: int = 0
 
 
+class FinalityTag(StrEnum):
+    """Blocks that validators stand by (EVM): safe after an epoch, finalized after two."""
+
+    SAFE = "safe"
+    FINALIZED = "finalized"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class OutPoint:
     """An output of a UTXO transaction."""

@@ -1,6 +1,9 @@
 """Files that are either wholly there or not there at all."""
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from signer.errors import SignerError
@@ -16,6 +19,32 @@ class OutputExists(SignerError):
     """A file that would be overwritten."""
 
     code = "output.exists"
+
+
+class FileBusy(SignerError):
+    """A file that another process is changing now."""
+
+    code = "storage.busy"
+
+
+@contextmanager
+def alone_with(path: Path) -> Iterator[None]:
+    """Keep every other process from changing `path` meanwhile. Raises FileBusy, StorageError.
+
+    The lock is a file beside it, which stays; the operating system ends the lock with its process.
+    """
+    try:
+        handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StorageError(f"got no place beside {path.name}: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise FileBusy(f"got {path.name}, which another process is changing now") from error
+    else:
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -45,7 +45,7 @@ def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
 def pytest_configure(config: pytest.Config) -> None:
     """The process that sees every report keeps the results as evidence."""
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Evidence(ROOT / ".cache" / "evidence.json"))
+        config.pluginmanager.register(Evidence(ROOT / ".cache" / "evidence.json"), "evidence")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 from chains.ports import Watched
 from chains.types import Asset, BlockRef, BlockScan, Evidence, Family, Inflow, Spend
 from chains.utxo.transactions import Transaction, TxInput, TxOutput
-from wallet.deposits.recording import DepositRules
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.events import read_events, verify_chain
 from wallet.ledger import chart

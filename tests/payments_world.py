@@ -23,7 +23,7 @@ from tests.fakes import FakeClock, FakeSigner, Ids, SimulatedEvmChain, Simulated
 from wallet.addresses.accounts import create_account
 from wallet.addresses.derivation import OwnDeriver
 from wallet.addresses.issuing import Address, Purpose, issue, issue_own
-from wallet.deposits.recording import DepositRules
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.ledger import chart
 from wallet.ledger.balances import off_balance
@@ -244,13 +244,14 @@ class World:
         vaults: Mapping[str, Vault] | None = None,
         doors: Mapping[str, SignerDoor] | None = None,
         public_keys: Mapping[str, str] | None = None,
+        assets: Mapping[str, AssetSettings] | None = None,
         fence: Fence = unfenced,
     ) -> None:
         self.database = database
         self.keep = keep or Keep()
         if not self.keep.signers:
             make_signers(self.keep)
-        self.networks, self.assets = network_settings(), asset_settings()
+        self.networks, self.assets = network_settings(), dict(assets or asset_settings())
         self.chains: dict[str, Chain] = {BTC: self.keep.btc, ETH: self.keep.eth}
         self.policy = load_policy(tomllib.loads(POLICY.read_text()))
         vaults = VAULTS if vaults is None else vaults

@@ -1,6 +1,7 @@
 """Taking one check out of the product at a time: what a test must notice."""
 
 import ast
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,7 +12,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place that refuses: `raise Refused(code, ...)` at a line of a function of a module."""
+    """A place that refuses: a `raise` at a line of a function of a module.
+
+    `code` is the refusal's own, or the name of the error that is raised.
+    """
 
     module: str
     owner: str
@@ -27,18 +31,26 @@ class Site:
         place: Any = import_module(self.module)
         if self.owner:
             place = getattr(place, self.owner)
-        function: FunctionType = getattr(place, self.function)
+        found: Any = inspect.getattr_static(place, self.function)
+        function: FunctionType = getattr(found, "__func__", None) or getattr(found, "fget", found)
         return function
 
     def without(self) -> CodeType:
         """The same function with nothing in place of the refusal."""
-        module = import_module(self.module)
-        tree = _Remover(self.line).visit(ast.parse(getsource(module)))
-        namespace = dict(vars(module))
-        exec(compile(ast.fix_missing_locations(tree), self.module, "exec"), namespace)
-        place = namespace[self.owner or self.function]
-        function: FunctionType = getattr(place, self.function) if self.owner else place
-        return function.__code__
+        return self.changed(_Remover(self.line))
+
+    def changed(self, how: ast.NodeTransformer) -> CodeType:
+        """The function's code after a change of its module's text; nothing of it is run."""
+        tree = how.visit(ast.parse(getsource(import_module(self.module))))
+        whole = compile(ast.fix_missing_locations(tree), self.module, "exec")
+        return _code_at(whole, self.target().__code__.co_qualname.split("."))
+
+
+def _code_at(code: CodeType, path: list[str]) -> CodeType:
+    for name in path:
+        within = [one for one in code.co_consts if isinstance(one, CodeType)]
+        code = next(one for one in within if one.co_name == name)
+    return code
 
 
 class _Remover(ast.NodeTransformer):
@@ -51,20 +63,30 @@ class _Remover(ast.NodeTransformer):
 
 def sites(module: str) -> Iterator[Site]:
     """Every refusal of a module that names its code."""
-    tree = ast.parse(getsource(import_module(module)))
-    for outer in tree.body:
-        inner = outer.body if isinstance(outer, ast.ClassDef) else [outer]
+    for owner, function in _functions(module):
+        for node in ast.walk(function):
+            match node:
+                case ast.Raise(
+                    exc=ast.Call(
+                        func=ast.Name(id="Refused"), args=[ast.Constant(value=str(code)), *_]
+                    )
+                ):
+                    yield Site(module, owner, function.name, node.lineno, code)
+
+
+def raises(module: str) -> Iterator[Site]:
+    """Every place of a module that raises an error of its own making."""
+    for owner, function in _functions(module):
+        for node in ast.walk(function):
+            match node:
+                case ast.Raise(exc=ast.Call(func=ast.Name(id=name))):
+                    yield Site(module, owner, function.name, node.lineno, name)
+
+
+def _functions(module: str) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """The functions of a module, each with the class that it belongs to, or nothing."""
+    for outer in ast.parse(getsource(import_module(module))).body:
         owner = outer.name if isinstance(outer, ast.ClassDef) else ""
-        for function in inner:
+        for function in outer.body if isinstance(outer, ast.ClassDef) else [outer]:
             if isinstance(function, ast.FunctionDef):
-                for line, code in _refusals(function):
-                    yield Site(module, owner, function.name, line, code)
-
-
-def _refusals(function: ast.FunctionDef) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(function):
-        match node:
-            case ast.Raise(
-                exc=ast.Call(func=ast.Name(id="Refused"), args=[ast.Constant(value=str(code)), *_])
-            ):
-                yield node.lineno, code
+                yield owner, function

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-import structlog
 from fastapi import FastAPI
 
 from chains.evm.chain import EvmChain
@@ -17,17 +16,23 @@ from wallet.api.forgetting import forget_expired
 from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
+from wallet.coins.quarantine import dusting_units
 from wallet.deposits.drift import DriftCheck
+from wallet.deposits.following import Follower
+from wallet.deposits.gate import CreditGate
 from wallet.deposits.headers import HeaderChain
-from wallet.deposits.recording import DepositRules
-from wallet.deposits.stops import gap_detector
-from wallet.deposits.watcher import Seen, Watcher
+from wallet.deposits.rules import DepositRules
+from wallet.deposits.scanned.stops import gap_detector
+from wallet.deposits.second_node import SecondNode
+from wallet.deposits.watcher import Watcher
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.payments.context import role_of
 from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
+from wallet.reorgs import ReorgAlarm
 from wallet.settings import NetworkSettings
+from wallet.shaping import Shaper
 from wallet.treasury.movements import Movements
 from wallet.webhooks.outbox import Outbox
 from wallet.webhooks.secrets import load_service_key
@@ -35,15 +40,17 @@ from wallet.webhooks.sending import HttpSender
 from wallet.webhooks.targets import resolve
 from wallet.worker import Job, Worker
 
-BLOCKS_PER_PASS = 500
-"""Blocks one pass of a watcher scans before others get their turn."""
-
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
+
+RUNWAY_MS = 60_000
+"""How often the hours until hot is empty are forecast."""
 
 FEE_WATCH_MS = 60_000
 """How often new blocks are priced and the fee estimate is looked at."""
 
+SHAPE_MS = 60_000
+"""How often the stock of coins is looked at."""
 GAPS_MS = 300_000
 """How often all that was scanned is held against itself: blocks, ranges, deposits."""
 
@@ -52,8 +59,6 @@ SAFE_CHECK_MS = 60_000
 
 DRIFT_MS = 15_000
 """How often some token balances are held against what they were."""
-
-_LOG = structlog.get_logger()
 
 
 def build_app(deployment: Deployment) -> FastAPI:
@@ -140,6 +145,7 @@ def build_worker(deployment: Deployment) -> Worker:
     )
     jobs += [
         Job(name="treasury", every_ms=TREASURY_MS, run=_quietly(movements.step)),
+        Job(name="runway", every_ms=RUNWAY_MS, run=_quietly(movements.forecast)),
         Job(name="webhooks", every_ms=1000, run=_quietly(outbox.step)),
         Job(
             name="deadlines",
@@ -157,8 +163,53 @@ def build_worker(deployment: Deployment) -> Worker:
 
 def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
     chain = deployment.chains[network.id]
+    payer, gatherer = WithdrawalPayer(deployment.payments), Gatherer(deployment.payments)
+
+    def pay() -> None:
+        payer.pay_queued(network.id)
+        if network.family == Family.EVM:
+            gatherer.run(network.id)
+        deployment.payments.run(network.id)
+
+    jobs = [
+        *_deposit_jobs(deployment, network),
+        Job(name=role_of(network.id), every_ms=network.poll_ms, run=pay),
+        Job(
+            name=f"gaps:{network.id}",
+            every_ms=GAPS_MS,
+            run=gap_detector(deployment.database, network.id, deployment.clock),
+        ),
+        Job(
+            name=f"hosted:{network.id}",
+            every_ms=network.poll_ms,
+            run=partial(deployment.hosted.follower.run, network.id),
+        ),
+        Job(
+            name=f"fees:{network.id}",
+            every_ms=FEE_WATCH_MS,
+            run=partial(deployment.fees.watch, network.id),
+        ),
+    ]
+    if network.coin_pool or network.small_coin_units:
+        shaper = Shaper(deployment.payments, deployment.fees)
+        run = _quietly(partial(shaper.run, network.id))
+        jobs.append(Job(name=f"shape:{network.id}", every_ms=SHAPE_MS, run=run))
+    if network.family == Family.EVM:
+        drift = DriftCheck(chain, deployment.database, deployment.clock)
+        jobs.append(Job(name=f"drift:{network.id}", every_ms=DRIFT_MS, run=_quietly(drift.run)))
+    cold = deployment.vaults.get(network.cold)
+    if isinstance(cold, SafeVault) and isinstance(chain, EvmChain):
+        checked = partial(check_safe, chain, cold)
+        jobs.append(Job(name=f"safe:{network.id}", every_ms=SAFE_CHECK_MS, run=_quietly(checked)))
+    return jobs
+
+
+def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
+    """Follow a network, and ask its second node where it has one."""
+    chain = deployment.chains[network.id]
+    dusting = dusting_units(network, deployment.vaults)
     rules = {
-        asset.code: DepositRules(asset=asset)
+        asset.code: DepositRules(asset=asset, dusting_units=dusting)
         for asset in deployment.settings.assets
         if asset.network == network.id
     }
@@ -177,55 +228,32 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
             start_height=network.start_height,
             start_hash=network.start_hash,
         ),
+        alarm=ReorgAlarm.of(network),
         reorg_blocks_max=network.reorg_blocks_max,
     )
-    payer, gatherer = WithdrawalPayer(deployment.payments), Gatherer(deployment.payments)
-
-    def pay() -> None:
-        payer.pay_queued(network.id)
-        if network.family == Family.EVM:
-            gatherer.run(network.id)
-        deployment.payments.run(network.id)
-
+    follower = Follower(chain, watcher, deployment.database, deployment.clock)
     jobs = [
-        Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, watcher)),
-        Job(name=role_of(network.id), every_ms=network.poll_ms, run=pay),
-        Job(
-            name=f"gaps:{network.id}",
-            every_ms=GAPS_MS,
-            run=gap_detector(deployment.database, network.id, deployment.clock),
-        ),
-        Job(
-            name=f"hosted:{network.id}",
-            every_ms=network.poll_ms,
-            run=partial(deployment.hosted.follower.run, network.id),
-        ),
-        Job(
-            name=f"fees:{network.id}",
-            every_ms=FEE_WATCH_MS,
-            run=partial(deployment.fees.watch, network.id),
-        ),
+        Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, follower))
     ]
-    if network.family == Family.EVM:
-        drift = DriftCheck(chain, deployment.database, deployment.clock)
-        jobs.append(Job(name=f"drift:{network.id}", every_ms=DRIFT_MS, run=_quietly(drift.run)))
-    cold = deployment.vaults.get(network.cold)
-    if isinstance(cold, SafeVault) and isinstance(chain, EvmChain):
-        checked = partial(check_safe, chain, cold)
-        jobs.append(Job(name=f"safe:{network.id}", every_ms=SAFE_CHECK_MS, run=_quietly(checked)))
+    if network.id in deployment.second_chains:
+        second = SecondNode(
+            deployment.second_chains[network.id],
+            CreditGate(chain, rules, ReorgAlarm.of(network)),
+            deployment.database,
+            deployment.clock,
+            deployment.milestone,
+        )
+        jobs.append(
+            Job(name=f"second:{network.id}", every_ms=network.poll_ms, run=_quietly(second.step))
+        )
     return jobs
 
 
-def _watching(chain: Chain, watcher: Watcher) -> Callable[[], None]:
+def _watching(chain: Chain, follower: Follower) -> Callable[[], None]:
     def watch() -> None:
         if isinstance(chain, EvmChain):
             chain.ready()
-        for _ in range(BLOCKS_PER_PASS):
-            step = watcher.step()
-            if step.seen is Seen.REORGANISED:
-                _LOG.warning("chain.reorganised", network=chain.network, fork_height=step.height)
-            if step.seen is Seen.SAME:
-                return
+        follower.run()
 
     return watch
 

@@ -39,6 +39,9 @@ class AssetSettings:
     code_hash: str = ""
     deposit_units_min: int = 0
     confirmations: tuple[ConfirmationTier, ...] = (ConfirmationTier(from_units=0, confirmations=1),)
+    safe_from: int = 0
+    finalized_from: int = 0
+    second_node_from: int = 0
     withdrawal_units_min: int = 1
     withdrawal_fee_units: int = 0
     gather_units_min: int = 0
@@ -46,6 +49,15 @@ class AssetSettings:
     hot_min: int = 0
     hot_target: int = 0
     hot_max: int = 0
+    runway_hours_min: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoinClass:
+    """So many confirmed coins of at least `units` shall lie ready in a UTXO hot vault."""
+
+    units: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +71,13 @@ class NetworkSettings:
     family: str
     params: str
     node_url: str
+    second_node_url: str = ""
     poll_ms: int = 1000
     start_height: int = 0
     start_hash: str = ""
+    reorg_alarm_depth: int = 0
+    reorg_alarm_blocks: int = 0
+    reorg_alarm_confirmations: int = 0
     reorg_blocks_max: int = 100
     batch_payees_max: int = 100
     batch_wait_s: int = 0
@@ -71,9 +87,14 @@ class NetworkSettings:
     feerate_max: int = 0
     feerate_ceiling: int = 0
     fee_target_blocks: int = 3
-    second_node_url: str = ""
     feerate_long_term: int = 0
     consolidate_inputs_max: int = 0
+    coin_pool: tuple[CoinClass, ...] = ()
+    change_outputs_max: int = 4
+    small_coin_units: int = 0
+    small_coins_max: int = 50
+    cheap_percent: int = 20
+    dusting_times: int = 0
     hot: str = ""
     cold: str = ""
     deposit: str = ""

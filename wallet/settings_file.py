@@ -81,8 +81,27 @@ def _check_names(settings: Settings) -> None:
         if asset.network not in known
     ]
     wrong += [complaint for asset in settings.assets for complaint in _token_complaints(asset)]
+    wrong += _unprovable(settings)
     if wrong:
         raise SettingsError("; ".join(wrong), {"wrong": wrong})
+
+
+def _unprovable(settings: Settings) -> list[str]:
+    """Proofs that an asset asks for and its network cannot give: deposits would wait for ever."""
+    networks = {network.id: network for network in settings.networks}
+    wrong = []
+    for asset in settings.assets:
+        network = networks.get(asset.network)
+        if network is None:
+            continue
+        if (asset.safe_from or asset.finalized_from) and network.family != "evm":
+            wrong.append(f"assets: got safe_from or finalized_from for {asset.code}, not on EVM")
+        if asset.second_node_from and not network.second_node_url:
+            wrong.append(
+                f"assets: got second_node_from for {asset.code}, "
+                f"but {network.id} has no second_node_url"
+            )
+    return wrong
 
 
 def _token_complaints(asset: AssetSettings) -> list[str]:

@@ -26,6 +26,7 @@ from chains.types import (
     BroadcastAnswer,
     Destination,
     Family,
+    FinalityTag,
     Inflow,
     TokenOutcome,
     TxSighting,
@@ -107,6 +108,10 @@ class EvmChain:
     def block_at(self, height: int) -> BlockRef:
         """The best chain's block at `height`. Raises NodeUnavailable when there is none yet."""
         return self._block_by("eth_getBlockByNumber", hex(height))
+
+    def tagged(self, tag: FinalityTag) -> BlockRef:
+        """The highest block that the node calls safe or finalized. Raises NodeError."""
+        return self._block_by("eth_getBlockByNumber", str(tag))
 
     def scan(self, block: BlockRef, watched: Watched) -> BlockScan:
         """All movements of one block to watched addresses, all or nothing. Raises NodeError."""

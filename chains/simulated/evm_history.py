@@ -35,8 +35,8 @@ _OUTSIDE_GAS = 5_000_000
 class EvmHistory:
     """One chain. A unit of gas costs `base_fee_wei` and what people add, about `tip_wei`.
 
-    `sent` holds every distinct transaction that a node ever took, which is what "paid once" is
-    judged by. Payments from outside come from accounts of their own, made for one payment each.
+    `ever` holds every distinct transaction that a node was sent and took, which is what "paid once"
+    is judged by. Payments from outside come from accounts of their own, made for one payment each.
     """
 
     network: str
@@ -48,7 +48,7 @@ class EvmHistory:
     tip_wei: int = 2 * 10**9
     blocks: list[EvmBlock] = field(default_factory=list)
     mempool: dict[str, SignedTx] = field(default_factory=dict)
-    sent: list[str] = field(default_factory=list)
+    ever: dict[str, SignedTx] = field(default_factory=dict)
     known: dict[str, EvmBlock] = field(default_factory=dict)
     salt: int = 0
     _mined: dict[str, tuple[Executed, EvmBlock]] = field(default_factory=dict)
@@ -126,8 +126,7 @@ class EvmHistory:
             _check_replacement(signed.tx, rival.tx)
             self.evict(rival.txid)
         self.mempool[signed.txid] = signed
-        if signed.txid not in self.sent:
-            self.sent.append(signed.txid)
+        self.ever[signed.txid] = signed
         return signed.txid
 
     @property

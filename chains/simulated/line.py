@@ -31,6 +31,7 @@ class Line:
     """One connection. `lag` counts the newest blocks that this node has not seen yet.
 
     `cut_after` is how many more questions are answered before the node falls silent.
+    `rejection` is what a Bitcoin-like node says when it rejects.
     """
 
     faults: deque[Fault] = field(default_factory=deque)
@@ -38,6 +39,7 @@ class Line:
     lag: int = 0
     lie: Lie | None = None
     cut_after: int | None = None
+    rejection: str = "min relay fee not met"
 
     def carry(self, method: str) -> None:
         """Let one question through. Raises NodeUnavailable."""

@@ -30,8 +30,8 @@ class Refused(Exception):
 class UtxoHistory:
     """One chain. `feerate` is what space costs, `floor` what the next blocks ask at least.
 
-    `sent` holds every distinct transaction that a node ever took, which is what "paid once" is
-    judged by. Transactions of outside people spend coins that nobody made.
+    `ever` holds every distinct transaction that a node was sent and took, which is what "paid once"
+    is judged by. Transactions of outside people spend coins that nobody made.
     """
 
     params: UtxoParams
@@ -39,7 +39,7 @@ class UtxoHistory:
     floor: int = 0
     blocks: list[MinedBlock] = field(default_factory=list)
     mempool: dict[str, Transaction] = field(default_factory=dict)
-    sent: list[str] = field(default_factory=list)
+    ever: dict[str, Transaction] = field(default_factory=dict)
     known: dict[str, MinedBlock] = field(default_factory=dict)
     outside: dict[OutPoint, int] = field(default_factory=dict)
     salt: int = 0
@@ -106,8 +106,7 @@ class UtxoHistory:
             for rival in rivals:
                 self.evict(rival.txid)
         self.mempool[tx.txid] = tx
-        if tx.txid not in self.sent:
-            self.sent.append(tx.txid)
+        self.ever[tx.txid] = tx
 
     def find(self, txid: str) -> tuple[Transaction, MinedBlock | None] | None:
         """A transaction and its block, None while it waits."""

@@ -167,7 +167,7 @@ class SimulatedUtxoNode(UtxoNode):
             return tx.txid
 
         def refuse() -> str:
-            raise Refused(-26, "min relay fee not met")
+            raise Refused(-26, self._line.rejection)
 
         return str(self._line.deliver("sendrawtransaction", take, refuse))
 

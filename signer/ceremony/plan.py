@@ -49,6 +49,7 @@ class StepKind(StrEnum):
     SHARES = "shares"
     DRILL = "drill"
     SEALS = "seals"
+    TEST_DEPOSIT = "test-deposit"
     CLOSE = "close"
 
 
@@ -64,6 +65,9 @@ ABOUT_SIGNERS = (
 ABOUT_VAULTS = (StepKind.REGISTRATION, StepKind.FIRST_ADDRESS)
 """Each of these is there once for each vault, its `subject`."""
 
+OPTIONAL = (StepKind.TEST_DEPOSIT,)
+"""A plan may name these, for any of its vaults; it need not."""
+
 _SAY = {
     StepKind.MEDIA: "Two people, each on a machine of their own, hash the medium and read aloud.",
     StepKind.SOFTWARE: "Run the self-check on the machine that will hold the keys.",
@@ -74,6 +78,7 @@ _SAY = {
     StepKind.SHARES: "Split the seed; each custodian writes down own shares, alone.",
     StepKind.DRILL: "Destroy the home; recover it from shares; compare the check values.",
     StepKind.SEALS: "Put each share into a bag, seal it, and read the serial aloud.",
+    StepKind.TEST_DEPOSIT: "Pay a little to the first address; bring the node's answer over.",
     StepKind.CLOSE: "Everybody signs that it went as written here.",
 }
 
@@ -146,7 +151,11 @@ class Plan:
 
 
 def plan_text(
-    name: str, participants: Sequence[Participant], signers: Sequence[str], vaults: Sequence[str]
+    name: str,
+    participants: Sequence[Participant],
+    signers: Sequence[str],
+    vaults: Sequence[str],
+    test_deposits: Sequence[str] = (),
 ) -> str:
     """A plan with every step that the rules demand, to be edited before the ceremony."""
     lines = ["version = 1", f'name = "{check_name(name, "ceremony name")}"']
@@ -155,6 +164,7 @@ def plan_text(
         lines.append(f'key = "{person.key.hex()}"')
     subjects = dict.fromkeys(ABOUT_SIGNERS, signers) | dict.fromkeys(ABOUT_VAULTS, vaults)
     subjects[StepKind.MEDIA] = ("usb-1",)
+    subjects[StepKind.TEST_DEPOSIT] = test_deposits
     for kind in StepKind:
         for subject in subjects.get(kind, ("",)):
             identifier = f"{kind}-{check_name(subject, 'subject')}" if subject else str(kind)
@@ -175,7 +185,7 @@ def _step(id: str, kind: str, subject: str = "", say: str = "") -> Step:
     if not isinstance(subject, str) or not isinstance(say, str):
         raise PlanInvalid(f"got step {id} whose subject or words are no text")
     made = Step(check_name(id, "step id"), StepKind(kind), subject, say)
-    if made.kind in (*ABOUT_SIGNERS, *ABOUT_VAULTS, StepKind.MEDIA):
+    if made.kind in (*ABOUT_SIGNERS, *ABOUT_VAULTS, *OPTIONAL, StepKind.MEDIA):
         check_name(subject, f"subject of step {id}")
     return made
 
@@ -207,9 +217,13 @@ def _check_steps(plan: Plan) -> None:
     vaults = {step.subject for step in plan.steps if step.kind in ABOUT_VAULTS}
     for kind in StepKind:
         subjects = {step.subject for step in plan.steps if step.kind is kind}
-        if not subjects:
+        if not subjects and kind not in OPTIONAL:
             raise PlanInvalid(f"got no step {kind}, expected every kind")
         if kind in ABOUT_SIGNERS and subjects != set(plan.signers):
             raise PlanInvalid(f"got step {kind} for {sorted(subjects)}, expected every signer")
         if kind in ABOUT_VAULTS and subjects != vaults:
             raise PlanInvalid(f"got step {kind} for {sorted(subjects)}, expected every vault")
+        if kind in OPTIONAL and not subjects <= vaults:
+            raise PlanInvalid(
+                f"got step {kind} for {sorted(subjects)}, expected vaults of the plan"
+            )

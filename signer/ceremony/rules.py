@@ -42,11 +42,13 @@ ROLES: Mapping[StepKind, frozenset[Role]] = {
     StepKind.SHARES: frozenset({Role.CUSTODIAN, Role.WITNESS}),
     StepKind.DRILL: frozenset({Role.CUSTODIAN, Role.WITNESS}),
     StepKind.SEALS: frozenset({Role.SCRIBE, Role.WITNESS}),
+    StepKind.TEST_DEPOSIT: frozenset({Role.COORDINATOR, Role.SCRIBE, Role.WITNESS}),
     StepKind.CLOSE: frozenset(Role),
 }
 """One person of each of these signs the step at least; at the close everybody does."""
 
 _SHA256 = "[0-9a-f]{64}"
+_ADDRESS = "[0-9A-Za-z]{20,100}"
 _FIELDS: Mapping[StepKind, Mapping[str, str]] = {
     StepKind.MEDIA: {"sha256.first": _SHA256, "sha256.second": _SHA256},
     StepKind.SOFTWARE: {"selfcheck": "passed [0-9]+ checks"},
@@ -65,6 +67,12 @@ _FIELDS: Mapping[StepKind, Mapping[str, str]] = {
         "fingerprint": "[0-9a-f]{8}",
         "check_value": "[0-9a-f]{8}",
     },
+    StepKind.TEST_DEPOSIT: {
+        "address": _ADDRESS,
+        "txid": "(0x)?[0-9a-f]{64}",
+        "units": "[1-9][0-9]{0,77}",
+        "confirmations": "[1-9][0-9]{0,8}",
+    },
 }
 """Fields of the evidence and what they must look like."""
 
@@ -78,6 +86,7 @@ class Facts:
     checks: dict[str, tuple[str, str]] = field(default_factory=dict)
     shares: dict[str, frozenset[str]] = field(default_factory=dict)
     serials: set[str] = field(default_factory=set)
+    first_addresses: dict[str, str] = field(default_factory=dict)
 
 
 def fields_of(plan: Plan, step: Step, facts: Facts) -> Mapping[str, str]:
@@ -86,7 +95,7 @@ def fields_of(plan: Plan, step: Step, facts: Facts) -> Mapping[str, str]:
     if step.kind is StepKind.REGISTRATION:
         fields |= {f"proof.{signer}": _SHA256 for signer in plan.signers}
     if step.kind is StepKind.FIRST_ADDRESS:
-        fields |= {f"address.{signer}": "[0-9A-Za-z]{20,100}" for signer in plan.signers}
+        fields |= {f"address.{signer}": _ADDRESS for signer in plan.signers}
     if step.kind is StepKind.SEALS:
         fields |= dict.fromkeys(sorted(facts.shares.get(step.subject, ())), ".{4,64}")
     return fields
@@ -131,6 +140,7 @@ def _take_kind(plan: Plan, step: Step, evidence: Mapping[str, str], facts: Facts
             facts.checks[step.subject] = (evidence["fingerprint"], evidence["check_value"])
         case StepKind.FIRST_ADDRESS:
             _equal("first addresses", set(evidence.values()))
+            facts.first_addresses[step.subject] = next(iter(evidence.values()))
         case StepKind.SHARES:
             _take_shares(plan, step, evidence, facts)
         case StepKind.DRILL:
@@ -141,6 +151,9 @@ def _take_kind(plan: Plan, step: Step, evidence: Mapping[str, str], facts: Facts
             if len({*serials, *facts.serials}) < len(serials) + len(facts.serials):
                 raise EvidenceWrong("got a seal serial twice, expected one for each bag")
             facts.serials.update(serials)
+        case StepKind.TEST_DEPOSIT:
+            first = facts.first_addresses[step.subject]
+            _equal("addresses of the test deposit", {first, evidence["address"]})
         case StepKind.SOFTWARE | StepKind.REGISTRATION | StepKind.CLOSE:
             pass
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from signer import selfcheck
+from signer.ceremony.deposits import FILE_BYTES_MAX as DEPOSIT_BYTES_MAX
+from signer.ceremony.deposits import evidence_of_deposit
 from signer.ceremony.plan import (
     PLAN_BYTES_MAX,
     Participant,
@@ -29,7 +31,7 @@ from signer.errors import SignerError
 from signer.keystore import FILE_BYTES_MAX, KeyHeader, SecretUse, decode_key, encode_key, header_of
 from signer.prompting import kek_from, new_kek_from
 from signer.protocol import MESSAGE_BYTES_MAX, IdentityKey, clean, public_key_of
-from signer.storage import read_limited, write_atomic
+from signer.storage import alone_with, read_limited, write_atomic
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -66,13 +68,17 @@ def plan(
     ],
     signer: Annotated[list[str], typer.Option(help="A signer whose key is made; repeatable.")],
     vault: Annotated[list[str], typer.Option(help="A vault they will hold; repeatable.")],
+    test_deposit: Annotated[
+        list[str] | None, typer.Option(help="A vault that a test deposit is paid to; repeatable.")
+    ] = None,
     name: Annotated[str, typer.Option(help="The ceremony's name.")] = "ceremony",
     as_json: AsJson = False,
 ) -> None:
     """Write a plan with all steps that the rules demand; edit it, then print and agree on it."""
     with told_errors(as_json):
         _check_new(out)
-        text = plan_text(name, [_participant(each) for each in participant], signer, vault)
+        people = [_participant(each) for each in participant]
+        text = plan_text(name, people, signer, vault, test_deposit or ())
         made = Plan.parse(text.encode())
         write_atomic(out, made.text)
         say({"sha256": made.sha256.hex(), "steps": len(made.steps)}, as_json)
@@ -116,7 +122,7 @@ def begin(
     as_json: AsJson = False,
 ) -> None:
     """Open the transcript: everybody signs the plan."""
-    with told_errors(as_json):
+    with told_errors(as_json), alone_with(transcript):
         _check_new(transcript)
         opened = Transcript(Plan.parse(read_limited(plan_file, PLAN_BYTES_MAX)))
         people = _people(opened.plan, keys, passphrase_files)
@@ -132,10 +138,14 @@ def next_step(
         list[str] | None, typer.Option("--set", help="NAME=VALUE of the evidence; repeatable.")
     ] = None,
     step: Annotated[str, typer.Option(help="The step you think is next; else it stops.")] = "",
+    deposit: Annotated[
+        Path | None,
+        typer.Option(help="For a test deposit: what `getrawtransaction TXID true` answered."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Do the next step: what it must show is asked for, and those it names sign it."""
-    with told_errors(as_json):
+    with told_errors(as_json), alone_with(transcript):
         opened = _read(transcript)
         progress = opened.progress()
         opened.check_due(step)
@@ -143,6 +153,7 @@ def next_step(
         if progress.due is not None:
             _tell(progress.due, as_json)
             given |= _own_evidence(progress.due)
+            given |= _deposit_evidence(progress, deposit)
             if not as_json:
                 given |= _asked(opened.plan, progress, given)
         people = _people(opened.plan, keys, passphrase_files)
@@ -235,6 +246,17 @@ def _own_evidence(step: Step) -> dict[str, str]:
         return {}
     selfcheck.require()
     return {"selfcheck": f"passed {len(selfcheck.run())} checks"}
+
+
+def _deposit_evidence(progress: Progress, file: Path | None) -> Mapping[str, str]:
+    """What the node's file shows of a deposit to the first address that all signers showed."""
+    due = progress.due
+    if file is None or due is None:
+        return {}
+    if due.kind is not StepKind.TEST_DEPOSIT:
+        raise EvidenceWrong(f"got a deposit for step {due.id}, expected none")
+    data = read_limited(file, DEPOSIT_BYTES_MAX)
+    return evidence_of_deposit(data, progress.facts.first_addresses[due.subject])
 
 
 def _asked(plan: Plan, progress: Progress, given: Mapping[str, str]) -> dict[str, str]:

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from tests.deposit_world import NETWORK, RULES, Bench, ScriptedChain, make_bench, pay
-from wallet.deposits import coverage
-from wallet.deposits.coverage import CoverageBroken, ScanVersion, cover_again, ranges
-from wallet.deposits.gaps import find_gaps
-from wallet.deposits.proving import CoverageProof, prove_coverage
-from wallet.deposits.stops import GAP, gap_detector, stops
+from wallet.deposits.scanned import coverage
+from wallet.deposits.scanned.coverage import CoverageBroken, ScanVersion, cover_again, ranges
+from wallet.deposits.scanned.gaps import find_gaps
+from wallet.deposits.scanned.proving import CoverageProof, prove_coverage
+from wallet.deposits.scanned.stops import GAP, gap_detector, stops
 from wallet.deposits.watcher import ReorgTooDeep, Seen
 from wallet.store.database import Database
 from wallet.store.schema import blocks, deposits, scan_ranges, utxos

@@ -10,11 +10,13 @@ from sqlalchemy import select
 
 from chains.types import OutPoint
 from signer.protocol import Purpose
-from tests.deposit_world import USER, Bench, ScriptedChain, make_bench, pay
+from tests.deposit_world import NETWORK, USER, Bench, ScriptedChain, make_bench, pay
+from wallet import pauses
 from wallet.deposits.recording import is_deposit
 from wallet.deposits.states import ARROWS, DepositStatus, ForbiddenArrow, check_arrow
 from wallet.deposits.watcher import Seen
 from wallet.ledger import chart
+from wallet.ledger.balances import asset_totals, off_balance
 from wallet.ledger.posting import post_batch, single
 from wallet.store.database import Database
 from wallet.store.schema import utxos
@@ -28,14 +30,17 @@ def bench(database: Database) -> Bench:
 def test_credit_comes_once_at_the_depth_the_amount_asks_for(bench: Bench) -> None:
     small, large = pay(("deposit", 50_000)), pay(("deposit", 2_000_000), nonce=1)
     bench.chain.mine()
-    bench.chain.mine(small, large)
+    bench.chain.mine(small)
     bench.follow()
     assert bench.owned() == 0
     bench.chain.mine()
     bench.follow()
     assert bench.owned() == 50_000
+    bench.chain.mine(large)
     bench.chain.mine()
     bench.chain.mine()
+    bench.follow()
+    assert bench.owned() == 50_000
     bench.chain.mine()
     bench.follow()
 
@@ -130,9 +135,10 @@ def test_a_reorg_and_back_to_the_very_same_blocks_credits_again(bench: Bench) ->
     assert bench.owned() == bench.owned(chart.HOT) == 5_000
 
 
-def test_reversal_of_money_already_spent_is_the_houses_loss_and_alarms(bench: Bench) -> None:
+def test_reversal_of_money_already_spent_is_owed_by_the_user_and_alarms(bench: Bench) -> None:
+    payment = pay(("deposit", 5_000))
     bench.chain.mine()
-    bench.chain.mine(pay(("deposit", 5_000)))
+    bench.chain.mine(payment)
     bench.chain.mine()
     bench.follow()
     with bench.database.write() as tx:
@@ -144,8 +150,64 @@ def test_reversal_of_money_already_spent_is_the_houses_loss_and_alarms(bench: Be
     bench.follow()
 
     assert bench.owned() == 0
-    assert bench.owned(chart.HOUSE) == -4_000
+    assert bench.owned(chart.receivable(USER)) == 4_000
+    assert bench.owned(chart.HOUSE) == 0
     assert "alert.reversal_not_covered" in bench.event_types()
+    assert "alert.deposit_reversed" in bench.event_types()
+    balanced(bench)
+
+    bench.chain.mine(pay(("deposit", 2_000), nonce=7))
+    bench.chain.mine(payment)
+    bench.chain.mine()
+    bench.follow()
+    assert bench.owned() == 2_000 + 1_000
+    assert bench.owned(chart.receivable(USER)) == 0
+    assert bench.owned(chart.HOT) == 7_000 - 4_000
+    balanced(bench)
+
+
+def balanced(bench: Bench) -> None:
+    with bench.database.read() as tx:
+        assert off_balance(asset_totals(tx)) == []
+
+
+def test_a_reversal_pauses_withdrawals_of_the_asset_once_until_a_person_decides(
+    bench: Bench,
+) -> None:
+    one, two = pay(("deposit", 5_000)), pay(("deposit", 6_000), nonce=1)
+    bench.chain.mine()
+    bench.chain.mine(one, two)
+    bench.chain.mine()
+    bench.follow()
+    bench.chain.drop(2)
+    for _ in range(3):
+        bench.chain.mine(salt="b")
+    bench.follow()
+    bench.chain.mine(one, two)
+    bench.chain.mine()
+    bench.follow()
+
+    assert bench.owned() == 11_000
+    assert bench.event_types().count("withdrawals.paused") == 1
+    with bench.database.read() as tx:
+        (held,) = pauses.holding(tx, NETWORK, "BTC")
+        assert (held.scope, held.subject) == (pauses.Scope.ASSET, "BTC")
+        assert held.paused_by == "wallet:deposits"
+        assert "above 0" in held.reason
+
+
+def test_a_reorg_before_credit_pauses_nothing(bench: Bench) -> None:
+    bench.chain.mine()
+    bench.chain.mine(pay(("deposit", 5_000)))
+    bench.follow()
+    bench.chain.drop(1)
+    bench.chain.mine(salt="b")
+    bench.chain.mine(salt="b")
+    bench.follow()
+
+    assert bench.rows() == [("orphaned", 5_000)]
+    with bench.database.read() as tx:
+        assert pauses.holding(tx, NETWORK, "BTC") == []
 
 
 def test_conflicting_spend_after_a_reorg_marks_the_deposit_replaced(bench: Bench) -> None:

@@ -29,7 +29,7 @@ from wallet.deposits.holding import (
     reject,
     release,
 )
-from wallet.deposits.recording import DepositRules
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.tokens import trust_code, waiting_code
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.events import read_events, verify_chain

@@ -49,6 +49,7 @@ from tests.signer_world import (
 from tests.signer_world import CONFIG as PLAIN_CONFIG
 
 DUSD = bytes.fromhex("d05d" + "00" * 17 + "01")
+SWEEPER = b"\x53" * 20
 ETHER = 10**18
 GWEI = 10**9
 NEEDS_TWO = 200_000_000
@@ -57,6 +58,7 @@ NEEDS_TWO = 200_000_000
 CONFIG = PLAIN_CONFIG.replace(
     "nonce_gap_max = 5\n",
     f"""nonce_gap_max = 5
+sweeper = "{checksum(SWEEPER)}"
 tokens = [{{ code = "DUSD", contract = "{checksum(DUSD)}", decimals = 6, symbol = "DUSD" }}]
 """,
 )

@@ -1,8 +1,14 @@
 """All mutants."""
 
 from tests.mutants.bench import Mutant
+from tests.mutants.delegation import DELEGATION_MUTANTS
 from tests.mutants.envelope import ENVELOPE_MUTANTS
 from tests.mutants.evm import EVM_MUTANTS
 from tests.mutants.psbt import PSBT_MUTANTS
 
-CORPUS: tuple[Mutant, ...] = (*PSBT_MUTANTS, *EVM_MUTANTS, *ENVELOPE_MUTANTS)
+CORPUS: tuple[Mutant, ...] = (
+    *PSBT_MUTANTS,
+    *EVM_MUTANTS,
+    *DELEGATION_MUTANTS,
+    *ENVELOPE_MUTANTS,
+)

@@ -139,6 +139,13 @@ EVM_MUTANTS = (
         code="payees.mismatch",
     ),
     Mutant(
+        name="one payment for two approved payees",
+        proves=("16",),
+        base=ether_payment,
+        change=intent(payees=tuple(Payee(address=CUSTOMER_EVM, units=ETHER // 2) for _ in "ab")),
+        code="intent.count",
+    ),
+    Mutant(
         name="a payment to nobody",
         proves=("11",),
         base=ether_payment,

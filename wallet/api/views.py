@@ -46,6 +46,8 @@ class AssetView(BaseModel):
     withdrawal_amount_min_units: str
     withdrawal_fee: str
     withdrawal_fee_units: str
+    withdrawals_paused: bool
+    withdrawals_paused_reasons: list[str]
     confirmations: list[ConfirmationsView]
 
 
@@ -56,7 +58,10 @@ class AssetsView(BaseModel):
 
 
 class BalanceView(BaseModel):
-    """What an account has: `total` = `available` + `held`; `incoming` is not credited yet."""
+    """What an account has: `total` = `available` + `held`; `incoming` is not credited yet.
+
+    `owed` is what it spent of deposits that a reorganisation then took back.
+    """
 
     asset: str
     network: str
@@ -68,6 +73,8 @@ class BalanceView(BaseModel):
     held_units: str
     incoming: str
     incoming_units: str
+    owed: str
+    owed_units: str
 
 
 class BalancesView(BaseModel):
@@ -150,6 +157,40 @@ class TreasuryRequestView(BaseModel):
     expires_s: int
 
 
+class RunwayView(BaseModel):
+    """How long an asset's hot money lasts; `hours` is null where nothing usually leaves."""
+
+    asset: str
+    hours: int | None
+    hours_min: int
+    is_low: bool
+    hot_units: str
+    queued_units: str
+    usual_units_hour: str
+
+
+class RunwaysView(BaseModel):
+    """One forecast for each asset."""
+
+    data: list[RunwayView]
+
+
+class QuarantinedCoinView(BaseModel):
+    """A coin that a stranger sent to a used address; no payment may choose it."""
+
+    network: str
+    outpoint: str
+    address: str
+    units: str
+    height: int | None
+
+
+class QuarantinedCoinsView(BaseModel):
+    """All coins held back, the largest first."""
+
+    data: list[QuarantinedCoinView]
+
+
 class EventView(BaseModel):
     """Something that happened. `hash` chains over all events: none can be missing unseen."""
 
@@ -216,6 +257,8 @@ class NetworkHealthView(BaseModel):
     node_height: int | None
     scanned_height: int | None
     lag_blocks: int | None
+    estimate_s: int | None
+    withdrawals_paused: list[str]
 
 
 class HealthView(BaseModel):

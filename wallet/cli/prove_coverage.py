@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from wallet.bootstrap import Deployment, DeploymentError, open_deployment
-from wallet.deposits.coverage import ScanRange
-from wallet.deposits.proving import CoverageProof, prove_coverage
+from wallet.bootstrap import Deployment, open_deployment
+from wallet.deposits.scanned.coverage import ScanRange
+from wallet.deposits.scanned.proving import CoverageProof, prove_coverage
+from wallet.networks import DeploymentError
 
 app = typer.Typer(help="Show that no block was skipped.")
 

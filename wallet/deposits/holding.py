@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 
 from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.crediting import book
+from wallet.deposits.gate import RELEASED
 from wallet.deposits.states import DepositStatus
 from wallet.errors import Conflict, NotFound
 from wallet.events import append_event
@@ -49,7 +50,7 @@ def release(tx: Connection, deposit_id: str, by: str, now_s: int) -> None:
     row = _held(tx, deposit_id)
     if not row.units:
         raise NothingArrived(f"got deposit {deposit_id} of 0 units, expected some to credit")
-    change = Change(status=DepositStatus.CONFIRMING, sub_status=f"released:{by}"[:64])
+    change = Change(status=DepositStatus.CONFIRMING, sub_status=f"{RELEASED}{by}"[:64])
     apply_change(tx, row, change, now_s)
 
 

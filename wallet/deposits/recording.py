@@ -1,7 +1,6 @@
 """Write down what one scanned block brought, in the same transaction as the block itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select, update
@@ -9,28 +8,17 @@ from sqlalchemy import Connection, insert, select, update
 from chains.types import BlockRef, BlockScan, Inflow, OutPoint, Spend
 from signer.protocol import Purpose
 from wallet.addresses.issuing import Address, find_by_targets
+from wallet.coins.quarantine import mark_dusting
 from wallet.deposits.arrivals import QUARANTINED, Arrival
 from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.holding import hold
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.states import DepositStatus
 from wallet.deposits.token_recording import judge_tokens
 from wallet.deposits.watch import inputs_of_gone_deposits
 from wallet.events import append_event
 from wallet.hosted_keys import coins as hosted_coins
-from wallet.settings import AssetSettings
-from wallet.store.schema import blocks, deposits, payments, utxos
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DepositRules:
-    """What the configuration says of deposits in one asset."""
-
-    asset: AssetSettings
-
-    def confirmations(self, units: int) -> int:
-        """Blocks that a deposit of this size must be deep before it is credited."""
-        asked = [t.confirmations for t in self.asset.confirmations if units >= t.from_units]
-        return max(asked, default=max(t.confirmations for t in self.asset.confirmations))
+from wallet.store.schema import blocks, deposits, payment_versions, payments, utxos
 
 
 def record_block(
@@ -46,6 +34,9 @@ def record_block(
     _record_spends(tx, network, scan, now_s)
     hosted_coins.record_scan(tx, network, scan)
     purposes = _own_purposes(tx, network, {inflow.txid for inflow in inflows})
+    strangers = [inflow for inflow in inflows if inflow.txid not in purposes]
+    limits = {code: rule.dusting_units for code, rule in rules.items()}
+    mark_dusting(tx, network, strangers, owners, limits, now_s)
     assets = {code: rule.asset for code, rule in rules.items()}
     judged = judge_tokens(tx, network, scan, inflows, owners, assets, now_s)
     found = 0
@@ -85,9 +76,9 @@ def _insert_block(tx: Connection, network: str, ref: BlockRef, now_s: int) -> No
 
 def _own_purposes(tx: Connection, network: str, txids: set[str]) -> dict[str, Purpose]:
     rows = tx.execute(
-        select(payments.c.txid, payments.c.purpose).where(
-            payments.c.network == network, payments.c.txid.in_(txids)
-        )
+        select(payment_versions.c.txid, payments.c.purpose)
+        .select_from(payment_versions.join(payments))
+        .where(payments.c.network == network, payment_versions.c.txid.in_(txids))
     )
     return {txid: Purpose(purpose) for txid, purpose in rows}
 
@@ -197,6 +188,7 @@ def _record_deposit(
                 txid=inflow.txid,
                 position=inflow.position,
                 units=arrival.units,
+                exposed_units=arrival.units,
                 logged_units=logged_units,
                 evidence=inflow.evidence,
                 status=DepositStatus.SEEN,

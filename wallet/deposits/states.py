@@ -55,6 +55,7 @@ RESTING: frozenset[DepositStatus] = frozenset(
         DepositStatus.REPLACED,
         DepositStatus.ORPHANED,
         DepositStatus.REVERSED,
+        DepositStatus.REJECTED,
     }
 )
 """States that only a change of the chain itself can leave: nobody waits for anything."""

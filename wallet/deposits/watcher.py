@@ -15,12 +15,14 @@ from chains.errors import UnexpectedAnswer
 from chains.ports import Chain
 from chains.types import BlockRef, BlockScan
 from wallet.clock import Clock
-from wallet.deposits import coverage
-from wallet.deposits.coverage import CoverageBroken, scan_version
 from wallet.deposits.crediting import advance, roll_back
+from wallet.deposits.gate import CreditGate
 from wallet.deposits.headers import HeaderChain, ref_of
-from wallet.deposits.recording import DepositRules, record_block
-from wallet.deposits.stops import (
+from wallet.deposits.recording import record_block
+from wallet.deposits.rules import DepositRules
+from wallet.deposits.scanned import coverage
+from wallet.deposits.scanned.coverage import CoverageBroken, scan_version
+from wallet.deposits.scanned.stops import (
     TOO_DEEP,
     clear_stop,
     gap_detector,
@@ -31,6 +33,7 @@ from wallet.deposits.stops import (
 from wallet.deposits.watch import WatchList
 from wallet.errors import Conflict
 from wallet.milestones import Milestone
+from wallet.reorgs import NO_ALARM, ReorgAlarm, note_reorg
 from wallet.store.database import Database
 from wallet.store.schema import blocks
 
@@ -68,6 +71,7 @@ class Watcher:
         milestone: Milestone,
         headers: HeaderChain | None = None,
         *,
+        alarm: ReorgAlarm = NO_ALARM,
         reorg_blocks_max: int = REORG_BLOCKS_MAX,
     ) -> None:
         """Without `headers`, blocks are judged by their parents' names alone."""
@@ -78,6 +82,7 @@ class Watcher:
         self._clock = clock
         self._milestone = milestone
         self._headers = headers or HeaderChain(chain, database, None, clock)
+        self._gate = CreditGate(chain, rules, alarm)
         self._reorg_blocks_max = reorg_blocks_max
         self._watch = WatchList(chain.network)
         self._find_gaps = gap_detector(database, chain.network, clock)
@@ -140,11 +145,12 @@ class Watcher:
         network, now_s = self._chain.network, self._clock.now_s()
         assets = {code: rules.asset for code, rules in self._rules.items()}
         version = scan_version(self._chain, assets)
+        tags = self._gate.ask()
         with self._database.write() as tx:
             self._require_last(tx, last)
             record_block(tx, network, scan, self._rules, now_s)
             coverage.extend(tx, network, scan.ref, version)
-            advance(tx, network, scan.ref.height, now_s)
+            advance(tx, network, self._gate.view(tx, scan.ref.height, tags), now_s)
             self._milestone("block.recording")
 
     def _roll_back(self, last_height: int, tip: BlockRef) -> Step:
@@ -158,6 +164,7 @@ class Watcher:
         self._headers.check_branch(fork, tip)
         now_s = self._clock.now_s()
         with self._database.write() as tx:
+            note_reorg(tx, self._chain.network, fork, self._gate.alarm, now_s)
             roll_back(tx, self._chain.network, fork, now_s)
             coverage.cut(tx, self._chain.network, fork)
             clear_stop(tx, self._chain.network, TOO_DEEP, now_s)

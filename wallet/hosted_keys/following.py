@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from chains.errors import NodeError, invariant
 from chains.types import BroadcastOutcome, Family, TxSighting, TxState
+from policies.depth import confirmations_needed
 from wallet.hosted_keys import journal
 from wallet.hosted_keys.context import HostedContext
 from wallet.hosted_keys.journal import HostedPayment
@@ -152,8 +153,7 @@ class Follower:
 
     def _depth_needed(self, payment: HostedPayment) -> int:
         tiers = self._context.assets[payment.asset].confirmations
-        asked = [tier.confirmations for tier in tiers if payment.units >= tier.from_units]
-        return max(asked, default=1)
+        return confirmations_needed(tiers, payment.units)
 
 
 def _by_coins(tx: Connection, payment: HostedPayment) -> _Seen:

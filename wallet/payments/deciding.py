@@ -9,6 +9,7 @@ from wallet.payments import journal, settle
 from wallet.payments.context import PaymentContext
 from wallet.payments.evidence import Found, ask_node, evidence
 from wallet.payments.journal import Payment
+from wallet.payments.replacing import versions
 from wallet.payments.states import PaymentStatus
 from wallet.payments.token_evidence import (
     UNPROVEN,
@@ -31,11 +32,12 @@ def decide(context: PaymentContext, payment_id: str, *, paid: bool, by: str) -> 
     """
     with context.database.read() as tx:
         payment = journal.get(tx, payment_id)
+        signed = versions.signed(tx, payment_id)
     _check_waits(payment)
-    sighting = ask_node(context.chains[payment.network], payment)
-    proof = prove_if_due(context, payment, sighting)
+    sightings = ask_node(context.chains[payment.network], signed)
+    proof = prove_if_due(context, payment, sightings.get(payment.version))
     with context.database.write() as tx:
-        seen = evidence(tx, payment, sighting)
+        seen = evidence(tx, payment, signed, sightings)
         if seen.found is not Found.MINED or proof is None or proof.verdict is not Verdict.UNPROVEN:
             raise NotUnproven(f"got payment {payment_id}, which its chain shows otherwise now")
         now_s = context.clock.now_s()

@@ -4,11 +4,18 @@ from sqlalchemy import Connection
 
 from chains.types import Family
 from signer.protocol import Purpose
+from wallet import pauses
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.building.utxo import Unpayable
 from wallet.payments.context import role_of
 from wallet.payments.desk import PaymentDesk
-from wallet.payments.errors import FundsMissing, NotBuilt, PolicyRefused, SenderBusy
+from wallet.payments.errors import (
+    FundsMissing,
+    NotBuilt,
+    PolicyRefused,
+    SenderBusy,
+    WithdrawalsPaused,
+)
 from wallet.payments.journal import Payment
 from wallet.payments.settle import ALONE
 from wallet.withdrawals import records
@@ -40,11 +47,20 @@ class WithdrawalPayer:
         """
         with self._context.database.read() as tx:
             waiting = records.queued(tx, network, QUEUE_MAX)
+            assets = sorted({withdrawal.asset for withdrawal in waiting})
+            paused = [one for one in assets if pauses.holding(tx, network, one)]
+        waiting = self._without_paused(waiting, paused)
         if not waiting:
             return 0
         if self._context.chains[network].family is Family.EVM:
             return self._one_by_one(waiting)
         return self._in_batches(network, waiting)
+
+    def _without_paused(self, waiting: list[Withdrawal], paused: list[str]) -> list[Withdrawal]:
+        for withdrawal in waiting:
+            if withdrawal.asset in paused and withdrawal.sub_status != WithdrawalsPaused.code:
+                self._put_off(withdrawal, WithdrawalsPaused("got an asset that is paused"))
+        return [withdrawal for withdrawal in waiting if withdrawal.asset not in paused]
 
     def _in_batches(self, network: str, waiting: list[Withdrawal]) -> int:
         settings = self._context.networks[network]

@@ -15,8 +15,9 @@ from chains.evm.erc20 import TokenTransfer
 from chains.types import BlockRef, TokenOutcome, TxSighting, TxState
 from signer.protocol import Purpose
 from wallet.payments.context import PaymentContext
-from wallet.payments.evidence import depth_needed, scanned_height
+from wallet.payments.evidence import depth_needed
 from wallet.payments.journal import Payment
+from wallet.payments.replacing.versions import scanned_height
 from wallet.payments.states import PaymentStatus
 from wallet.settings import AssetSettings, TokenKind
 
@@ -83,7 +84,8 @@ def prove_if_due(
         return None
     with context.database.read() as tx:
         depth = scanned_height(tx, payment.network) - block.height + 1
-    if depth < depth_needed(context, payment):
+        needed = depth_needed(tx, context, payment)
+    if depth < needed:
         return None
     outcome = outcome_of(context, payment, block)
     return prove(payment, outcome, context.assets[payment.asset])

@@ -9,7 +9,14 @@ from wallet.store.columns import metadata
 from wallet.store.tables.accounts import accounts, addresses
 from wallet.store.tables.api import api_keys, api_nonces, idempotency
 from wallet.store.tables.counters import counters
-from wallet.store.tables.deposits import blocks, deposits, scan_ranges, scan_stops, utxos
+from wallet.store.tables.deposits import (
+    blocks,
+    deposits,
+    reorgs,
+    scan_ranges,
+    scan_stops,
+    utxos,
+)
 from wallet.store.tables.events import events, webhook_deliveries, webhooks
 from wallet.store.tables.fees import block_prices, fee_estimates
 from wallet.store.tables.hosted_keys import hosted_coins, hosted_keys, hosted_payments
@@ -21,9 +28,20 @@ from wallet.store.tables.ledger import (
     ledger_totals,
     ledger_transfers,
 )
-from wallet.store.tables.payments import payment_answers, payment_broadcasts, payments
+from wallet.store.tables.payments import (
+    payment_answers,
+    payment_broadcasts,
+    payment_versions,
+    payments,
+)
 from wallet.store.tables.tokens import token_balances, token_codes
-from wallet.store.tables.treasury import approvals, thresholds, treasury_requests
+from wallet.store.tables.treasury import (
+    approvals,
+    pauses,
+    runways,
+    thresholds,
+    treasury_requests,
+)
 from wallet.store.tables.withdrawals import withdrawals
 
 __all__ = [
@@ -49,9 +67,13 @@ __all__ = [
     "ledger_totals",
     "ledger_transfers",
     "metadata",
+    "pauses",
     "payment_answers",
     "payment_broadcasts",
+    "payment_versions",
     "payments",
+    "reorgs",
+    "runways",
     "scan_ranges",
     "scan_stops",
     "thresholds",

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -12,17 +14,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from chains.utxo import addresses, transactions
+from chains.utxo.params import BUILTIN
+from chains.utxo.transactions import Transaction, TxInput, TxOutput
 from signer import selfcheck
 from signer.__main__ import build_app
 from signer.backup.card import check_words
-from signer.ceremony.plan import Participant, Plan, PlanInvalid, Role, Step, StepKind, plan_text
+from signer.ceremony.deposits import evidence_of_deposit
+from signer.ceremony.plan import (
+    OPTIONAL,
+    Participant,
+    Plan,
+    PlanInvalid,
+    Role,
+    Step,
+    StepKind,
+    plan_text,
+)
 from signer.ceremony.rules import ROLES
 from signer.ceremony.transcript import Record, Transcript, TranscriptDamaged
 from signer.cli import ceremony as ceremony_cli
 from signer.errors import SignerError
+from signer.keystore import PassphraseKek, decode_key
 from signer.protocol import IdentityKey, digest, dump, public_key_of
 from signer.storage import write_atomic
-from tests.signer_world import NOW_S, PASSPHRASE
+from tests.signer_world import BTC, NOW_S, PASSPHRASE
 
 RUNNER = CliRunner()
 PEOPLE = {
@@ -37,6 +53,7 @@ SEEDS = {name: hashlib.sha256(name.encode()).digest() for name in PEOPLE}
 SIGN = {name: IdentityKey(seed).sign for name, seed in SEEDS.items()}
 SIGNERS = ("kh1", "kh2")
 CHECKS = {"kh1": ("0a0b0c0d", "12345678"), "kh2": ("1a1b1c1d", "87654321")}
+ALWAYS = [kind for kind in StepKind if kind not in OPTIONAL]
 SHARES = {"share.1-1": "Cleo", "share.1-2": "Dan", "share.1-3": "Dan"}
 
 
@@ -78,7 +95,7 @@ def evidence_of(step: Step) -> dict[str, str]:
             return {"destroyed": "yes", "fingerprint": fingerprint, "check_value": check}
         case StepKind.SEALS:
             return {share: f"{step.subject}/{share}" for share in SHARES}
-        case StepKind.CLOSE:
+        case StepKind.CLOSE | StepKind.TEST_DEPOSIT:
             return {}
 
 
@@ -145,7 +162,7 @@ def test_everybody_signs_the_plan_first() -> None:
         assert expected == code_of(empty.extended, {}, without(name), NOW_S)
 
 
-@pytest.mark.parametrize("kind", list(StepKind))
+@pytest.mark.parametrize("kind", ALWAYS)
 def test_without_a_witness_every_step_stops(kind: StepKind) -> None:
     before = advanced(kind)
     due = before.progress().due
@@ -156,7 +173,7 @@ def test_without_a_witness_every_step_stops(kind: StepKind) -> None:
     assert "ceremony.no_witness" == code
 
 
-@pytest.mark.parametrize("kind", list(StepKind))
+@pytest.mark.parametrize("kind", ALWAYS)
 def test_a_step_needs_everybody_it_names(kind: StepKind) -> None:
     before = advanced(kind)
     due = before.progress().due
@@ -350,7 +367,33 @@ def test_a_plan_that_leaves_something_out_is_refused(
         Plan.parse(change(text).encode())
 
 
-@pytest.mark.parametrize("kind", list(StepKind))
+def steps_of(text: str) -> tuple[str, list[str]]:
+    """A plan's text before its steps, and each step's."""
+    head, *steps = text.split("\n[[steps]]\n")
+    return head, [step.rstrip("\n") for step in steps]
+
+
+def test_steps_in_another_order_are_refused() -> None:
+    head, steps = steps_of(a_plan().text.decode())
+    drill = next(place for place, step in enumerate(steps) if 'kind = "drill"' in step)
+    seals = next(place for place, step in enumerate(steps) if 'kind = "seals"' in step)
+    steps[drill], steps[seals] = steps[seals], steps[drill]
+
+    with pytest.raises(PlanInvalid, match="another order"):
+        Plan.parse("\n[[steps]]\n".join([head, *steps]).encode())
+
+
+def test_every_vault_is_registered_and_shows_its_first_address() -> None:
+    text = plan_text("cold", participants(), SIGNERS, ["bitcoin-cold", "litecoin-cold"])
+    head, steps = steps_of(text)
+    kept = [step for step in steps if 'id = "first-address-litecoin-cold"' not in step]
+    assert len(kept) == len(steps) - 1
+
+    with pytest.raises(PlanInvalid, match="every vault"):
+        Plan.parse("\n[[steps]]\n".join([head, *kept]).encode())
+
+
+@pytest.mark.parametrize("kind", ALWAYS)
 def test_no_kind_of_step_can_be_left_out_of_a_plan(kind: StepKind) -> None:
     head, *steps = a_plan().text.decode().split("\n[[steps]]\n")
     kept = [step for step in steps if f'kind = "{kind}"' not in step]
@@ -358,6 +401,110 @@ def test_no_kind_of_step_can_be_left_out_of_a_plan(kind: StepKind) -> None:
 
     with pytest.raises(PlanInvalid):
         Plan.parse("\n[[steps]]\n".join([head, *kept]).encode())
+
+
+def test_a_transcript_of_another_format_is_refused() -> None:
+    other = dump({"format": "CT2", "plan": a_plan().text, "records": []})
+
+    assert "ceremony.transcript_damaged" == code_of(Transcript.decode, other)
+
+
+def test_the_begin_shows_nothing() -> None:
+    assert "ceremony.transcript_damaged" == code_of(
+        lambda: Transcript(a_plan()).extended({"note": "x"}, SIGN, NOW_S)
+    )
+
+
+# ---- the test deposit, which a plan may name ----
+
+SCRIPT = bytes.fromhex("0014") + b"\x07" * 20
+FIRST = addresses.encode(BUILTIN[BTC], SCRIPT)
+
+
+def deposit_plan() -> Plan:
+    return Plan.parse(
+        plan_text("cold", participants(), ("kh1",), ["bitcoin-cold"], ["bitcoin-cold"]).encode()
+    )
+
+
+def deposit_evidence(step: Step) -> dict[str, str]:
+    """What a good ceremony of one signer shows."""
+    if step.kind is StepKind.REGISTRATION:
+        return {"proof.kh1": "1" * 64}
+    if step.kind is StepKind.FIRST_ADDRESS:
+        return {"address.kh1": FIRST}
+    return evidence_of(step)
+
+
+@cache
+def before_the_deposit() -> Transcript:
+    """That ceremony as it stands right before the test deposit."""
+    transcript = begun(deposit_plan())
+    while (due := transcript.progress().due) and due.kind is not StepKind.TEST_DEPOSIT:
+        transcript = transcript.extended(deposit_evidence(due), SIGN, NOW_S)
+    return transcript
+
+
+def deposit_file(confirmations: object = 3, scripts: Sequence[bytes] = (SCRIPT, SCRIPT)) -> bytes:
+    """What a node answers: two outputs to the vault, 4,000 sats together, unless changed."""
+    spent = TxInput(txid="ab" * 32, vout=0)
+    outputs = tuple(TxOutput(sats=2_000, script=script) for script in scripts)
+    tx = Transaction(version=2, inputs=(spent,), outputs=outputs, locktime=0)
+    told = {"txid": "00" * 32, "hex": tx.serialize().hex(), "confirmations": confirmations}
+    return json.dumps(told).encode()
+
+
+def test_a_test_deposit_is_read_from_the_transaction_itself() -> None:
+    evidence = evidence_of_deposit(deposit_file(), FIRST)
+
+    after = before_the_deposit().extended(evidence, SIGN, NOW_S)
+
+    raw = bytes.fromhex(json.loads(deposit_file())["hex"])
+    assert transactions.parse(raw).txid == evidence["txid"] != "00" * 32
+    assert ("4000", "3") == (evidence["units"], evidence["confirmations"])
+    due = after.progress().due
+    assert due is not None
+    assert StepKind.CLOSE is due.kind
+    assert after.extended({}, SIGN, NOW_S).complete().due is None
+
+
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [
+        ("ceremony.not_equal", {"address": "bcrt1q" + "y" * 38}),
+        ("ceremony.evidence_wrong", {"units": "0"}),
+        ("ceremony.evidence_wrong", {"confirmations": "0"}),
+        ("ceremony.evidence_wrong", {"txid": "ab" * 31}),
+    ],
+)
+def test_a_test_deposit_that_shows_something_else_stops(code: str, change: dict[str, str]) -> None:
+    evidence = {**evidence_of_deposit(deposit_file(), FIRST), **change}
+
+    assert code == code_of(before_the_deposit().extended, evidence, SIGN, NOW_S)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b'{"hex": "00", "confirmations": 1}',
+        b"[" * 100_000,
+        deposit_file(confirmations=0),
+        deposit_file(confirmations="3"),
+        deposit_file(confirmations=True),
+        deposit_file(scripts=[b"\x00\x14" + bytes(20)]),
+    ],
+)
+def test_files_that_show_no_deposit_are_refused(data: bytes) -> None:
+    assert "ceremony.deposit_wrong" == code_of(evidence_of_deposit, data, FIRST)
+
+
+def test_a_test_deposit_is_for_a_vault_of_the_plan() -> None:
+    text = plan_text("cold", participants(), ("kh1",), ["bitcoin-cold"], ["litecoin-cold"])
+
+    with pytest.raises(PlanInvalid, match="vaults of the plan"):
+        Plan.parse(text.encode())
 
 
 # ---- the command line ----
@@ -455,6 +602,66 @@ def test_a_ceremony_is_begun_killed_resumed_and_verified(
     assert ["begin", media.id, software.id] == after["done"]
     assert f"passed {len(selfcheck.run())} checks".encode() in file.read_bytes()
     assert [["sources"], ["custodian", "witness"]] == [after["fields"], after["signed_by"]]
+
+
+def test_a_test_deposit_is_brought_over_in_a_file(people: Path, tmp_path: Path) -> None:
+    text = people.joinpath("plan.toml").read_text()
+    # The people of the plan have keys of their own here; only its steps are of interest.
+    made = Plan.parse(text.encode())
+    plan = plan_text("cold", made.participants, ("kh1",), ["bitcoin-cold"], ["bitcoin-cold"])
+    signs = {
+        name: IdentityKey(
+            decode_key(
+                people.joinpath(f"{name}.key").read_bytes(), PassphraseKek(PASSPHRASE)
+            ).secret
+        ).sign
+        for name in PEOPLE
+    }
+    opened = Transcript(Plan.parse(plan.encode())).extended({}, signs, NOW_S)
+    file, deposit = tmp_path / "transcript", tmp_path / "answer.json"
+    deposit.write_bytes(deposit_file())
+    command = ["next", "--transcript", file, "--deposit", deposit]
+    file.write_bytes(opened.encode())
+    assert "ceremony.evidence_wrong" == refused(*command, *keys(people, "Ann"))
+    while (due := opened.progress().due) and due.kind is not StepKind.TEST_DEPOSIT:
+        opened = opened.extended(deposit_evidence(due), signs, NOW_S)
+    file.write_bytes(opened.encode())
+
+    told_after = told(*command, *keys(people, "Ann", "Eve", "Finn"))
+
+    assert "close" == told_after["next"]
+    last = Transcript.decode(file.read_bytes()).records[-1]
+    assert b"4000" in last.body
+    assert FIRST.encode() in last.body
+
+
+def test_two_processes_never_do_a_step_at_once_and_a_killed_one_leaves_no_lock(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "transcript"
+    told("begin", "--plan", people / "plan.toml", "--transcript", file, *keys(people))
+    media = a_plan().steps[0]
+    command = ["next", "--transcript", file, *sets(evidence_of(media))]
+    command += keys(people, "Ann", "Ben", "Finn")
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+
+        def stand_still(_path: Path, _data: bytes) -> None:
+            os.write(writer, b"!")
+            signal.pause()
+
+        monkeypatch.setattr(ceremony_cli, "write_atomic", stand_still)
+        run(*command)
+        os._exit(1)
+    assert os.read(reader, 1) == b"!"
+
+    assert "storage.busy" == refused(*command)
+    assert media.id == told("status", "--transcript", file)["next"]
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+    assert "software" == told(*command)["next"]
 
 
 def test_a_closed_ceremony_is_verified_without_any_key(whole: Transcript, tmp_path: Path) -> None:

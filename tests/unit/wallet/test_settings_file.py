@@ -125,6 +125,23 @@ def test_a_start_hash_of_another_shape_is_refused(wrong: str) -> None:
     assert "start_hash" in refusal(table)
 
 
+@pytest.mark.parametrize("key", ["safe_from", "finalized_from"])
+def test_finality_tags_are_refused_where_there_are_none(key: str) -> None:
+    table = example()
+    table["assets"][1][key] = 1
+    parse_settings(table, Path())
+    table["assets"][0][key] = 1
+    assert "BTC" in refusal(table)
+
+
+def test_a_second_opinion_is_refused_without_a_second_node() -> None:
+    table = example()
+    table["assets"][0]["second_node_from"] = 1
+    assert "second_node_url" in refusal(table)
+    table["networks"][0]["second_node_url"] = "http://127.0.0.1:1"
+    parse_settings(table, Path())
+
+
 def test_an_asset_of_no_network_is_refused() -> None:
     table = example()
     table["assets"][0]["network"] = "dogecoin"

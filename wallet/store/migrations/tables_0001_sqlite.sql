@@ -138,6 +138,20 @@ CREATE TABLE ledger_totals (
 )
  WITHOUT ROWID;
 
+CREATE TABLE pauses (
+  id VARCHAR(36) NOT NULL,
+  scope VARCHAR(64) NOT NULL,
+  subject VARCHAR(64) NOT NULL,
+  reason TEXT NOT NULL,
+  paused_by VARCHAR(128) NOT NULL,
+  since_s BIGINT NOT NULL,
+  lifted_by VARCHAR(128),
+  lifted_s BIGINT,
+  CONSTRAINT pk_pauses PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_pauses_subject ON pauses (scope, subject);
+
 CREATE TABLE payments (
   id VARCHAR(36) NOT NULL,
   network VARCHAR(64) NOT NULL,
@@ -146,6 +160,7 @@ CREATE TABLE payments (
   source VARCHAR(64) NOT NULL,
   status VARCHAR(64) NOT NULL,
   sub_status VARCHAR(64) NOT NULL,
+  version INTEGER NOT NULL,
   request BLOB NOT NULL,
   request_id VARCHAR(36) NOT NULL,
   payload_digest BLOB NOT NULL,
@@ -169,6 +184,23 @@ CREATE TABLE payments (
 );
 
 CREATE INDEX ix_payments_status ON payments (status, network);
+
+CREATE TABLE reorgs (
+  network VARCHAR(64) NOT NULL,
+  number BIGINT NOT NULL,
+  fork_height BIGINT NOT NULL,
+  tip_height BIGINT NOT NULL,
+  seen_s BIGINT NOT NULL,
+  CONSTRAINT pk_reorgs PRIMARY KEY (network, number)
+);
+
+CREATE TABLE runways (
+  asset VARCHAR(64) NOT NULL,
+  is_low BOOLEAN NOT NULL,
+  hours BIGINT,
+  updated_s BIGINT NOT NULL,
+  CONSTRAINT pk_runways PRIMARY KEY (asset)
+);
 
 CREATE TABLE scan_ranges (
   network VARCHAR(64) NOT NULL,
@@ -314,11 +346,12 @@ CREATE TABLE ledger_transfers (
 
 CREATE TABLE payment_answers (
   payment_id VARCHAR(36) NOT NULL,
+  version INTEGER NOT NULL,
   signer_id VARCHAR(128) NOT NULL,
   answer BLOB NOT NULL,
   counter BIGINT NOT NULL,
   received_s BIGINT NOT NULL,
-  CONSTRAINT pk_payment_answers PRIMARY KEY (payment_id, signer_id),
+  CONSTRAINT pk_payment_answers PRIMARY KEY (payment_id, version, signer_id),
   CONSTRAINT uq_payment_answers_signer_id_counter UNIQUE (signer_id, counter),
   CONSTRAINT fk_payment_answers_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id)
 );
@@ -326,11 +359,34 @@ CREATE TABLE payment_answers (
 CREATE TABLE payment_broadcasts (
   payment_id VARCHAR(36) NOT NULL,
   attempt INTEGER NOT NULL,
+  version INTEGER NOT NULL,
   started_s BIGINT NOT NULL,
   outcome VARCHAR(64) NOT NULL,
+  reason VARCHAR(64) NOT NULL,
   detail TEXT NOT NULL,
   CONSTRAINT pk_payment_broadcasts PRIMARY KEY (payment_id, attempt),
   CONSTRAINT fk_payment_broadcasts_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id)
+);
+
+CREATE TABLE payment_versions (
+  payment_id VARCHAR(36) NOT NULL,
+  number INTEGER NOT NULL,
+  act VARCHAR(64) NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  reason VARCHAR(64) NOT NULL,
+  request BLOB NOT NULL,
+  request_id VARCHAR(36) NOT NULL,
+  payload_digest BLOB NOT NULL,
+  fee_units_max VARCHAR(79) NOT NULL,
+  consumes TEXT NOT NULL,
+  raw BLOB,
+  txid VARCHAR(66),
+  height BIGINT NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_payment_versions PRIMARY KEY (payment_id, number),
+  CONSTRAINT fk_payment_versions_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id),
+  CONSTRAINT uq_payment_versions_request_id UNIQUE (request_id),
+  CONSTRAINT uq_payment_versions_txid UNIQUE (txid)
 );
 
 CREATE TABLE treasury_requests (
@@ -416,6 +472,8 @@ CREATE TABLE deposits (
   sub_status VARCHAR(64) NOT NULL,
   height BIGINT,
   block_hash VARCHAR(64),
+  agreed_hash VARCHAR(64),
+  exposed_units VARCHAR(79) NOT NULL,
   confirmations_required INTEGER NOT NULL,
   seen_s BIGINT NOT NULL,
   since_s BIGINT NOT NULL,
@@ -427,6 +485,8 @@ CREATE TABLE deposits (
 );
 
 CREATE INDEX ix_deposits_account ON deposits (account_id, seen_s);
+
+CREATE INDEX ix_deposits_height ON deposits (network, height);
 
 CREATE INDEX ix_deposits_status ON deposits (network, status);
 
@@ -487,6 +547,7 @@ CREATE TABLE utxos (
   spent_txid VARCHAR(64),
   spent_height BIGINT,
   payment_id VARCHAR(36),
+  quarantine VARCHAR(64) NOT NULL,
   CONSTRAINT pk_utxos PRIMARY KEY (network, txid, vout),
   CONSTRAINT fk_utxos_address_id FOREIGN KEY(address_id) REFERENCES addresses (id)
 );

@@ -28,6 +28,16 @@ blocks = Table(
     Column("scanned_s", BigInteger, nullable=False),
 )  # the scanned best chain; a rollback deletes from the top down to the fork point
 
+reorgs = Table(
+    "reorgs",
+    metadata,
+    Column("network", CODE, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("fork_height", BigInteger, nullable=False),  # the last block that stayed
+    Column("tip_height", BigInteger, nullable=False),  # the last scanned block that went
+    Column("seen_s", BigInteger, nullable=False),
+)  # every reorganisation of scanned blocks; a deep one raises an alarm
+
 scan_ranges = Table(
     "scan_ranges",
     metadata,
@@ -62,6 +72,7 @@ utxos = Table(
     Column("spent_txid", String(64)),  # state: set by the scan that saw the spend
     Column("spent_height", BigInteger),
     Column("payment_id", ID),  # state: reserved by this payment until it is final
+    Column("quarantine", CODE, nullable=False, default=""),  # state: dusting | released (coins)
 )
 
 deposits = Table(
@@ -81,11 +92,14 @@ deposits = Table(
     Column("sub_status", CODE, nullable=False, default=""),
     Column("height", BigInteger),  # state: block it is in now, null when orphaned
     Column("block_hash", String(64)),
-    Column("confirmations_required", Integer, nullable=False),
+    Column("agreed_hash", String(64)),  # state: block in which a second node showed it too
+    Column("exposed_units", BaseUnits, nullable=False, default=0),  # state: open sum it is part of
+    Column("confirmations_required", Integer, nullable=False),  # state: by that sum and any alarm
     Column("seen_s", BigInteger, nullable=False),
     Column("since_s", BigInteger, nullable=False),  # state: when it came into the state it is in
     Column("credited_s", BigInteger),
     UniqueConstraint("network", "txid", "position"),
     Index("ix_deposits_status", "network", "status"),
+    Index("ix_deposits_height", "network", "height"),
     Index("ix_deposits_account", "account_id", "seen_s"),
 )

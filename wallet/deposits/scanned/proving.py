@@ -8,10 +8,10 @@ from sqlalchemy import Connection
 from chains.errors import NodeError
 from chains.ports import Chain
 from chains.types import BlockRef
-from wallet.deposits import coverage
-from wallet.deposits.coverage import ScanRange, ScanVersion, scan_version
-from wallet.deposits.gaps import Gap, find_gaps
-from wallet.deposits.stops import stops
+from wallet.deposits.scanned import coverage
+from wallet.deposits.scanned.coverage import ScanRange, ScanVersion, scan_version
+from wallet.deposits.scanned.gaps import Gap, find_gaps
+from wallet.deposits.scanned.stops import stops
 from wallet.deposits.watcher import last_scanned
 from wallet.settings import AssetSettings
 from wallet.store.database import Database

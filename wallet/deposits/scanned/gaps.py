@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
 
-from wallet.deposits import coverage
-from wallet.deposits.coverage import ScanRange
+from wallet.deposits.scanned import coverage
+from wallet.deposits.scanned.coverage import ScanRange
 from wallet.store.schema import blocks, deposits, utxos
 
 SHOWN_MAX = 20

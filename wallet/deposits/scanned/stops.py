@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, delete, insert, select
 
 from wallet.clock import Clock
-from wallet.deposits.coverage import CoverageBroken
-from wallet.deposits.gaps import Gap, find_gaps
+from wallet.deposits.scanned.coverage import CoverageBroken
+from wallet.deposits.scanned.gaps import Gap, find_gaps
 from wallet.events import append_event
 from wallet.store.database import Database
 from wallet.store.schema import scan_stops
