@@ -18,7 +18,7 @@ from tests.contracts.build import PROXY_SLOT, creation_code, proxy_code
 from tests.payments_world import CUSTOMER, ETH, Keep, World
 from wallet.addresses.issuing import Address, Purpose
 from wallet.deposits.drift import DriftCheck
-from wallet.deposits.recording import DepositRules
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.devnet.devnet import Devnet
 from wallet.devnet.nodes import ETHEREUM
