@@ -1,7 +1,7 @@
 """The wallet's questions to any chain: the one door behind which the differences are hidden."""
 
 from collections.abc import Container, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from chains.types import (
     Asset,
@@ -10,6 +10,7 @@ from chains.types import (
     BroadcastAnswer,
     Destination,
     Family,
+    FinalityTag,
     OutPoint,
     TxSighting,
 )
@@ -84,4 +85,31 @@ class Chain(Protocol):
 
     def close(self) -> None:
         """Give connections back."""
+        ...
+
+
+@runtime_checkable
+class FinalityTags(Protocol):
+    """A chain whose nodes know which blocks are safe and finalized."""
+
+    def tagged(self, tag: FinalityTag) -> BlockRef:
+        """The highest block with this tag. Raises NodeError when the node knows none."""
+        ...
+
+
+@runtime_checkable
+class Versioned(Protocol):
+    """A chain that says how it reads blocks, so that old blocks can be read again after a change.
+
+    One that does not say counts as version 0.
+    """
+
+    @property
+    def adapter_version(self) -> int:
+        """Grows whenever the adapter may find in the same block what it did not find before."""
+        ...
+
+    @property
+    def evidence_mode(self) -> str:
+        """How movements are found; it may depend on what the node offers."""
         ...

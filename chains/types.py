@@ -13,22 +13,37 @@ class Family(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
-    """A currency on one network; `contract` is the EIP-55 address of an ERC-20 token."""
+    """A currency on one network; `contract` is the EIP-55 address of an ERC-20 token.
+
+    `balance_check` holds a token's logs against balances, block by block.
+    """
 
     code: str
     network: str
     decimals: int
     contract: str | None = None
+    balance_check: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockRef:
-    """A block by its hash (64 hex digits, no 0x); a height alone never names a block."""
+    """A block by its hash (64 hex digits, no 0x); a height alone never names a block.
+
+    `bits` is the target in a UTXO chain's header, 0 on chains without proof of work.
+    """
 
     height: int
     hash: str
     parent: str
     time_s: int
+    bits: int = 0
+
+
+class FinalityTag(StrEnum):
+    """Blocks that validators stand by (EVM): safe after an epoch, finalized after two."""
+
+    SAFE = "safe"
+    FINALIZED = "finalized"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,12 +111,65 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TokenMove:
+    """What one block did to a watched address's balance of a token, beside what its logs say.
+
+    `before` and `after` are balances at the parent and at the block, None when the contract or the
+    node does not tell; `logged_in` and `logged_out` are sums of Transfer logs.
+    """
+
+    asset: str
+    target: bytes
+    before: int | None
+    after: int | None
+    logged_in: int
+    logged_out: int
+
+    @property
+    def unlogged(self) -> int | None:
+        """What the balance gained beyond the logs: negative when less arrived than they say."""
+        if self.before is None or self.after is None:
+            return None
+        return self.after - self.before - self.logged_in + self.logged_out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCode:
+    """Which code answered for a token at a block; another fingerprint is another contract.
+
+    `fingerprint` is 64 hex digits over the contract's code and that of what it stands in for.
+    """
+
+    asset: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenOutcome:
+    """What a mined transaction did with a token, by its receipt and by balances, in base units.
+
+    `is_logged`: the only Transfer log from the sender is the one expected. `left` is what the
+    sender lost, `arrived` what the payee got in that block, other transactions' logs taken out;
+    None when the balances are not known.
+    """
+
+    is_logged: bool
+    left: int | None
+    arrived: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockScan:
-    """All that one block means to us; `ref.hash` was recomputed from the bytes on UTXO chains."""
+    """All that one block means to us; `ref.hash` was recomputed from the bytes on UTXO chains.
+
+    `moves` and `codes` are there for tokens whose logs or calls touch what is watched.
+    """
 
     ref: BlockRef
     inflows: tuple[Inflow, ...]
     spends: tuple[Spend, ...]
+    moves: tuple[TokenMove, ...] = ()
+    codes: tuple[TokenCode, ...] = ()
 
 
 class TxState(StrEnum):

@@ -16,6 +16,7 @@ class Purpose(StrEnum):
     TOP_UP = "top_up"
     SWEEP = "sweep"
     REFILL = "refill"
+    RESHAPE = "reshape"
 
 
 class Owner(StrEnum):

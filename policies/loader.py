@@ -32,6 +32,7 @@ PURPOSE_OWNERS: Mapping[Purpose, frozenset[Owner]] = {
     Purpose.TOP_UP: frozenset({Owner.DEPOSIT}),
     Purpose.SWEEP: frozenset({Owner.COLD}),
     Purpose.REFILL: frozenset({Owner.HOT}),
+    Purpose.RESHAPE: frozenset({Owner.HOT}),
 }
 """Whom a purpose may ever pay; a policy can only narrow it."""
 

@@ -23,6 +23,9 @@ _NOTES: Mapping[Message, re.Pattern[str]] = {
     Message.REPLACES: re.compile(
         r"REPLACES what this signer signed before with nonce (?P<nonce>\d+)"
     ),
+    Message.REPLACES_PAYMENTS: re.compile(
+        r"REPLACES a transaction of the same payments, whose fee was (?P<fee>\d+)"
+    ),
 }
 """Notes of the guards that have words in every language; hashes and the rest stay as they are."""
 

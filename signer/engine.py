@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chains.errors import ChainError
 from chains.utxo import taproot
@@ -14,8 +14,15 @@ from signer.errors import ProtocolError, Refused
 from signer.guards.delegation import check_authorization
 from signer.guards.envelope import check_intents, check_source, check_times
 from signer.guards.evm import check_evm_tx
-from signer.guards.facts import GuardContext, SignatureForm, SigningJob, SpendFacts
+from signer.guards.facts import (
+    GuardContext,
+    SignatureForm,
+    SignedBytes,
+    SigningJob,
+    SpendFacts,
+)
 from signer.guards.psbt import check_psbt
+from signer.guards.replacing import check_again, check_replacement
 from signer.guards.safe import check_safe_tx
 from signer.home import Home, Keys
 from signer.judging import flow_of, judge
@@ -57,6 +64,7 @@ REPORTED_WINDOWS_S = (24 * 3600, 7 * 24 * 3600)
 class Review:
     """A request that passed every check: what would be signed, and the words for a person.
 
+    `replaced` are the first bytes signed for the same intents, which these conflict with.
     `alarms` are payees that look like known addresses and are none; `lines` shows them first.
     """
 
@@ -65,6 +73,7 @@ class Review:
     facts: SpendFacts
     payment: PaymentFacts
     decision: Decision
+    replaced: SignedBytes | None
     alarms: tuple[LookAlike, ...]
     lines: tuple[str, ...]
 
@@ -159,22 +168,23 @@ class Engine:
         check_intents(request, context)
         check_times(request, now_s, *self._limits())
         check_prev_state(request.prev_state, home.state, home.log)
-        for intent in request.intents:
-            if home.state.intent_signed(intent.intent_id, intent.digest):
-                raise Refused("intent.already_signed", f"got intent {intent.intent_id!r} again")
+        check_again(request, home.state)
         try:
             facts = GUARDS[request.kind](request, context)
         except ChainError as error:
             # A codec that objects later than its guard expected must not end a hot signer.
             raise Refused("payload.unreadable", f"{error.code}: {error}") from error
         _check_fee_promised(request, facts)
+        replaced = check_replacement(request, facts, home.state)
+        if replaced is not None:
+            facts = _told_replacing(facts, replaced)
         until_s = now_s + config.clock_skew_s
         approvers = config.roster.verified(request.intents, request.approvals, until_s)
         if facts.replaces and not all(approvers.values()):
             raise Refused(
                 "nonce.replacement_unapproved", "got a Safe nonce again, approved by nobody"
             )
-        payment, decision = judge(config, home.state, request, facts, approvers, now_s)
+        payment, decision = judge(config, home.state, request, facts, approvers, now_s, replaced)
         alarms = look_alikes(facts.payees, request.network, home, self._own)
         if alarms and config.policy.unattended:
             # Nobody is there to read a warning.
@@ -188,6 +198,7 @@ class Engine:
             facts=facts,
             payment=payment,
             decision=decision,
+            replaced=replaced,
             alarms=alarms,
             lines=tuple(lines),
         )
@@ -218,14 +229,17 @@ class Engine:
         """Commit first; what is returned is already in the log."""
         request, digest = review.request, review.request_digest
         flow, now_s, units = flow_of(review.facts), self._now(), review.facts.units
+        again = review.replaced
         windows = tuple(
-            WindowSum(seconds=w, units=self._home.state.spent_units(flow, w, now_s) + units)
+            WindowSum(seconds=w, units=self._home.state.spent_units(flow, w, now_s, again) + units)
             for w in REPORTED_WINDOWS_S
         )
         answer = self._answer(
             request.request_id, digest, Result.SIGNED, "", signatures, keys, windows
         )
-        data = signed_data(request, digest, review.facts, review.payment, r_values, answer)
+        data = signed_data(
+            request, digest, review.facts, review.payment, r_values, answer, review.replaced
+        )
         self._home.state.apply(self._home.log.append(LogKind.SIGNED, self._now(), data))
         return answer
 
@@ -294,6 +308,14 @@ def _decoded(sealed: Sealed) -> SignRequest:
     if not request.request_id:
         raise Refused("request.malformed", "got an empty request id")
     return request
+
+
+def _told_replacing(facts: SpendFacts, replaced: SignedBytes) -> SpendFacts:
+    """The facts with a note for the person; a nonce that is used again has one already."""
+    if facts.nonce is not None:
+        return facts
+    note = f"REPLACES a transaction of the same payments, whose fee was {replaced.fee_units}"
+    return replace(facts, notes=(*facts.notes, note))
 
 
 def _check_fee_promised(request: SignRequest, facts: SpendFacts) -> None:

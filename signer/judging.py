@@ -9,7 +9,7 @@ from policies.facts import Owner as PolicyOwner
 from signer.acts import decide_act
 from signer.config import SignerConfig
 from signer.errors import Refused
-from signer.guards.facts import SpendFacts
+from signer.guards.facts import SignedBytes, SpendFacts
 from signer.protocol import SignRequest
 from signer.spending import Flow
 from signer.state import State
@@ -27,9 +27,11 @@ def judge(
     facts: SpendFacts,
     approvers: Mapping[bytes, frozenset[str]],
     now_s: int,
+    replaced: SignedBytes | None = None,
 ) -> tuple[PaymentFacts, Decision]:
     """The payment that the policy judged, and its decision. Raises Refused unless it allows it.
 
+    What it replaces was counted when it was signed: the same payment is counted once.
     An act that pays nobody is judged by rules of its own.
     """
     flow = flow_of(facts)
@@ -50,8 +52,8 @@ def judge(
         orders=_orders(request, facts, approvers),
         now_s=now_s,
         fee=fee,
-        spent_units={w: state.spent_units(flow, w, now_s) for w in windows},
-        spent_signatures={n: state.spent_in_row(flow, n) for n in counts},
+        spent_units={w: state.spent_units(flow, w, now_s, replaced) for w in windows},
+        spent_signatures={n: state.spent_in_row(flow, n, replaced) for n in counts},
         hot_units=_hot_units(request),
     )
     if facts.act is None:

@@ -9,7 +9,7 @@ from policies.decision import Outcome
 from policies.facts import FeeFacts, OrderFacts, Owner, PayeeFacts, PaymentFacts
 from policies.policy import Policy
 from signer.log import LogKind, LogTampered, Record
-from signer.spending import Spending
+from signer.spending import Counted, Spending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +77,24 @@ def replay(records: Iterable[Record], policy: Policy) -> Iterator[Verdict]:
         decision = policy_engine.decide(policy, payment)
         if decision.outcome is Outcome.ALLOW:
             flow = (payment.network, payment.asset, payment.source, payment.purpose)
-            spending.add(flow, record.time_s, payment.units)
+            first = _replaced(record)
+            if first is None or not spending.holds(flow, first):
+                spending.add(flow, *(first or (record.time_s, payment.units)))
             yield _verdict(record)
         else:
             yield _verdict(record, code=decision.code, text=decision.text)
 
 
+def _replaced(record: Record) -> Counted | None:
+    """How the payment was counted that this record signed once more, if it did."""
+    first = record.data.get("replaces")
+    return (first[0], first[1]) if first else None
+
+
 def _payment(record: Record, policy: Policy, spending: Spending) -> PaymentFacts:
     data, now_s = record.data, record.time_s
     flow = (data["network"], data["asset"], data["source"], data["purpose"])
+    again = _replaced(record)
     network, asset, source, purpose = flow
     rule = (policy, network, asset, purpose, source)
     orders = tuple(
@@ -113,11 +122,12 @@ def _payment(record: Record, policy: Policy, spending: Spending) -> PaymentFacts
         else None,
         hot_units=next(iter(data["payment"].get("hot_units", ())), None),
         spent_units={
-            window: spending.in_window(flow, window, now_s)
+            window: spending.in_window(flow, window, now_s, again)
             for window in policy_engine.windows_s(*rule)
         },
         spent_signatures={
-            count: spending.in_row(flow, count) for count in policy_engine.windows_signatures(*rule)
+            count: spending.in_row(flow, count, again)
+            for count in policy_engine.windows_signatures(*rule)
         },
     )
 

@@ -1,19 +1,19 @@
 """What the signer remembers: the log replayed into tables that guards and policy ask."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, assert_never
 
 from policies.facts import PaymentFacts
 from signer.errors import Refused
-from signer.guards.facts import SignedPayment, SpendFacts
+from signer.guards.facts import SignedBytes, SignedPayment, SpendFacts
 from signer.log import LogKind, LogTampered, Record
 from signer.lookalike import outline
 from signer.protocol import SignerState, SignRequest
 from signer.registry import Account
 from signer.replay import paid_addresses, payment_data
-from signer.spending import Flow, Spending
+from signer.spending import Counted, Flow, Spending
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class State:
     _requests: dict[str, Remembered] = field(default_factory=dict)
     _intents: set[bytes] = field(default_factory=set)
     _intent_ids: set[str] = field(default_factory=set)
+    _signed_for: dict[bytes, list[SignedBytes]] = field(default_factory=dict)
     _outpoints: dict[tuple[str, str], int] = field(default_factory=dict)
     _nonces: dict[tuple[str, str], int] = field(default_factory=dict)
     _payments: dict[tuple[str, str, int], SignedPayment] = field(default_factory=dict)
@@ -141,9 +142,28 @@ class State:
         for name, counter, log_head in data.get("prev_state", ()):
             self._heard(SignerState(signer_id=name, counter=counter, log_head=log_head))
         flow = (network, data["asset"], source, data["purpose"])
-        if data["units"]:
-            # What pays nobody must not push a payment out of a count of signatures.
+        if data["units"] and not data.get("replaces"):
+            # What pays nobody must not push a payment out of a count of signatures, and what
+            # replaces a payment was counted with it.
             self._spending.add(flow, record.time_s, data["units"])
+        self._keep_bytes(record, data)
+
+    def _keep_bytes(self, record: Record, data: Mapping[str, Any]) -> None:
+        """What a replacement is compared with. A record from before they were allowed has none."""
+        if "consumes" not in data:
+            return
+        intents = frozenset(intent_digest for _, intent_digest in data["intents"])
+        first = data["replaces"] or [record.time_s, data["units"]]
+        signed = SignedBytes(
+            intents=intents,
+            consumes=frozenset(data["consumes"]),
+            payees_digest=data["payees_digest"],
+            fee_units=data["fee_units"],
+            time_s=first[0],
+            units=first[1],
+        )
+        for intent_digest in intents:
+            self._signed_for.setdefault(intent_digest, []).append(signed)
 
     def _heard(self, heard: SignerState) -> None:
         """Keep the newest that was said of another signer."""
@@ -158,6 +178,13 @@ class State:
     def intent_signed(self, intent_id: str, intent_digest: bytes) -> bool:
         """Whether an intent, or another with its id, was signed before."""
         return intent_id in self._intent_ids or intent_digest in self._intents
+
+    def signed_for(self, intent_digests: Sequence[bytes]) -> Sequence[SignedBytes]:
+        """All that was signed for any of these intents, oldest first."""
+        found: dict[int, SignedBytes] = {}
+        for intent_digest in intent_digests:
+            found |= {id(one): one for one in self._signed_for.get(intent_digest, ())}
+        return tuple(found.values())
 
     def outpoint_units(self, network: str, outpoint: str) -> int | None:
         """Amount seen for `txid:vout` before, or None."""
@@ -175,13 +202,15 @@ class State:
         """Highest change index signed for in a vault, or None."""
         return self._change.get(vault)
 
-    def spent_units(self, flow: Flow, window_s: int, now_s: int) -> int:
-        """What was signed for in the last `window_s` seconds."""
-        return self._spending.in_window(flow, window_s, now_s)
+    def spent_units(
+        self, flow: Flow, window_s: int, now_s: int, but: SignedBytes | None = None
+    ) -> int:
+        """What was signed for in the last `window_s` seconds, but for what is replaced."""
+        return self._spending.in_window(flow, window_s, now_s, _counted(but))
 
-    def spent_in_row(self, flow: Flow, signatures: int) -> int:
+    def spent_in_row(self, flow: Flow, signatures: int, but: SignedBytes | None = None) -> int:
         """What the last `signatures - 1` payments were for: with the next one, `signatures`."""
-        return self._spending.in_row(flow, signatures)
+        return self._spending.in_row(flow, signatures, _counted(but))
 
     def payees_like(self, network: str, address: str) -> frozenset[str]:
         """Addresses paid before that look like this one, itself among them if it was paid."""
@@ -193,6 +222,11 @@ class State:
             raise Refused("signature.nonce_reused", "got an R value that was used before")
 
 
+def _counted(signed: SignedBytes | None) -> Counted | None:
+    """How signed bytes stand in the windows."""
+    return None if signed is None else (signed.time_s, signed.units)
+
+
 def signed_data(
     request: SignRequest,
     digest: bytes,
@@ -200,6 +234,7 @@ def signed_data(
     payment: PaymentFacts,
     r_values: list[list[bytes]],
     answer: bytes,
+    replaced: SignedBytes | None = None,
 ) -> dict[str, Any]:
     """The data of a SIGNED record: all that `State` needs, and the answer itself for `recall`.
 
@@ -217,6 +252,8 @@ def signed_data(
         "fee_units": facts.fee_units,
         "payees_digest": facts.payees_digest,
         "intents": [[intent.intent_id, intent.digest] for intent in request.intents],
+        "consumes": sorted(facts.consumes),
+        "replaces": [] if replaced is None else [replaced.time_s, replaced.units],
         "outpoints": [[outpoint, units] for outpoint, units in sorted(facts.outpoints.items())],
         "nonces": [list(facts.nonce)] if facts.nonce else [],
         "change": [change.index for change in facts.change],

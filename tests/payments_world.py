@@ -9,6 +9,7 @@ import coincurve
 from sqlalchemy import Connection, select
 
 from chains.evm.addresses import checksum
+from chains.evm.params import BUILTIN as EVM_BUILTIN
 from chains.evm.safe import SafeTx
 from chains.evm.transactions import UnsignedTx
 from chains.ports import Chain
@@ -18,17 +19,17 @@ from chains.vaults import Vault
 from policies import load_policy
 from signer.protocol import InputSignature, Kind, SignRequest
 from tests import evm_world, utxo_world
-from tests.fakes import FakeClock, FakeEvmChain, FakeSigner, FakeUtxoChain, Ids
+from tests.fakes import FakeClock, FakeSigner, Ids, SimulatedEvmChain, SimulatedUtxoChain
 from wallet.addresses.accounts import create_account
 from wallet.addresses.derivation import OwnDeriver
 from wallet.addresses.issuing import Address, Purpose, issue, issue_own
-from wallet.deposits.recording import DepositRules
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.ledger import chart
 from wallet.ledger.balances import off_balance
 from wallet.ledger.posting import asset_totals, balance
 from wallet.milestones import Milestone, pass_by
-from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
+from wallet.payments.context import Fence, PaidOutput, PaymentContext, SpentOutput, unfenced
 from wallet.payments.desk import PaymentDesk
 from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
@@ -48,6 +49,7 @@ OUTSIDE = utxo_world.vault(Template.WPKH, (9,), name="outside")
 """Somebody else's wallet, to pay to."""
 
 
+DUSD = Asset(code="DUSD", network=ETH, decimals=6, contract=checksum(evm_world.DUSD))
 CUSTOMER = checksum(evm_world.CUSTOMER)
 """Somebody else's account on the ETH chain."""
 
@@ -121,15 +123,13 @@ class Keep:
 
     clock: FakeClock = field(default_factory=FakeClock)
     ids: Ids = field(default_factory=Ids)
-    btc: FakeUtxoChain = field(
-        default_factory=lambda: FakeUtxoChain(params=utxo_world.REGTEST, asset="BTC")
+    btc: SimulatedUtxoChain = field(
+        default_factory=lambda: SimulatedUtxoChain(params=utxo_world.REGTEST, asset="BTC")
     )
-    eth: FakeEvmChain = field(
-        default_factory=lambda: FakeEvmChain(
-            network=ETH,
-            chain_id=evm_world.CHAIN_ID,
-            native="ETH",
-            tokens={evm_world.DUSD: Asset(code="DUSD", network=ETH, decimals=6)},
+    eth: SimulatedEvmChain = field(
+        default_factory=lambda: SimulatedEvmChain(
+            params=EVM_BUILTIN[ETH],
+            tokens=[DUSD],
             safes={evm_world.SAFE: evm_world.SAFE_VAULT},
         )
     )
@@ -244,6 +244,7 @@ class World:
         vaults: Mapping[str, Vault] | None = None,
         doors: Mapping[str, SignerDoor] | None = None,
         public_keys: Mapping[str, str] | None = None,
+        fence: Fence = unfenced,
     ) -> None:
         self.database = database
         self.keep = keep or Keep()
@@ -279,6 +280,7 @@ class World:
             doors=hot if doors is None else doors,
             second_parser=self.keep.second_parser,
             milestone=milestone,
+            fence=fence,
         )
         self.deriver = deriver
         self.desk = PaymentDesk(self.context)

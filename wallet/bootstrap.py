@@ -16,14 +16,8 @@ from uuid import uuid4
 
 from sqlalchemy import select
 
-from chains.evm import params as evm_params
-from chains.evm.chain import EvmChain
-from chains.evm.node import EvmNode
 from chains.ports import Chain
-from chains.types import Asset, Family
-from chains.utxo import params as utxo_params
-from chains.utxo.chain import UtxoChain
-from chains.utxo.node import UtxoNode
+from chains.types import Family
 from chains.utxo.params import UtxoParams
 from chains.utxo.second_parser import SecondParser
 from chains.vaults import Vault, load_vault
@@ -31,10 +25,18 @@ from policies.loader import load_policy
 from policies.policy import Policy
 from wallet.addresses.derivation import OwnDeriver
 from wallet.clock import Clock, SystemClock
-from wallet.errors import Invalid
+from wallet.fees.desk import FeeDesk
 from wallet.hosted_keys.context import HK0, HK1, HostedContext, MadeOutput, SpentCoin
 from wallet.hosted_keys.desk import HostedDesk
+from wallet.leases import Leases
 from wallet.milestones import Milestone, kill_at, pass_by
+from wallet.networks import (
+    DeploymentError,
+    is_development,
+    open_chain,
+    open_market,
+    utxo_rules,
+)
 from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
 from wallet.payments.desk import PaymentDesk
 from wallet.settings import AssetSettings, NetworkSettings, Settings
@@ -51,12 +53,6 @@ from wallet.withdrawals.requests import Withdrawals
 
 FILE_BYTES_MAX = 1024 * 1024
 """No policy or vault file is larger; checked before parsing."""
-
-
-class DeploymentError(Invalid):
-    """Settings that are well-formed but do not fit together."""
-
-    code = "deployment.invalid"
 
 
 @dataclass(frozen=True)
@@ -89,13 +85,34 @@ class Deployment:
         found = {}
         for network in self.settings.networks:
             if network.family == Family.UTXO:
-                found[network.id] = _utxo_params(network)
+                found[network.id] = utxo_rules(network)
         return found
 
     @cached_property
     def chains(self) -> Mapping[str, Chain]:
         """Every network's chain by id; nothing is asked of a node yet."""
-        return {network.id: self._chain(network) for network in self.settings.networks}
+        return {
+            network.id: self._chain(network, network.node_url) for network in self.settings.networks
+        }
+
+    @cached_property
+    def second_chains(self) -> Mapping[str, Chain]:
+        """The same networks through their second nodes, where they have one."""
+        return {
+            network.id: self._chain(network, network.second_node_url)
+            for network in self.settings.networks
+            if network.second_node_url
+        }
+
+    @cached_property
+    def fees(self) -> FeeDesk:
+        """The fee desk, over every source of each network."""
+        return FeeDesk(
+            database=self.database,
+            clock=self.clock,
+            networks=self.networks,
+            markets={network.id: open_market(network) for network in self.settings.networks},
+        )
 
     @cached_property
     def vaults(self) -> Mapping[str, Vault]:
@@ -123,7 +140,7 @@ class Deployment:
         """Nothing, or death at a named moment: a crash drill for development chains only."""
         if not self.settings.kill_at:
             return pass_by
-        public = [n.id for n in self.settings.networks if not _is_development(n)]
+        public = [n.id for n in self.settings.networks if not is_development(n)]
         if public:
             raise DeploymentError(
                 f"got kill_at with public networks {public}, expected development chains only"
@@ -149,6 +166,11 @@ class Deployment:
         return SecondParser(self.settings.data_dir / "bitcoinlib")
 
     @cached_property
+    def leases(self) -> Leases:
+        """The roles that this run of this process holds; none until its worker takes one."""
+        return Leases(self.database, self.clock, new_id())
+
+    @cached_property
     def payments(self) -> PaymentDesk:
         """The payment desk."""
         settings = self.settings
@@ -169,6 +191,8 @@ class Deployment:
                 doors=self.doors,
                 second_parser=self._check_bytes,
                 milestone=self.milestone,
+                prices=self.fees,
+                fence=self.leases.check,
             )
         )
 
@@ -225,10 +249,13 @@ class Deployment:
     def close(self) -> None:
         """Give nodes, signers and database back."""
         opened = vars(self)
-        for chain in opened.get("chains", {}).values():
-            chain.close()
+        for name in ("chains", "second_chains"):
+            for chain in opened.get(name, {}).values():
+                chain.close()
         for door in opened.get("doors", {}).values():
             door.close()
+        if "fees" in opened:
+            self.fees.close()
         if "database" in opened:
             self.database.close()
 
@@ -246,24 +273,9 @@ class Deployment:
     ) -> None:
         self.second_parser(network, raw, spent, made)
 
-    def _chain(self, network: NetworkSettings) -> Chain:
+    def _chain(self, network: NetworkSettings, node_url: str) -> Chain:
         ours = [asset for asset in self.settings.assets if asset.network == network.id]
-        if network.family == Family.UTXO:
-            return UtxoChain(
-                _utxo_params(network),
-                UtxoNode(network.node_url),
-                feerate_min=network.feerate_min,
-                network=network.id,
-                asset=ours[0].code if ours else None,
-            )
-        tokens = [
-            Asset(code=a.code, network=a.network, decimals=a.decimals, contract=a.contract)
-            for a in ours
-            if a.contract
-        ]
-        return EvmChain(
-            _evm_params(network), EvmNode(network.node_url), tokens, self._watched(network.id)
-        )
+        return open_chain(network, node_url, ours, self._watched(network.id))
 
     def _watched(self, network: str) -> Callable[[], Iterable[bytes]]:
         def targets() -> Iterable[bytes]:
@@ -314,32 +326,6 @@ def new_id() -> str:
 def random_bytes(count: int) -> bytes:
     """The operating system's generator."""
     return os.urandom(count)
-
-
-def _utxo_params(network: NetworkSettings) -> UtxoParams:
-    if network.params == "custom":
-        return utxo_params.params_from({"id": network.id, **network.custom})
-    if network.params not in utxo_params.BUILTIN:
-        raise DeploymentError(
-            f"got params {network.params!r} for {network.id}, "
-            f"expected custom or one of {sorted(utxo_params.BUILTIN)}"
-        )
-    return replace(utxo_params.BUILTIN[network.params], id=network.id)
-
-
-def _evm_params(network: NetworkSettings) -> evm_params.EvmParams:
-    if network.params == "custom":
-        return evm_params.params_from({"id": network.id, **network.custom})
-    if network.params not in evm_params.BUILTIN:
-        raise DeploymentError(
-            f"got params {network.params!r} for {network.id}, "
-            f"expected custom or one of {sorted(evm_params.BUILTIN)}"
-        )
-    return replace(evm_params.BUILTIN[network.params], id=network.id)
-
-
-def _is_development(network: NetworkSettings) -> bool:
-    return network.params in ("bitcoin-regtest", "litecoin-regtest", "ethereum-31337")
 
 
 def _toml(path: Path) -> dict[str, Any]:

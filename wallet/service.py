@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-import structlog
 from fastapi import FastAPI
 
 from chains.evm.chain import EvmChain
@@ -17,11 +16,20 @@ from wallet.api.forgetting import forget_expired
 from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
-from wallet.deposits.recording import DepositRules
-from wallet.deposits.watcher import Seen, Watcher
+from wallet.deposits.drift import DriftCheck
+from wallet.deposits.following import Follower
+from wallet.deposits.gate import CreditGate
+from wallet.deposits.headers import HeaderChain
+from wallet.deposits.rules import DepositRules
+from wallet.deposits.scanned.stops import gap_detector
+from wallet.deposits.second_node import SecondNode
+from wallet.deposits.watcher import Watcher
+from wallet.metrics import WalletCollector, serve_metrics
+from wallet.payments.context import role_of
 from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
+from wallet.reorgs import ReorgAlarm
 from wallet.settings import NetworkSettings
 from wallet.treasury.movements import Movements
 from wallet.webhooks.outbox import Outbox
@@ -30,16 +38,20 @@ from wallet.webhooks.sending import HttpSender
 from wallet.webhooks.targets import resolve
 from wallet.worker import Job, Worker
 
-BLOCKS_PER_PASS = 500
-"""Blocks one pass of a watcher scans before others get their turn."""
-
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
+
+FEE_WATCH_MS = 60_000
+"""How often new blocks are priced and the fee estimate is looked at."""
+
+GAPS_MS = 300_000
+"""How often all that was scanned is held against itself: blocks, ranges, deposits."""
 
 SAFE_CHECK_MS = 60_000
 """How often a cold Safe is compared with its registration: owners, threshold, version, modules."""
 
-_LOG = structlog.get_logger()
+DRIFT_MS = 15_000
+"""How often some token balances are held against what they were."""
 
 
 def build_app(deployment: Deployment) -> FastAPI:
@@ -60,6 +72,23 @@ def build_app(deployment: Deployment) -> FastAPI:
             service_key=load_service_key(deployment.settings.service_key_file),
         )
     )
+
+
+def start_metrics(deployment: Deployment, worker: Worker) -> Callable[[], None]:
+    """Answer a collector if the settings name a port; returns what ends it."""
+    if not deployment.settings.metrics_port:
+        return _nothing
+    collector = WalletCollector(
+        deployment.database,
+        deployment.clock,
+        Tips(deployment.chains, deployment.clock),
+        lambda: worker.failing,
+    )
+    return serve_metrics(collector, deployment.settings.metrics_port)
+
+
+def _nothing() -> None:
+    """The end of what was not begun."""
 
 
 def watch_own_accounts(deployment: Deployment) -> None:
@@ -121,10 +150,50 @@ def build_worker(deployment: Deployment) -> Worker:
             run=lambda: forget_expired(deployment.database, deployment.clock),
         ),
     ]
-    return Worker(jobs)
+    return Worker(jobs, deployment.leases.take)
 
 
 def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
+    chain = deployment.chains[network.id]
+    payer, gatherer = WithdrawalPayer(deployment.payments), Gatherer(deployment.payments)
+
+    def pay() -> None:
+        payer.pay_queued(network.id)
+        if network.family == Family.EVM:
+            gatherer.run(network.id)
+        deployment.payments.run(network.id)
+
+    jobs = [
+        *_deposit_jobs(deployment, network),
+        Job(name=role_of(network.id), every_ms=network.poll_ms, run=pay),
+        Job(
+            name=f"gaps:{network.id}",
+            every_ms=GAPS_MS,
+            run=gap_detector(deployment.database, network.id, deployment.clock),
+        ),
+        Job(
+            name=f"hosted:{network.id}",
+            every_ms=network.poll_ms,
+            run=partial(deployment.hosted.follower.run, network.id),
+        ),
+        Job(
+            name=f"fees:{network.id}",
+            every_ms=FEE_WATCH_MS,
+            run=partial(deployment.fees.watch, network.id),
+        ),
+    ]
+    if network.family == Family.EVM:
+        drift = DriftCheck(chain, deployment.database, deployment.clock)
+        jobs.append(Job(name=f"drift:{network.id}", every_ms=DRIFT_MS, run=_quietly(drift.run)))
+    cold = deployment.vaults.get(network.cold)
+    if isinstance(cold, SafeVault) and isinstance(chain, EvmChain):
+        checked = partial(check_safe, chain, cold)
+        jobs.append(Job(name=f"safe:{network.id}", every_ms=SAFE_CHECK_MS, run=_quietly(checked)))
+    return jobs
+
+
+def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
+    """Follow a network, and ask its second node where it has one."""
     chain = deployment.chains[network.id]
     rules = {
         asset.code: DepositRules(asset=asset)
@@ -138,41 +207,40 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
         network.start_height,
         deployment.clock,
         deployment.milestone,
-    )
-    payer, gatherer = WithdrawalPayer(deployment.payments), Gatherer(deployment.payments)
-
-    def pay() -> None:
-        payer.pay_queued(network.id)
-        if network.family == Family.EVM:
-            gatherer.run(network.id)
-        deployment.payments.run(network.id)
-
-    jobs = [
-        Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, watcher)),
-        Job(name=f"pay:{network.id}", every_ms=network.poll_ms, run=pay),
-        Job(
-            name=f"hosted:{network.id}",
-            every_ms=network.poll_ms,
-            run=partial(deployment.hosted.follower.run, network.id),
+        HeaderChain(
+            chain,
+            deployment.database,
+            deployment.params.get(network.id),
+            deployment.clock,
+            start_height=network.start_height,
+            start_hash=network.start_hash,
         ),
+        alarm=ReorgAlarm.of(network),
+        reorg_blocks_max=network.reorg_blocks_max,
+    )
+    follower = Follower(chain, watcher, deployment.database, deployment.clock)
+    jobs = [
+        Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, follower))
     ]
-    cold = deployment.vaults.get(network.cold)
-    if isinstance(cold, SafeVault) and isinstance(chain, EvmChain):
-        checked = partial(check_safe, chain, cold)
-        jobs.append(Job(name=f"safe:{network.id}", every_ms=SAFE_CHECK_MS, run=_quietly(checked)))
+    if network.id in deployment.second_chains:
+        second = SecondNode(
+            deployment.second_chains[network.id],
+            CreditGate(chain, rules, ReorgAlarm.of(network)),
+            deployment.database,
+            deployment.clock,
+            deployment.milestone,
+        )
+        jobs.append(
+            Job(name=f"second:{network.id}", every_ms=network.poll_ms, run=_quietly(second.step))
+        )
     return jobs
 
 
-def _watching(chain: Chain, watcher: Watcher) -> Callable[[], None]:
+def _watching(chain: Chain, follower: Follower) -> Callable[[], None]:
     def watch() -> None:
         if isinstance(chain, EvmChain):
             chain.ready()
-        for _ in range(BLOCKS_PER_PASS):
-            step = watcher.step()
-            if step.seen is Seen.REORGANISED:
-                _LOG.warning("chain.reorganised", network=chain.network, fork_height=step.height)
-            if step.seen is Seen.SAME:
-                return
+        follower.run()
 
     return watch
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 
@@ -14,16 +15,33 @@ class ConfirmationTier:
     confirmations: int
 
 
+class TokenKind(StrEnum):
+    """How a token's balances may differ from what its events tell."""
+
+    PLAIN = "plain"
+    FEE_ON_TRANSFER = "fee_on_transfer"  # less may arrive than is sent
+    REBASING = "rebasing"  # balances move by themselves
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetSettings:
-    """One currency; `contract` marks an ERC-20 token. Amounts are base units."""
+    """One currency; `contract` marks an ERC-20 token. Amounts are base units.
+
+    `token_kind` is one of `TokenKind`; `code_hash` pins a token's code.
+    """
 
     code: str
     network: str
     decimals: int
     contract: str | None = None
+    token_kind: str = TokenKind.PLAIN
+    balance_check: bool = True
+    code_hash: str = ""
     deposit_units_min: int = 0
     confirmations: tuple[ConfirmationTier, ...] = (ConfirmationTier(from_units=0, confirmations=1),)
+    safe_from: int = 0
+    finalized_from: int = 0
+    second_node_from: int = 0
     withdrawal_units_min: int = 1
     withdrawal_fee_units: int = 0
     gather_units_min: int = 0
@@ -44,14 +62,22 @@ class NetworkSettings:
     family: str
     params: str
     node_url: str
+    second_node_url: str = ""
     poll_ms: int = 1000
     start_height: int = 0
+    start_hash: str = ""
+    reorg_alarm_depth: int = 0
+    reorg_alarm_blocks: int = 0
+    reorg_alarm_confirmations: int = 0
+    reorg_blocks_max: int = 100
     batch_payees_max: int = 100
     batch_wait_s: int = 0
     fee_units_max: int = 0
     fee_ppm_max: int = 0
     feerate_min: int = 0
     feerate_max: int = 0
+    feerate_ceiling: int = 0
+    fee_target_blocks: int = 3
     feerate_long_term: int = 0
     consolidate_inputs_max: int = 0
     hot: str = ""
@@ -102,6 +128,7 @@ class Settings:
     approvals_required: int
     webhooks_private_allowed: bool = False
     hosted_keys_legacy_allowed: bool = False
+    metrics_port: int = 0
     kill_at: str = ""
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from wallet.errors import Invalid
-from wallet.settings import Settings
+from wallet.settings import AssetSettings, Settings, TokenKind
 
 FILE_BYTES_MAX = 1024 * 1024
 """No settings file is larger; checked before parsing."""
 
+_HASH = re.compile(r"[0-9a-f]{64}")
 _DIGITS = re.compile(r"[0-9]{1,78}")
 
 
@@ -67,14 +68,53 @@ def _check_names(settings: Settings) -> None:
         wrong += [
             f"{what}: got {name} twice" for name in sorted({n for n in names if names.count(n) > 1})
         ]
+    wrong += [
+        f"networks: got start_hash {network.start_hash[:70]!r} of {network.id}, "
+        "expected 64 lower-case hex digits without 0x"
+        for network in settings.networks
+        if network.start_hash and not _HASH.fullmatch(network.start_hash)
+    ]
     known = {network.id for network in settings.networks}
     wrong += [
         f"assets: got {asset.code} on unknown network {asset.network}"
         for asset in settings.assets
         if asset.network not in known
     ]
+    wrong += [complaint for asset in settings.assets for complaint in _token_complaints(asset)]
+    wrong += _unprovable(settings)
     if wrong:
         raise SettingsError("; ".join(wrong), {"wrong": wrong})
+
+
+def _unprovable(settings: Settings) -> list[str]:
+    """Proofs that an asset asks for and its network cannot give: deposits would wait for ever."""
+    networks = {network.id: network for network in settings.networks}
+    wrong = []
+    for asset in settings.assets:
+        network = networks.get(asset.network)
+        if network is None:
+            continue
+        if (asset.safe_from or asset.finalized_from) and network.family != "evm":
+            wrong.append(f"assets: got safe_from or finalized_from for {asset.code}, not on EVM")
+        if asset.second_node_from and not network.second_node_url:
+            wrong.append(
+                f"assets: got second_node_from for {asset.code}, "
+                f"but {network.id} has no second_node_url"
+            )
+    return wrong
+
+
+def _token_complaints(asset: AssetSettings) -> list[str]:
+    """What is wrong with what an asset says of its token."""
+    wrong = []
+    if asset.token_kind not in list(TokenKind):
+        expected = ", ".join(TokenKind)
+        wrong.append(f"got token_kind {asset.token_kind[:40]!r}, expected one of {expected}")
+    elif asset.token_kind != TokenKind.PLAIN and not asset.balance_check:
+        wrong.append(f"got {asset.token_kind} without balance_check, which it needs")
+    if asset.code_hash and _HASH.fullmatch(asset.code_hash) is None:
+        wrong.append(f"got code_hash {asset.code_hash[:80]!r}, expected 64 hex digits")
+    return [f"assets {asset.code}: {complaint}" for complaint in wrong]
 
 
 class _Reader:

@@ -20,10 +20,23 @@ class Job:
     run: Callable[[], None]
 
 
-class Worker:
-    """The schedule. A job never overlaps itself; a late one runs once, not as often as missed."""
+Admit = Callable[[str], bool]
+"""Whether this process may do the job of a name now."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+
+def admit_all(_name: str) -> bool:
+    """The only process there is."""
+    return True
+
+
+class Worker:
+    """The schedule. A job never overlaps itself; a late one runs once, not as often as missed.
+
+    `admit` is asked before each run: of several processes on one database, one does each job.
+    """
+
+    def __init__(self, jobs: Sequence[Job], admit: Admit = admit_all) -> None:
+        self._admit = admit
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._failing: dict[str, str] = {}
         self.stopping = Event()
@@ -61,6 +74,8 @@ class Worker:
         if self.stopping.is_set():
             return
         try:
+            if not self._admit(job.name):
+                return
             job.run()
         except Exception as error:  # noqa: BLE001 - the one place where a job may fail
             code = getattr(error, "code", type(error).__name__)

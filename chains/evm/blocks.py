@@ -26,6 +26,7 @@ class Transaction:
     sender: bytes
     to: bytes | None
     value_wei: int
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +191,7 @@ def _transaction(answer: Any, position: int) -> Transaction:
         sender=address(field(answer, "from"), "sender"),
         to=None if to is None else address(to, "payee"),
         value_wei=quantity(field(answer, "value"), "value"),
+        data=data_bytes(field(answer, "input"), "calldata"),
     )
 
 

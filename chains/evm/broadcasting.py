@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
+from chains.broadcast_errors import Rejection, is_already_known, rejection_of
 from chains.errors import BroadcastUnknown, NodeError
 from chains.evm.node import EvmNode, RpcRefused
-from chains.evm.node_errors import Refusal, is_already_known, refusal_of
 from chains.evm.transactions import txid_of
-from chains.types import BroadcastAnswer, BroadcastOutcome, TxSighting, TxState
+from chains.types import BroadcastAnswer, BroadcastOutcome, Family, TxSighting, TxState
 
 
 def send(node: EvmNode, raw: bytes, look: Callable[[str], TxSighting]) -> BroadcastAnswer:
@@ -28,12 +28,12 @@ def send(node: EvmNode, raw: bytes, look: Callable[[str], TxSighting]) -> Broadc
 
 
 def _understood(txid: str, words: str, look: Callable[[str], TxSighting]) -> BroadcastAnswer:
-    if is_already_known(words):
+    if is_already_known(Family.EVM, words):
         return BroadcastAnswer(outcome=BroadcastOutcome.ALREADY_KNOWN, txid=txid, detail=words)
-    reason = refusal_of(words)
+    reason = rejection_of(Family.EVM, words)
     if reason is None:
         raise BroadcastUnknown(f"{txid}: the node said {words[:200]!r}, which may mean anything")
-    if reason in (Refusal.NONCE_TOO_LOW, Refusal.REPLACEMENT_UNDERPRICED) and _has(txid, look):
+    if reason in (Rejection.NONCE_TOO_LOW, Rejection.REPLACEMENT_FEE) and _has(txid, look):
         return BroadcastAnswer(outcome=BroadcastOutcome.ALREADY_KNOWN, txid=txid, detail=words)
     return BroadcastAnswer(
         outcome=BroadcastOutcome.REJECTED, txid=txid, reason=str(reason), detail=words

@@ -17,6 +17,7 @@ from chains.evm.broadcasting import send
 from chains.evm.node import EvmNode, MethodMissing, RpcRefused
 from chains.evm.params import EvmParams
 from chains.evm.scan import EvidenceMode
+from chains.evm.token_witness import TokenWitness
 from chains.ports import Watched
 from chains.types import (
     Asset,
@@ -25,10 +26,15 @@ from chains.types import (
     BroadcastAnswer,
     Destination,
     Family,
+    FinalityTag,
     Inflow,
+    TokenOutcome,
     TxSighting,
     TxState,
 )
+
+ADAPTER_VERSION = 1
+"""Grows whenever a scan may find in the same block what it did not find before."""
 
 _NO_BLOCK = "0x" + "00" * 32
 
@@ -49,6 +55,7 @@ class EvmChain:
     """
 
     family = Family.EVM
+    adapter_version = ADAPTER_VERSION
 
     def __init__(
         self,
@@ -65,6 +72,7 @@ class EvmChain:
         self._tokens = {_contract(asset): asset for asset in tokens}
         self._codes = {contract: asset.code for contract, asset in self._tokens.items()}
         self._delta_targets = delta_targets
+        self._witness = TokenWitness(self._ask, self._tokens)
         invariant(len(self._tokens) == len(tokens), "got a token contract twice")
 
     @property
@@ -101,30 +109,32 @@ class EvmChain:
         """The best chain's block at `height`. Raises NodeUnavailable when there is none yet."""
         return self._block_by("eth_getBlockByNumber", hex(height))
 
+    def tagged(self, tag: FinalityTag) -> BlockRef:
+        """The highest block that the node calls safe or finalized. Raises NodeError."""
+        return self._block_by("eth_getBlockByNumber", str(tag))
+
     def scan(self, block: BlockRef, watched: Watched) -> BlockScan:
         """All movements of one block to watched addresses, all or nothing. Raises NodeError."""
-        name = "0x" + block.hash
-        shown = self._ask("eth_getBlockByHash", name, True)
-        if shown is None:
-            raise NodeUnavailable(f"{self.network}: the node has no block {name}")
-        whole = read.block(shown)
-        if whole.ref != block:
-            raise UnexpectedAnswer(f"got block {whole.ref.hash}, expected {block.hash}")
-        answer = self._ask("eth_getBlockReceipts", name) if whole.transactions else []
-        if answer is None:
-            raise NodeUnavailable(f"{self.network}: the node has no receipts of {name}")
-        receipts = read.receipts_of(answer, whole)
-        if self.params.proven:
-            proofs.check_header(shown, block.hash)
-            proofs.check_contents(shown)
-            proofs.check_receipts(shown, answer)
+        whole, receipts = self._whole(block)
         native = self.params.native
         inflows = [
             *scan.token_inflows(receipts, watched.targets, self._codes),
             *scan.direct_inflows(whole, receipts, watched.targets, native),
             *self._internal(whole, receipts, watched),
         ]
-        return BlockScan(ref=block, inflows=tuple(inflows), spends=())
+        moves, codes = self._witness.look(whole, receipts, watched)
+        return BlockScan(ref=block, inflows=tuple(inflows), spends=(), moves=moves, codes=codes)
+
+    def token_outcome(
+        self, txid: str, asset: str, expected: erc20.TokenTransfer, at: BlockRef
+    ) -> TokenOutcome:
+        """What a mined transaction really did with a token. Raises NodeError."""
+        whole, receipts = self._whole(at)
+        return self._witness.outcome(whole, receipts, txid, self._contract_of(asset), expected)
+
+    def token_code(self, asset: str, at: BlockRef) -> str:
+        """The fingerprint of the code that answers for a token at a block. Raises NodeError."""
+        return self._witness.code(self._contract_of(asset), at)
 
     def balance_units(self, target: bytes, asset: str, at: BlockRef) -> int:
         """What an address holds at a block: wei, or base units of a token. Raises NodeError."""
@@ -132,11 +142,8 @@ class EvmChain:
         if asset == self.params.native:
             answer = self._ask("eth_getBalance", "0x" + target.hex(), where)
             return read.quantity(answer, "balance")
-        contracts = [known for known, code in self._codes.items() if code == asset]
-        if not contracts:
-            raise InvariantError(f"got asset {asset}, which {self.network} does not have")
         call = {
-            "to": "0x" + contracts[0].hex(),
+            "to": "0x" + self._contract_of(asset).hex(),
             "data": "0x" + erc20.balance_calldata(target).hex(),
         }
         return _one_number(self._ask("eth_call", call, where), asset)
@@ -199,6 +206,11 @@ class EvmChain:
         call = {"to": "0x" + to.hex(), "data": "0x" + data.hex()}
         return read.data_bytes(self._ask("eth_call", call, where), "answer of a call")
 
+    def answer_to(self, sender: bytes, to: bytes, data: bytes) -> bytes:
+        """What a call would answer now, were it sent. Raises RpcRefused when it would revert."""
+        call = {"from": "0x" + sender.hex(), "to": "0x" + to.hex(), "data": "0x" + data.hex()}
+        return read.data_bytes(self._ask("eth_call", call, "latest"), "answer of a call")
+
     def code_at(self, target: bytes) -> bytes:
         """The code of an address, empty for a plain account."""
         answer = self._ask("eth_getCode", "0x" + target.hex(), "latest")
@@ -217,6 +229,31 @@ class EvmChain:
         """A question to a node that is known to be the right one."""
         self.ready()
         return self._node.call(method, *params)
+
+    def _whole(self, block: BlockRef) -> tuple[read.Block, tuple[read.Receipt, ...]]:
+        """A block and its receipts, checked against each other and against the block's hash."""
+        name = "0x" + block.hash
+        shown = self._ask("eth_getBlockByHash", name, True)
+        if shown is None:
+            raise NodeUnavailable(f"{self.network}: the node has no block {name}")
+        whole = read.block(shown)
+        if whole.ref != block:
+            raise UnexpectedAnswer(f"got block {whole.ref.hash}, expected {block.hash}")
+        answer = self._ask("eth_getBlockReceipts", name) if whole.transactions else []
+        if answer is None:
+            raise NodeUnavailable(f"{self.network}: the node has no receipts of {name}")
+        receipts = read.receipts_of(answer, whole)
+        if self.params.proven:
+            proofs.check_header(shown, block.hash)
+            proofs.check_contents(shown)
+            proofs.check_receipts(shown, answer)
+        return whole, receipts
+
+    def _contract_of(self, asset: str) -> bytes:
+        for contract, code in self._codes.items():
+            if code == asset:
+                return contract
+        raise InvariantError(f"got asset {asset}, which {self.network} does not have")
 
     def _block_by(self, method: str, name: str) -> BlockRef:
         answer = self._ask(method, name, False)

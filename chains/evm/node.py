@@ -58,7 +58,7 @@ class EvmNode:
             raise UnexpectedAnswer(f"{method}: got an answer to another question")
         error = answer.get("error")
         if error is not None:
-            raise _refusal(method, error)
+            raise refusal(method, error)
         if "result" not in answer:
             raise UnexpectedAnswer(f"{method}: got neither a result nor an error")
         return answer["result"]
@@ -92,7 +92,8 @@ def _parse(method: str, data: bytes) -> Any:
         raise UnexpectedAnswer(f"{method}: got an answer that is not JSON") from error
 
 
-def _refusal(method: str, error: Any) -> RpcRefused:
+def refusal(method: str, error: Any) -> RpcRefused:
+    """A node's error object as ours. Raises UnexpectedAnswer on another shape."""
     if not isinstance(error, dict) or not isinstance(error.get("code"), int):
         raise UnexpectedAnswer(f"{method}: got an error of another shape")
     words = str(error.get("message", ""))[:500]

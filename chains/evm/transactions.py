@@ -79,7 +79,7 @@ class UnsignedTx:
 
     def encode(self) -> bytes:
         """0x02 || rlp: what is stored, sent to a signer and hashed."""
-        return bytes([TYPE_BYTE]) + rlp.encode(self._items())
+        return bytes([TYPE_BYTE]) + rlp.encode(self.items)
 
     @classmethod
     def decode(cls, raw: bytes) -> "UnsignedTx":
@@ -99,12 +99,14 @@ class UnsignedTx:
     def with_signature(self, signature: bytes) -> "SignedTx":
         """The transaction ready to send, from 65 bytes r || s || v. Raises CodecError."""
         r, s, parity = split_signature(signature)
-        items = [*self._items(), rlp.encode_int(parity), rlp.encode_int(r), rlp.encode_int(s)]
+        items = [*self.items, rlp.encode_int(parity), rlp.encode_int(r), rlp.encode_int(s)]
         raw = bytes([TYPE_BYTE]) + rlp.encode(items)
         sender = recover(self.signing_hash, signature)
         return SignedTx(tx=self, sender=sender, raw=raw, txid=txid_of(raw))
 
-    def _items(self) -> list[object]:
+    @property
+    def items(self) -> list[object]:
+        """The nine RLP fields that both forms, and an EIP-7702 transaction, begin with."""
         numbers = (
             self.chain_id,
             self.nonce,
@@ -122,7 +124,7 @@ class UnsignedTx:
 
     @classmethod
     def of_items(cls, items: list[rlp.Item]) -> "UnsignedTx":
-        """From the nine RLP fields that both forms begin with. Raises CodecError."""
+        """From the nine RLP fields of `items`. Raises CodecError."""
         to, data, access_list = items[5], items[7], items[8]
         if not isinstance(to, bytes) or not isinstance(data, bytes):
             raise CodecError("got a list as payee or data, expected bytes")

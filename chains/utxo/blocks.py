@@ -13,6 +13,7 @@ from chains.ports import Watched
 from chains.types import BlockRef, BlockScan, Evidence, Inflow, OutPoint, Spend
 from chains.utxo import auxpow
 from chains.utxo.params import ProofOfWork, UtxoParams
+from chains.utxo.targets import WrongProofOfWork, target_of
 from chains.utxo.transactions import MWEB_FLAG, WITNESS_FLAG, Reader, compact_at
 from chains.watched import WatchedOutpoints
 
@@ -26,12 +27,6 @@ class BlockError(CodecError):
     """Bytes that are not the block they claim to be."""
 
     code = "block.malformed"
-
-
-class WrongProofOfWork(BlockError):
-    """A header whose hash does not meet the target it states, or a target too easy to exist."""
-
-    code = "block.wrong_proof_of_work"
 
 
 class WrongMerkleRoot(BlockError):
@@ -57,6 +52,16 @@ class Header:
     time_s: int
     bits: int
     raw: bytes
+
+    def ref(self, height: int) -> BlockRef:
+        """The block by name, at a height that the header itself does not tell."""
+        return BlockRef(
+            height=height,
+            hash=self.hash,
+            parent=self.parent,
+            time_s=self.time_s,
+            bits=self.bits,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,14 +97,6 @@ def parse_header(params: UtxoParams, raw: bytes) -> Header:
     if not auxpow.is_merged(params, header.version):
         check_work(params, header.bits, raw)
     return header
-
-
-def target_of(bits: int) -> int:
-    """The number that `bits` abbreviates. Raises WrongProofOfWork when negative or too large."""
-    size, digits = bits >> 24, bits & 0x7FFFFF
-    if bits & 0x800000 or size > 34:
-        raise WrongProofOfWork(f"got target bits {bits:08x}, which no chain can have")
-    return digits >> 8 * (3 - size) if size <= 3 else digits << 8 * (size - 3)
 
 
 def check_work(params: UtxoParams, bits: int, raw_header: bytes) -> None:
@@ -148,8 +145,7 @@ def scan_block(
                 )
             )
     spends = [Spend(outpoint=one, txid=hit.txid) for hit in hits for one in hit.spends]
-    ref = BlockRef(height=height, hash=header.hash, parent=header.parent, time_s=header.time_s)
-    return BlockScan(ref=ref, inflows=tuple(inflows), spends=tuple(spends))
+    return BlockScan(ref=header.ref(height), inflows=tuple(inflows), spends=tuple(spends))
 
 
 def has_transaction(params: UtxoParams, raw: bytes, expected_hash: str, txid: str) -> bool:

@@ -17,6 +17,7 @@ from chains.types import (
     BroadcastAnswer,
     BroadcastOutcome,
     Destination,
+    Evidence,
     Family,
     TxSighting,
     TxState,
@@ -25,6 +26,9 @@ from chains.units import to_units
 from chains.utxo import addresses, blocks, transactions
 from chains.utxo.node import ALREADY_KNOWN, NOT_FOUND, Refusal, UtxoNode
 from chains.utxo.params import UtxoParams
+
+ADAPTER_VERSION = 1
+"""Grows whenever a scan may find in the same block what it did not find before."""
 
 DECIMALS = 8
 """Every chain of this family counts in 10^-8 coins."""
@@ -46,6 +50,8 @@ class UtxoChain:
     """A chain's answers to the wallet's questions."""
 
     family = Family.UTXO
+    adapter_version = ADAPTER_VERSION
+    evidence_mode = Evidence.OUTPUT
 
     def __init__(
         self,
@@ -170,7 +176,7 @@ class UtxoChain:
         header = blocks.parse_header(self.params, self._node.header(block_hash))
         if header.hash != block_hash:
             raise UnexpectedAnswer(f"got header {header.hash}, expected {block_hash}")
-        return BlockRef(height=height, hash=header.hash, parent=header.parent, time_s=header.time_s)
+        return header.ref(height)
 
     def _candidates(self, txid: str, hint_height: int | None) -> list[BlockRef]:
         """Blocks that may hold a transaction."""
@@ -214,6 +220,7 @@ def _chain_names(network: str) -> tuple[str, ...]:
     _, _, kind = network.rpartition("-")
     return {
         "regtest": ("regtest",),
-        "testnet": ("test", "testnet4"),
+        "testnet": ("test",),
+        "testnet4": ("testnet4",),
         "signet": ("signet",),
     }.get(kind, ("main",))

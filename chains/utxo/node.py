@@ -8,11 +8,14 @@ import itertools
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
+from chains.broadcast_errors import Rejection, is_already_known, rejection_of
 from chains.errors import NodeError, NodeRejected, NodeUnavailable, UnexpectedAnswer
+from chains.types import Family
 
 TIMEOUT_S = 30
 """Longest answer waited for; a full block takes well under a second."""
@@ -60,45 +63,32 @@ ALREADY_KNOWN = "already_known"
 _BY_CODE: Mapping[int, str] = {
     -5: NOT_FOUND,  # RPC_INVALID_ADDRESS_OR_KEY: unknown block or transaction
     -8: NOT_FOUND,  # RPC_INVALID_PARAMETER: block height out of range
-    -22: "malformed",  # RPC_DESERIALIZATION_ERROR
+    -22: Rejection.MALFORMED,  # RPC_DESERIALIZATION_ERROR
     -27: ALREADY_KNOWN,  # RPC_VERIFY_ALREADY_IN_CHAIN (also "outputs already in utxo set")
     -28: WARMING_UP,  # RPC_IN_WARMUP
 }
 """Bitcoin Core `src/rpc/protocol.h`."""
 
-_BY_WORDS: tuple[tuple[str, str], ...] = (
-    ("txn-already-known", ALREADY_KNOWN),
-    ("txn-already-in-mempool", ALREADY_KNOWN),
-    ("already in block chain", ALREADY_KNOWN),
-    ("txn-same-nonwitness-data-in-mempool", ALREADY_KNOWN),
-    ("txn-mempool-conflict", "conflict"),
-    ("missingorspent", "inputs_missing_or_spent"),
-    ("missing inputs", "inputs_missing_or_spent"),
-    ("insufficient fee", "replacement_fee_too_low"),
-    ("min relay fee not met", "fee_too_low"),
-    ("mempool min fee not met", "fee_too_low"),
-    ("max-fee-exceeded", "fee_too_high"),
-    ("fee exceeds maximum", "fee_too_high"),
-    ("absurdly-high-fee", "fee_too_high"),
-    ("dust", "dust"),
-    ("too-long-mempool-chain", "too_many_unconfirmed"),
-    ("script-verify-flag", "bad_signature"),
-    ("non-final", "not_final"),
-    ("bad-txns", "invalid"),
-    ("not found", NOT_FOUND),
-    ("not in mempool", NOT_FOUND),
-    ("out of range", NOT_FOUND),
-)
-"""Bitcoin Core `src/validation.cpp` reject reasons, and what nodes say when they know nothing."""
+_NOTHING_KNOWN = ("not found", "not in mempool", "out of range")
+"""What nodes say when they know nothing of what was asked."""
 
 
 class Refusal(NodeRejected):
-    """The node answered with an error; `reason` is one of the typed table, or "other"."""
+    """The node answered with an error; `reason` is one of the typed table, or `Rejection.OTHER`."""
 
     def __init__(self, method: str, reason: str, detail: str) -> None:
         super().__init__(f"{method}: the node refused ({reason}): {detail}")
         self.reason = reason
         self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MempoolInfo:
+    """How full a node's mempool is; `feerate_min_text` is coins per 1000 vbytes to get in."""
+
+    transactions: int
+    vbytes: int
+    feerate_min_text: str
 
 
 class UtxoNode:
@@ -210,6 +200,24 @@ class UtxoNode:
             raise UnexpectedAnswer("estimatesmartfee: got another type, expected a number")
         return None if feerate is None else str(feerate)
 
+    def mempool_info(self) -> MempoolInfo:
+        """`getmempoolinfo`; only what is used is read, as versions differ in the rest."""
+        answer = self.call("getmempoolinfo")
+        if not isinstance(answer, dict):
+            raise UnexpectedAnswer("getmempoolinfo: got another shape, expected an object")
+        count, vbytes = answer.get("size"), answer.get("bytes")
+        least = answer.get("mempoolminfee")
+        if type(count) is not int or type(vbytes) is not int or not isinstance(least, str | int):
+            raise UnexpectedAnswer("getmempoolinfo: got no size, bytes or mempoolminfee")
+        return MempoolInfo(transactions=count, vbytes=vbytes, feerate_min_text=str(least))
+
+    def mempool_fees(self) -> list[tuple[str, int]]:
+        """`getrawmempool`: each transaction's fee in coins as decimal text, and its vbytes."""
+        answer = self.call("getrawmempool", True)
+        if not isinstance(answer, dict):
+            raise UnexpectedAnswer("getrawmempool: got another shape, expected an object")
+        return [_waiting(entry) for entry in answer.values()]
+
     def call(self, method: str, *params: object) -> Any:
         """The result of one call; decimal numbers come as text.
 
@@ -225,7 +233,7 @@ class UtxoNode:
         if body.get("id") != number:
             raise UnexpectedAnswer(f"{method}: got the answer to another question")
         if body.get("error") is not None:
-            raise _refusal(method, body["error"])
+            raise refusal(method, body["error"])
         if "result" not in body:
             raise UnexpectedAnswer(f"{method}: got neither result nor error")
         return body["result"]
@@ -248,16 +256,24 @@ def _body(method: str, response: httpx.Response) -> dict[str, Any]:
     return body
 
 
-def _refusal(method: str, error: object) -> NodeError:
+def refusal(method: str, error: object) -> NodeError:
+    """A node's error object as ours: a Refusal, or what means that there was no answer."""
     if not isinstance(error, dict):
         return UnexpectedAnswer(f"{method}: got an error of another shape")
     code, words = error.get("code"), str(error.get("message", ""))[:300]
-    lower = words.lower()
-    by_words = next((reason for part, reason in _BY_WORDS if part in lower), None)
-    reason = (_BY_CODE.get(code) if isinstance(code, int) else None) or by_words or "other"
+    reason = (_BY_CODE.get(code) if isinstance(code, int) else None) or _by_words(words)
     if reason == WARMING_UP:
         return NodeUnavailable(f"{method}: the node is starting: {words}")
     return Refusal(method, reason, words)
+
+
+def _by_words(words: str) -> str:
+    if is_already_known(Family.UTXO, words):
+        return ALREADY_KNOWN
+    rejection = rejection_of(Family.UTXO, words)
+    if rejection is None and any(part in words.lower() for part in _NOTHING_KNOWN):
+        return NOT_FOUND
+    return rejection or Rejection.OTHER
 
 
 def _fields(
@@ -270,6 +286,18 @@ def _fields(
     if unknown or wrong:
         raise UnexpectedAnswer(f"{method}: got unknown fields {unknown}, missing or wrong {wrong}")
     return answer
+
+
+def _waiting(entry: object) -> tuple[str, int]:
+    """Fee and vbytes of a mempool entry; before Core 0.19 they were named `fee` and `size`."""
+    if not isinstance(entry, dict):
+        raise UnexpectedAnswer("getrawmempool: got an entry of another shape")
+    fees = entry.get("fees")
+    fee = fees.get("base") if isinstance(fees, dict) else entry.get("fee")
+    vbytes = entry.get("vsize", entry.get("size"))
+    if not isinstance(fee, str | int) or type(vbytes) is not int or vbytes <= 0:
+        raise UnexpectedAnswer("getrawmempool: got an entry without fee or size")
+    return str(fee), vbytes
 
 
 def _hash(what: str, value: object) -> str:

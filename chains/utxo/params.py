@@ -20,12 +20,25 @@ class ProofOfWork(StrEnum):
     SCRYPT = "scrypt"
 
 
+class Difficulty(StrEnum):
+    """How the targets of blocks follow each other; `chains.utxo.difficulty` knows the rules."""
+
+    BITCOIN = "bitcoin"
+    BITCOIN_TESTNET = "bitcoin-testnet"
+    BITCOIN_TESTNET4 = "bitcoin-testnet4"
+    LITECOIN = "litecoin"
+    LITECOIN_TESTNET = "litecoin-testnet"
+    FIXED = "fixed"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UtxoParams:
     """One network. Amounts are base units (satoshi), feerates base units per 1000 vbytes.
 
     `p2sh_legacy` is a version byte that other chains use too: refused on input, never written.
     `hrp` and `mweb_hrp` are empty where the chain has no such addresses.
+    `subsidy_sats` is what a first block created; it halves every `halving_blocks` (0: not known).
     `xpub_version` is the BIP-32 version of its account keys, `coin_type` its SLIP-44 number.
     """
 
@@ -44,7 +57,10 @@ class UtxoParams:
     taproot: bool = True
     pow: str = ProofOfWork.SHA256D
     pow_limit_bits: int
+    difficulty: str = Difficulty.UNKNOWN
     auxpow_chain_id: int | None = None
+    subsidy_sats: int = 0
+    halving_blocks: int = 0
 
     @property
     def mweb(self) -> bool:
@@ -56,6 +72,14 @@ _XPUB = 0x0488B21E
 _TPUB = 0x043587CF
 _BTC_MONEY_MAX = 21_000_000 * 10**8
 _LTC_MONEY_MAX = 84_000_000 * 10**8
+_SUBSIDY_SATS = 50 * 10**8
+_REGTEST_HALVING = 150
+_DIFFICULTY: Mapping[str, Difficulty] = {
+    "bitcoin-signet": Difficulty.BITCOIN,
+    "bitcoin-regtest": Difficulty.FIXED,
+    "litecoin-regtest": Difficulty.FIXED,
+}
+"""Rules that carry another name than their network."""
 
 
 def _bitcoin(network: str, hrp: str, pow_limit_bits: int) -> UtxoParams:
@@ -71,6 +95,9 @@ def _bitcoin(network: str, hrp: str, pow_limit_bits: int) -> UtxoParams:
         money_sats_max=_BTC_MONEY_MAX,
         dust_sats=546,
         pow_limit_bits=pow_limit_bits,
+        subsidy_sats=_SUBSIDY_SATS,
+        halving_blocks=_REGTEST_HALVING if network.endswith("regtest") else 210_000,
+        difficulty=_DIFFICULTY.get(network) or Difficulty(network),
     )
 
 
@@ -90,6 +117,9 @@ def _litecoin(network: str, hrp: str, mweb_hrp: str, pow_limit_bits: int) -> Utx
         dust_sats=5460,
         pow=ProofOfWork.SCRYPT,
         pow_limit_bits=pow_limit_bits,
+        subsidy_sats=_SUBSIDY_SATS,
+        halving_blocks=_REGTEST_HALVING if network.endswith("regtest") else 840_000,
+        difficulty=_DIFFICULTY.get(network) or Difficulty(network),
     )
 
 
@@ -98,6 +128,7 @@ BUILTIN: Mapping[str, UtxoParams] = {
     for params in (
         _bitcoin("bitcoin", "bc", 0x1D00FFFF),
         _bitcoin("bitcoin-testnet", "tb", 0x1D00FFFF),
+        _bitcoin("bitcoin-testnet4", "tb", 0x1D00FFFF),
         _bitcoin("bitcoin-signet", "tb", 0x1E0377AE),
         _bitcoin("bitcoin-regtest", "bcrt", 0x207FFFFF),
         _litecoin("litecoin", "ltc", "ltcmweb", 0x1E0FFFFF),
@@ -116,6 +147,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
     "segwit": (bool,),
     "taproot": (bool,),
     "pow": (str,),
+    "difficulty": (str,),
     "auxpow_chain_id": (int, type(None)),
 }
 
@@ -138,6 +170,10 @@ def params_from(mapping: Mapping[str, object]) -> UtxoParams:
             wrong.append(f"key {name!r}: got {type(mapping[name]).__name__}, expected {names}")
     if not wrong and mapping.get("pow", ProofOfWork.SHA256D) not in list(ProofOfWork):
         wrong.append(f"key 'pow': got {mapping['pow']!r}, expected one of {list(ProofOfWork)}")
+    if not wrong and mapping.get("difficulty", Difficulty.UNKNOWN) not in list(Difficulty):
+        wrong.append(
+            f"key 'difficulty': got {mapping['difficulty']!r}, expected one of {list(Difficulty)}"
+        )
     if wrong:
         raise ParamsError("; ".join(wrong))
     # Every key was checked against the dataclass just above.

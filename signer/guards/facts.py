@@ -86,6 +86,22 @@ class NetworkRules:
     legacy: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedBytes:
+    """What was signed for some intents, as far as a replacement is compared with it.
+
+    `consumes` are outpoints "txid:vout", or "address/nonce": two transactions that share one
+    conflict. `time_s` and `units` are how it was counted in windows.
+    """
+
+    intents: frozenset[bytes]
+    consumes: frozenset[str]
+    payees_digest: bytes
+    fee_units: int
+    time_s: int
+    units: int
+
+
 @dataclass(frozen=True, slots=True)
 class SignedPayment:
     """What was last signed with a nonce: a digest of who gets what, and the most fee."""
@@ -210,9 +226,10 @@ class SpendFacts:
     most the network can take, in base units of the native asset; `size` is vbytes or the gas
     limit; `feerate` is sats per 1000 vbytes (rounded up) or wei per gas. `snapshot` is the SHA-256
     of the payload that was reviewed. `outpoints` maps "txid:vout" to its proven amount. `nonce` is
-    (EIP-55 address, nonce) on an EVM chain. `notes` are further lines to show (Safe hashes, token
-    contract). `act` is set where nobody is paid: what is done instead. `replaces`: a Safe's nonce
-    was signed before; then somebody must have approved, whatever the tiers say.
+    (EIP-55 address, nonce) on an EVM chain, `inputs` every "txid:vout" on a UTXO chain. `notes` are
+    further lines to show (Safe hashes, token contract). `act` is set where nobody is paid: what is
+    done instead. `replaces`: a Safe's nonce was signed before; then somebody must have approved,
+    whatever the tiers say.
     """
 
     purpose: Purpose
@@ -228,6 +245,7 @@ class SpendFacts:
     jobs: tuple[SigningJob, ...]
     outpoints: Mapping[str, int] = field(default_factory=dict)
     nonce: tuple[str, int] | None = None
+    inputs: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     act: GovernanceFact | DelegationFact | None = None
     replaces: bool = False
@@ -236,6 +254,14 @@ class SpendFacts:
     def units(self) -> int:
         """All payees together."""
         return sum(payee.units for payee in self.payees)
+
+    @property
+    def consumes(self) -> frozenset[str]:
+        """What a chain lets only one transaction have: outpoints, or an account's nonce."""
+        if self.nonce is None:
+            return self.inputs
+        address, nonce = self.nonce
+        return self.inputs | {f"{address}/{nonce}"}
 
     @property
     def payees_digest(self) -> bytes:

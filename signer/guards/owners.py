@@ -17,6 +17,7 @@ _PURPOSE_OWNERS: Mapping[Purpose, frozenset[Owner]] = {
     Purpose.TOP_UP: frozenset({Owner.DEPOSIT}),
     Purpose.SWEEP: frozenset({Owner.COLD}),
     Purpose.REFILL: frozenset({Owner.HOT}),
+    Purpose.RESHAPE: frozenset({Owner.HOT}),
 }
 """Whom each purpose may ever pay; the policy can only be stricter."""
 
@@ -45,6 +46,9 @@ def payee_facts(request: SignRequest, context: GuardContext) -> tuple[PayeeFact,
                 "purpose.wrong_payee",
                 f"{request.intents[0].purpose} pays {fact.address}, owner {fact.owner}",
             )
+        if request.intents[0].purpose is Purpose.RESHAPE and fact.source != request.source:
+            # Between two hot vaults the caps of one would be spent by the rules of the other.
+            raise Refused("reshape.other_vault", f"{fact.address} is of {fact.source}")
     return facts
 
 

@@ -27,18 +27,22 @@ from signer.guards.facts import (
     OwnKey,
     PayeeFact,
     RegisteredVault,
+    Role,
     SignatureForm,
     SigningJob,
     SpendFacts,
 )
 from signer.guards.owners import INDEX_MAX, count_payees, payee_facts
-from signer.protocol import SignRequest
+from signer.protocol import Purpose, SignRequest
 
 PPM = 1_000_000
 """Shares are parts per million."""
 
 SEQUENCE_MIN = 0xFFFFFFFD
 """Lower sequences lock an input in time (BIP-68), so that a signature could be kept for later."""
+
+_PAYING_ROLES = {**PAYING_ROLES, Purpose.RESHAPE: frozenset({Role.HOT})}
+"""Which vaults may pay for what; only coins have a shape, so an account may not reshape."""
 
 _SIGHASH_TYPES = {False: (None, SIGHASH_ALL), True: (None, SIGHASH_ALL, SIGHASH_DEFAULT)}
 """Signature types that an input may ask for, by whether the vault is a taproot one."""
@@ -62,7 +66,7 @@ def check_psbt(request: SignRequest, context: GuardContext) -> SpendFacts:
     rules = context.networks[request.network]
     vault, params, own = _parts(entry, rules)
     purpose = request.intents[0].purpose
-    if entry.role not in PAYING_ROLES.get(purpose, frozenset()):
+    if entry.role not in _PAYING_ROLES.get(purpose, frozenset()):
         raise Refused("purpose.wrong_source", f"a {entry.role} vault may not {purpose}")
     psbt = _decoded(request.payload)
     _check_shape(psbt, rules)
@@ -89,6 +93,7 @@ def check_psbt(request: SignRequest, context: GuardContext) -> SpendFacts:
             for spend in spends
             if spend.psbt_input.previous_output is not None
         },
+        inputs=frozenset(str(spend.psbt_input.outpoint) for spend in spends),
     )
 
 

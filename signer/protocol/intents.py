@@ -28,6 +28,7 @@ class Purpose(StrEnum):
     TOP_UP = "top_up"
     SWEEP = "sweep"
     REFILL = "refill"
+    RESHAPE = "reshape"
     GOVERNANCE = "governance"
 
 

@@ -1,7 +1,6 @@
 """Deterministic CBOR, domain-separated digests and sealed envelopes."""
 
 import hashlib
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +12,7 @@ from Crypto.PublicKey import ECC
 from Crypto.Signature import eddsa
 
 from signer.errors import ProtocolError
+from signer.protocol.cbor import Reader
 
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 """No envelope is larger; checked before parsing."""
@@ -103,35 +103,21 @@ def identity_sign(seed: bytes, message: bytes) -> bytes:
 
 
 def load(data: bytes, what: str) -> Any:
-    """Parse deterministic CBOR. Raises ProtocolError on size, depth, trailing bytes or form."""
+    """Parse deterministic CBOR of plain values. Raises ProtocolError on size, depth or form."""
     if len(data) > MESSAGE_BYTES_MAX:
         raise ProtocolError(f"got {len(data)} bytes of {what}, expected at most 8 MiB")
     try:
-        with io.BytesIO(data) as stream:
-            value = cbor2.CBORDecoder(stream).decode()
-            rest = stream.read(1)
-        canonical = rest == b"" and _depth_ok(value, DEPTH_MAX) and dump(value) == data
-    except (cbor2.CBORError, ValueError, TypeError, RecursionError, ArithmeticError) as error:
-        # Arithmetic: a tag for a large float is worked out while it is read.
-        raise ProtocolError(f"got {what} that is not CBOR") from error
-    if not canonical:
-        raise ProtocolError(f"got {what} that is not deterministic CBOR")
+        reader = Reader(data, ProtocolError)
+        value = reader.value(DEPTH_MAX)
+        reader.done()
+    except ProtocolError as error:
+        raise ProtocolError(f"got {what} that is not deterministic CBOR: {error}") from error
     return value
 
 
 def dump(value: Any) -> bytes:
     """Deterministic CBOR of plain values."""
     return cbor2.dumps(value, canonical=True)
-
-
-def _depth_ok(value: Any, left: int) -> bool:
-    if left == 0:
-        return False
-    if isinstance(value, dict):
-        return all(isinstance(k, str) and _depth_ok(v, left - 1) for k, v in value.items())
-    if isinstance(value, list):
-        return all(_depth_ok(item, left - 1) for item in value)
-    return isinstance(value, str | bytes | int) and not isinstance(value, bool)
 
 
 class Fields:

@@ -8,8 +8,9 @@ import zlib
 from dataclasses import dataclass
 
 from signer.protocol import dump
-from signer.transports.cbor import Reader
+from signer.protocol.cbor import Reader
 from signer.transports.errors import (
+    CborMalformed,
     ConflictingParts,
     FragmentSize,
     Incomplete,
@@ -54,7 +55,7 @@ class Part:
     @classmethod
     def decode(cls, data: bytes) -> "Part":
         """Parse and check against every limit. Raises a TransportError."""
-        reader = Reader(data)
+        reader = Reader(data, CborMalformed)
         if reader.array(5) != 5:
             raise UrPartInvalid("got a part of another shape, expected five fields")
         part = cls(

@@ -14,7 +14,7 @@ from cbor2 import CBORTag
 
 from chains.hd import HARDENED
 from signer.protocol import dump
-from signer.transports.cbor import Reader
+from signer.protocol.cbor import Reader
 from signer.transports.errors import (
     CborMalformed,
     EthChainMissing,
@@ -132,7 +132,7 @@ class EthSignRequest:
         """Parse. Raises EthRequestInvalid, EthChainMissing."""
         got: dict[int, Any] = {}
         try:
-            reader = Reader(data)
+            reader = Reader(data, CborMalformed)
             for key in _keys(reader, 7):
                 got[key] = _request_field(reader, key)
             reader.done()
@@ -175,7 +175,7 @@ class EthSignature:
         """Parse. Raises EthSignatureInvalid."""
         got: dict[int, Any] = {}
         try:
-            reader = Reader(data)
+            reader = Reader(data, CborMalformed)
             for key in _keys(reader, 3):
                 if key == 1:
                     got[key] = _uuid(reader)
@@ -223,7 +223,7 @@ def unpack(ur_type: UrType, data: bytes) -> Message:
 
 
 def _only_bytes(data: bytes) -> bytes:
-    reader = Reader(data)
+    reader = Reader(data, CborMalformed)
     content = reader.blob(MESSAGE_BYTES_MAX)
     reader.done()
     return content

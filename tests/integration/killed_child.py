@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from chains.types import BroadcastAnswer
+from chains.utxo.transactions import Transaction
 from signer.protocol import Sealed
 from tests.payments_world import BTC, Keep, World, make_signers, outside_address
 from wallet.milestones import kill_at
@@ -66,13 +66,13 @@ def main() -> None:
 
 
 def _record(keep: Keep, folder: Path) -> None:
-    take = keep.btc._take
+    take = keep.btc.history.take
 
-    def taking(raw: bytes) -> BroadcastAnswer:
-        _append(folder / "broadcast", raw)
-        return take(raw)
+    def taking(tx: Transaction) -> None:
+        _append(folder / "broadcast", tx.serialize())
+        take(tx)
 
-    keep.btc._take = taking  # type: ignore[method-assign]
+    keep.btc.history.take = taking  # type: ignore[method-assign]
     for name, signer in keep.signers.items():
         sign = signer.sign
 

@@ -1,169 +1,25 @@
 """Deposits from scanned blocks: credited once at their depth, undone by reorgs, never lost."""
 
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import product
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
-from chains.ports import Watched
-from chains.types import Asset, BlockRef, BlockScan, Evidence, Family, Inflow, OutPoint, Spend
-from chains.utxo.transactions import Transaction, TxInput, TxOutput
+from chains.types import OutPoint
 from signer.protocol import Purpose
-from wallet.deposits.recording import DepositRules, is_deposit
+from tests.deposit_world import NETWORK, USER, Bench, ScriptedChain, make_bench, pay
+from wallet import pauses
+from wallet.deposits.recording import is_deposit
 from wallet.deposits.states import ARROWS, DepositStatus, ForbiddenArrow, check_arrow
-from wallet.deposits.watcher import Seen, Watcher
-from wallet.events import read_events, verify_chain
+from wallet.deposits.watcher import Seen
 from wallet.ledger import chart
-from wallet.ledger.posting import balance, post_batch, single
-from wallet.milestones import pass_by
-from wallet.settings import AssetSettings, ConfirmationTier
+from wallet.ledger.balances import asset_totals, off_balance
+from wallet.ledger.posting import post_batch, single
 from wallet.store.database import Database
-from wallet.store.schema import accounts, addresses, deposits, utxos
-
-NETWORK = "bitcoin-regtest"
-USER = "user-1"
-TARGETS = {"deposit": b"\x00\x20" + b"d" * 32, "hot": b"\x00\x20" + b"h" * 32}
-
-
-class FixedClock:
-    """A clock that stands still."""
-
-    def now_s(self) -> int:
-        return 1_700_000_000
-
-
-@dataclass
-class ScriptedChain:
-    """A UTXO chain whose blocks a test writes by hand."""
-
-    network: str = NETWORK
-    family: Family = Family.UTXO
-    assets: tuple[Asset, ...] = (Asset(code="BTC", network=NETWORK, decimals=8),)
-    blocks: list[tuple[BlockRef, tuple[Transaction, ...]]] = field(default_factory=list)
-
-    def mine(self, *transactions: Transaction, salt: str = "") -> BlockRef:
-        height = len(self.blocks)
-        parent = self.blocks[-1][0].hash if self.blocks else "00" * 32
-        names = "".join(tx.txid for tx in transactions)
-        digest = hashlib.sha256(f"{parent}{height}{salt}{names}".encode()).hexdigest()
-        ref = BlockRef(height=height, hash=digest, parent=parent, time_s=height)
-        self.blocks.append((ref, transactions))
-        return ref
-
-    def drop(self, depth: int) -> None:
-        del self.blocks[-depth:]
-
-    def tip(self) -> BlockRef:
-        return self.blocks[-1][0]
-
-    def block_at(self, height: int) -> BlockRef:
-        return self.blocks[height][0]
-
-    def scan(self, block: BlockRef, watched: Watched) -> BlockScan:
-        ref, transactions = self.blocks[block.height]
-        inflows, spends = [], []
-        for tx in transactions:
-            spends += [
-                Spend(outpoint=o, txid=tx.txid) for o in tx.outpoints() if o in watched.outpoints
-            ]
-            inflows += [
-                Inflow(
-                    txid=tx.txid,
-                    position=f"out:{n}",
-                    asset="BTC",
-                    target=output.script,
-                    units=output.sats,
-                    evidence=Evidence.OUTPUT,
-                    raw_tx=tx.serialize(),
-                )
-                for n, output in enumerate(tx.outputs)
-                if output.script in watched.targets
-            ]
-        return BlockScan(ref=ref, inflows=tuple(inflows), spends=tuple(spends))
-
-
-def pay(*outputs: tuple[str, int], spends: str = "aa" * 32, nonce: int = 0) -> Transaction:
-    return Transaction(
-        inputs=(TxInput(txid=spends, vout=nonce),),
-        outputs=tuple(TxOutput(sats=sats, script=TARGETS[name]) for name, sats in outputs),
-    )
-
-
-RULES = DepositRules(
-    asset=AssetSettings(
-        code="BTC",
-        network=NETWORK,
-        decimals=8,
-        deposit_units_min=1_000,
-        confirmations=(
-            ConfirmationTier(from_units=0, confirmations=2),
-            ConfirmationTier(from_units=1_000_000, confirmations=4),
-        ),
-    )
-)
-
-
-@dataclass
-class Bench:
-    """A database with one user and one address of each purpose, and a watcher on a chain."""
-
-    database: Database
-    chain: ScriptedChain
-    watcher: Watcher
-
-    def follow(self) -> list[Seen]:
-        seen = []
-        while True:
-            seen.append(self.watcher.step().seen)
-            if seen[-1] is Seen.SAME:
-                return seen
-
-    def rows(self) -> list[tuple[str, int]]:
-        with self.database.read() as tx:
-            found = tx.execute(select(deposits).order_by(deposits.c.txid, deposits.c.position))
-            return [(row.status, row.units) for row in found]
-
-    def owned(self, owner: str = "") -> int:
-        with self.database.read() as tx:
-            return balance(tx, owner or chart.user(USER), "BTC").net
-
-    def event_types(self) -> list[str]:
-        with self.database.read() as tx:
-            verify_chain(tx)
-            return [event.type for event in read_events(tx, 0, 1000)]
-
-
-def make_bench(
-    database: Database,
-    milestone: Callable[[str], None] = pass_by,
-    chain: ScriptedChain | None = None,
-) -> Bench:
-    chain = chain or ScriptedChain()
-    with database.write() as tx:
-        if tx.execute(select(accounts)).first() is None:
-            tx.execute(insert(accounts).values(id=USER, external_id="u", created_s=0))
-            for number, (purpose, target) in enumerate(TARGETS.items()):
-                tx.execute(
-                    insert(addresses).values(
-                        id=f"address-{purpose}",
-                        account_id=USER if purpose == "deposit" else None,
-                        network=NETWORK,
-                        source="bitcoin-hot",
-                        branch=0,
-                        position=number,
-                        purpose=purpose,
-                        address=f"address {purpose}",
-                        target=target,
-                        created_s=0,
-                    )
-                )
-    watcher = Watcher(chain, database, {"BTC": RULES}, 0, FixedClock(), milestone)  # type: ignore[arg-type]
-    return Bench(database=database, chain=chain, watcher=watcher)
+from wallet.store.schema import utxos
 
 
 @pytest.fixture
@@ -174,14 +30,17 @@ def bench(database: Database) -> Bench:
 def test_credit_comes_once_at_the_depth_the_amount_asks_for(bench: Bench) -> None:
     small, large = pay(("deposit", 50_000)), pay(("deposit", 2_000_000), nonce=1)
     bench.chain.mine()
-    bench.chain.mine(small, large)
+    bench.chain.mine(small)
     bench.follow()
     assert bench.owned() == 0
     bench.chain.mine()
     bench.follow()
     assert bench.owned() == 50_000
+    bench.chain.mine(large)
     bench.chain.mine()
     bench.chain.mine()
+    bench.follow()
+    assert bench.owned() == 50_000
     bench.chain.mine()
     bench.follow()
 
@@ -276,9 +135,10 @@ def test_a_reorg_and_back_to_the_very_same_blocks_credits_again(bench: Bench) ->
     assert bench.owned() == bench.owned(chart.HOT) == 5_000
 
 
-def test_reversal_of_money_already_spent_is_the_houses_loss_and_alarms(bench: Bench) -> None:
+def test_reversal_of_money_already_spent_is_owed_by_the_user_and_alarms(bench: Bench) -> None:
+    payment = pay(("deposit", 5_000))
     bench.chain.mine()
-    bench.chain.mine(pay(("deposit", 5_000)))
+    bench.chain.mine(payment)
     bench.chain.mine()
     bench.follow()
     with bench.database.write() as tx:
@@ -290,8 +150,64 @@ def test_reversal_of_money_already_spent_is_the_houses_loss_and_alarms(bench: Be
     bench.follow()
 
     assert bench.owned() == 0
-    assert bench.owned(chart.HOUSE) == -4_000
+    assert bench.owned(chart.receivable(USER)) == 4_000
+    assert bench.owned(chart.HOUSE) == 0
     assert "alert.reversal_not_covered" in bench.event_types()
+    assert "alert.deposit_reversed" in bench.event_types()
+    balanced(bench)
+
+    bench.chain.mine(pay(("deposit", 2_000), nonce=7))
+    bench.chain.mine(payment)
+    bench.chain.mine()
+    bench.follow()
+    assert bench.owned() == 2_000 + 1_000
+    assert bench.owned(chart.receivable(USER)) == 0
+    assert bench.owned(chart.HOT) == 7_000 - 4_000
+    balanced(bench)
+
+
+def balanced(bench: Bench) -> None:
+    with bench.database.read() as tx:
+        assert off_balance(asset_totals(tx)) == []
+
+
+def test_a_reversal_pauses_withdrawals_of_the_asset_once_until_a_person_decides(
+    bench: Bench,
+) -> None:
+    one, two = pay(("deposit", 5_000)), pay(("deposit", 6_000), nonce=1)
+    bench.chain.mine()
+    bench.chain.mine(one, two)
+    bench.chain.mine()
+    bench.follow()
+    bench.chain.drop(2)
+    for _ in range(3):
+        bench.chain.mine(salt="b")
+    bench.follow()
+    bench.chain.mine(one, two)
+    bench.chain.mine()
+    bench.follow()
+
+    assert bench.owned() == 11_000
+    assert bench.event_types().count("withdrawals.paused") == 1
+    with bench.database.read() as tx:
+        (held,) = pauses.holding(tx, NETWORK, "BTC")
+        assert (held.scope, held.subject) == (pauses.Scope.ASSET, "BTC")
+        assert held.paused_by == "wallet:deposits"
+        assert "above 0" in held.reason
+
+
+def test_a_reorg_before_credit_pauses_nothing(bench: Bench) -> None:
+    bench.chain.mine()
+    bench.chain.mine(pay(("deposit", 5_000)))
+    bench.follow()
+    bench.chain.drop(1)
+    bench.chain.mine(salt="b")
+    bench.chain.mine(salt="b")
+    bench.follow()
+
+    assert bench.rows() == [("orphaned", 5_000)]
+    with bench.database.read() as tx:
+        assert pauses.holding(tx, NETWORK, "BTC") == []
 
 
 def test_conflicting_spend_after_a_reorg_marks_the_deposit_replaced(bench: Bench) -> None:

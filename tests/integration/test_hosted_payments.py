@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from chains.evm.addresses import from_text
+from chains.evm.params import BUILTIN as EVM_BUILTIN
 from chains.types import Asset
 from chains.utxo.params import BUILTIN
 from chains.utxo.second_parser import ParsersDisagree
@@ -23,7 +24,7 @@ from signer.hosted import (
     sign_payment,
 )
 from signer.protocol import dump
-from tests.fakes import FakeClock, FakeEvmChain, FakeUtxoChain, Fault
+from tests.fakes import FakeClock, Fault, SimulatedEvmChain, SimulatedUtxoChain
 from tests.hosted_world import BTC, DUSD, ETH, EVM_PAYEE, PAYEE, PUBLIC_KEY, SECRET, evm_network
 from tests.hosted_world import script_of as btc_script
 from wallet.addresses import accounts
@@ -38,6 +39,7 @@ from wallet.hosted_keys.errors import (
     HostedFundsMissing,
     HostedUnpayable,
     NotAsPrepared,
+    PaymentExpired,
 )
 from wallet.hosted_keys.following import CONFLICT_S
 from wallet.hosted_keys.journal import HostedPayment, find_payment
@@ -70,10 +72,8 @@ class World:
 
     def __post_init__(self) -> None:
         token = Asset(code="DUSD", network=ETH, decimals=6, contract=DUSD.contract)
-        self.btc = FakeUtxoChain(params=BUILTIN[BTC], asset="BTC")
-        self.eth = FakeEvmChain(
-            network=ETH, chain_id=31337, native="ETH", tokens={from_text(DUSD.contract): token}
-        )
+        self.btc = SimulatedUtxoChain(params=BUILTIN[BTC], asset="BTC")
+        self.eth = SimulatedEvmChain(params=EVM_BUILTIN[ETH], tokens=[token])
         with self.database.write() as tx:
             self.account_id = accounts.create_account(tx, "user-1", self.clock.now_s())
         self.desk = HostedDesk(self.context())
@@ -373,6 +373,19 @@ def test_one_nonce_is_submitted_once(world: World) -> None:
     world.submit(first)
     with pytest.raises(CoinsTaken):
         world.submit(second)
+
+
+def test_what_is_not_signed_in_time_ends_and_takes_no_bytes(world: World) -> None:
+    prepared = funded(world).prepare("BTC", 60_000)
+    world.clock.time_s = prepared.expires_s - 1
+    world.desk.follower.run(BTC)
+    assert world.read(prepared).status is S.PREPARED
+    world.clock.time_s = prepared.expires_s
+    world.desk.follower.run(BTC)
+    assert world.read(prepared).status is S.EXPIRED
+    assert world.events()[-1] == "hosted_payment.expired"
+    with pytest.raises(PaymentExpired):
+        world.submit(prepared)
 
 
 def test_money_that_is_promised_is_not_promised_again(world: World) -> None:

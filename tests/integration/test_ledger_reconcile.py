@@ -57,6 +57,7 @@ def add_deposit(database: Database, id: str, status: str, **changes: object) -> 
         "height": 10,
         "confirmations_required": 2,
         "seen_s": NOW_S,
+        "since_s": NOW_S,
     }
     with database.write() as tx:
         tx.execute(insert(deposits).values(row | changes))
@@ -79,6 +80,7 @@ def add_payment(database: Database, id: str, status: str, **changes: object) -> 
         "height": 10,
         "created_s": NOW_S,
         "updated_s": NOW_S,
+        "since_s": NOW_S,
     }
     with database.write() as tx:
         tx.execute(insert(payments).values(row | changes))

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from chains.types import BlockScan
-from tests.integration.test_deposits import Bench, make_bench, pay
+from tests.deposit_world import Bench, make_bench, pay
 from wallet.ledger import chart
 from wallet.ledger.posting import post_batch, single
 from wallet.reconciliation import BooksMoving, NothingScanned, reconcile_network

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from signer.protocol import APPROVAL, Approval, Proposal, ProtocolError, Sealed, check_words
 from tests.integration.test_treasury_journeys import STAFF, Treasury
 from wallet.cli import treasury as command
+from wallet.pauses import BadReason, NotPaused
 from wallet.settings import StaffSettings
 from wallet.store.database import Database
 from wallet.treasury.errors import (
@@ -19,6 +20,8 @@ from wallet.treasury.errors import (
     RequesterApproves,
     StaffKeyError,
     UnknownAnswer,
+    UnknownApprover,
+    UnknownSubject,
 )
 from wallet.treasury.planning import BadAmount
 from wallet.treasury.staff_desk import StaffDesk
@@ -71,8 +74,40 @@ def desk(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def opened(config: Path) -> StaffDesk:
         return made.treasury.staff
 
-    monkeypatch.setattr(command, "open_staff_desk", opened)
+    for module in ("desk", "pauses"):
+        monkeypatch.setattr(f"wallet.cli.treasury.{module}.open_staff_desk", opened)
     return made
+
+
+def test_staff_pause_withdrawals_and_let_them_go_on(desk: Desk) -> None:
+    said = desk.good("pause", "BTC", "--reason", "node looks odd", *desk.key("anna"))
+    assert "asset BTC paused by anna: node looks odd" in said
+    desk.good("pause", "ethereum-31337", "--reason", "upgrade", *desk.key("ben"))
+    shown = desk.parsed("pauses")
+    assert {(one["subject"], one["paused_by"]) for one in shown} == {
+        ("BTC", "anna"),
+        ("ethereum-31337", "ben"),
+    }
+    assert "node looks odd" in desk.good("pauses")
+    assert "goes on" in desk.good("resume", "BTC", *desk.key("ben"))
+    assert [one["subject"] for one in desk.parsed("pauses")] == ["ethereum-31337"]
+    (lifted,) = [one for one in desk.parsed("pauses", "--all") if one["subject"] == "BTC"]
+    assert lifted["lifted_by"] == "ben"
+
+    again = desk.run("resume", "BTC", *desk.key("ben"))
+    assert isinstance(again.exception, NotPaused)
+    unknown = desk.run("pause", "DOGE", "--reason", "why", *desk.key("ben"))
+    assert isinstance(unknown.exception, UnknownSubject)
+    assert isinstance(desk.run("resume", "DOGE", *desk.key("ben")).exception, UnknownSubject)
+    empty = desk.run("pause", "BTC", "--reason", " ", *desk.key("ben"))
+    assert isinstance(empty.exception, BadReason)
+
+
+def test_a_key_off_the_roster_neither_pauses_nor_resumes(desk: Desk) -> None:
+    out = desk.folder / "eve.json"
+    desk.good("staff-key", "eve", "--out", out, "--passphrase-file", desk.secret)
+    for words in (("pause", "BTC", "--reason", "why"), ("resume", "BTC")):
+        assert isinstance(desk.run(*words, *desk.key("eve")).exception, UnknownApprover)
 
 
 def test_a_refill_from_request_to_answers(desk: Desk) -> None:

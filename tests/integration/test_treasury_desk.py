@@ -461,6 +461,7 @@ def withdrawal(
             requester="api-key",
             created_s=NOW_S,
             updated_s=NOW_S,
+            since_s=NOW_S,
             deadline_s=NOW_S + 1000,
         )
     )

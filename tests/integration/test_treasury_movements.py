@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert
 
+from chains.utxo.coins import Payout
+from chains.utxo.descriptors import Template
+from chains.utxo.psbt_roles import build as build_psbt
 from policies import load_policy
 from signer.protocol import (
     ANSWER,
@@ -24,6 +27,7 @@ from signer.protocol import (
     identity_sign,
     public_key_of,
 )
+from tests import utxo_world
 from wallet.addresses.derivation import Derived
 from wallet.events import read_events
 from wallet.ledger import chart
@@ -75,6 +79,15 @@ STAFF = [
 ]
 
 
+_VAULT = utxo_world.vault(Template.WSH_MULTI)
+PSBT = build_psbt(
+    coins=[utxo_world.coin(_VAULT, 1, 1_000_000)],
+    outputs=[Payout(script=_VAULT.script_pubkey_at(1, 0), sats=900_000)],
+    vaults={_VAULT.name: _VAULT},
+)
+"""The bytes are never looked at here; they only have to be some."""
+
+
 class SetClock:
     """A clock that stands until it is set."""
 
@@ -117,7 +130,7 @@ class RowPayments:
             network=intent.network,
             source=intent.source,
             kind=Kind.PSBT,
-            payload=b"psbt",
+            payload=PSBT,
             intents=(intent,),
             approvals=tuple(approvals),
             signers=("keyholder-1", "keyholder-2", "keyholder-3"),
@@ -522,6 +535,7 @@ def waiting(tx: Connection, name: str, status: str) -> None:
             requester="k",
             created_s=1,
             updated_s=1,
+            since_s=1,
             deadline_s=3_000_000,
         )
     )

@@ -1,6 +1,7 @@
 """Withdrawals paid over fake chains: what is asked for is paid once and booked to the unit."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from wallet.events import read_events
 from wallet.ledger import chart
 from wallet.payments import journal
 from wallet.payments.building.requesting import REQUEST_LIFE_S
+from wallet.payments.replacing import versions
+from wallet.payments.sending import attempts
 from wallet.payments.states import PaymentStatus as P
 from wallet.store.database import Database
 from wallet.store.schema import payments, utxos
@@ -189,16 +192,23 @@ def test_a_lost_answer_is_resolved_by_looking(lite: World, fault: Fault, network
     lite.check_books()
 
 
-def test_a_rejected_broadcast_waits_with_an_alert_and_the_same_bytes(lite: World) -> None:
+@pytest.mark.parametrize(
+    ("words", "told"), [("mempool full", 0), ("mandatory-script-verify-flag-failed", 1)]
+)
+def test_a_rejected_broadcast_waits_with_the_same_bytes(
+    lite: World, words: str, told: int
+) -> None:
+    """People are told only where the table of rejections says that they have to look."""
     asked = a_batch(lite)
+    lite.keep.btc.line.rejection = words
     lite.keep.btc.faults.extend([Fault.REJECTED, Fault.REJECTED])
     lite.settle(3)
     payment = payment_of(lite, asked[0])
-    assert "fee_too_low" in alerts(lite)[0]
+    assert len(alerts(lite)) == told
     lite.settle(5)
     assert states(lite, asked) == {(W.COMPLETED, "")}
     with lite.database.read() as tx:
-        outcomes = [a.outcome for a in journal.attempts(tx, payment.id)]
+        outcomes = [a.outcome for a in attempts.of(tx, payment.id)]
     assert outcomes == ["rejected", "rejected", "accepted"]
     assert lite.keep.btc.sent == [payment.txid]
 
@@ -223,6 +233,25 @@ def test_a_reorg_before_the_end_sends_the_same_bytes_again(lite: World, network:
     assert {w.txid for w in done} == {txid}
     assert chain.sent == [txid]
     lite.check_books()
+
+
+@pytest.mark.parametrize("network", [BTC, ETH])
+def test_after_a_deep_reorg_a_payment_must_be_deeper_too(lite: World, network: str) -> None:
+    asked = a_batch(lite) if network == BTC else [an_ether(lite)]
+    chain = lite.keep.btc if network == BTC else lite.keep.eth
+    chain.mine(2)
+    lite.work()
+    chain.reorg(2)
+    lite.networks[network] = replace(
+        lite.networks[network],
+        reorg_alarm_depth=2,
+        reorg_alarm_blocks=50,
+        reorg_alarm_confirmations=9,
+    )
+    lite.settle(9)
+    assert states(lite, asked) == {(W.CONFIRMING, "")}
+    lite.settle(3)
+    assert states(lite, asked) == {(W.COMPLETED, "")}
 
 
 def test_a_coin_spent_elsewhere_for_good_ends_the_payment(world: World) -> None:
@@ -458,4 +487,4 @@ def test_our_own_transactions_are_known_by_purpose(lite: World) -> None:
     txid = lite.read(asked[0].id).txid
     assert txid is not None
     with lite.database.read() as tx:
-        assert journal.own_txids(tx, BTC, [txid, "ff" * 32]) == {txid: "withdrawal"}
+        assert versions.purposes_of(tx, BTC, [txid, "ff" * 32]) == {txid: "withdrawal"}

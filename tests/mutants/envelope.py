@@ -1,7 +1,9 @@
 """Mutants of the request around the payload: who asks, who approved, when, again, how much."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from chains.utxo.coins import Coin
 from signer.protocol import (
     MESSAGE_BYTES_MAX,
     Intent,
@@ -71,6 +73,29 @@ def split_to_avoid_approvals(bench: Bench, made: SignRequest) -> SignRequest:
     outputs = [customer(NEEDS_TWO // 4)] * 4 + [change_to(hot(bench), 49_995_000)]
     spent = bench.spend("bitcoin-hot", coins, outputs)
     return replace(made, intents=(whole,), payload=spent)
+
+
+def paid_again(coins: Callable[[Bench, SignRequest], list[Coin]]) -> Change:
+    """The same intent under a new request, at a higher fee."""
+
+    def change(bench: Bench, made: SignRequest) -> SignRequest:
+        spent = coins(bench, made)
+        rest = sum(one.sats for one in spent) - made.intents[0].total_units - 9_000
+        outputs = [customer(made.intents[0].total_units), change_to(hot(bench), rest)]
+        payload = bench.spend("bitcoin-hot", spent, outputs)
+        return replace(made, request_id="another", payload=payload)
+
+    return change
+
+
+def beside_another(bench: Bench, made: SignRequest) -> SignRequest:
+    """The same coin pays the same intent and one more."""
+    first = made.intents[0]
+    second = replace(first, intent_id="w2", payees=(Payee(address=CUSTOMER, units=10_000_000),))
+    spent = [coin(hot(bench), 150_000_000, salt=first.intent_id)]
+    outputs = [customer(100_000_000), customer(10_000_000), change_to(hot(bench), 39_991_000)]
+    payload = bench.spend("bitcoin-hot", spent, outputs)
+    return replace(made, request_id="another", intents=(first, second), payload=payload)
 
 
 def paying(sats: int, *names: str) -> Change:
@@ -226,7 +251,23 @@ ENVELOPE_MUTANTS = (
         base=approved_payment,
         first=(again,),
         change=request(request_id="another"),
-        code="intent.already_signed",
+        code="replacement.fee",
+    ),
+    Mutant(
+        name="the same payment again from other coins",
+        proves=("17",),
+        base=payment,
+        first=(again,),
+        change=paid_again(lambda bench, made: [coin(hot(bench), 150_000_000, salt="other")]),
+        code="replacement.no_conflict",
+    ),
+    Mutant(
+        name="the same payment again with another one beside it",
+        proves=("17",),
+        base=payment,
+        first=(again,),
+        change=beside_another,
+        code="replacement.payees",
     ),
     Mutant(
         name="the same intent id with another text",

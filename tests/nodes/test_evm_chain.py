@@ -272,7 +272,7 @@ def test_refusals_have_reasons(chain: EvmChain, devnet: Devnet) -> None:
     assert "gas_too_high" == reason(gas_limit=2**40, max_fee_wei=1, priority_fee_wei=1)
     assert "fee_too_low" == reason(max_fee_wei=1, priority_fee_wei=1)
     chain.broadcast(signed_by(key, payment(chain, sender, payee, 5)).raw)
-    assert "replacement_underpriced" == reason(value_wei=6)
+    assert "replacement_fee" == reason(value_wei=6)
     devnet.mine(ETHEREUM)
 
 

@@ -27,6 +27,11 @@ class Tips:
         self._seen: dict[str, _Seen] = {}
         self._locks = {network: Lock() for network in chains}
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Every network that can be asked for."""
+        return tuple(self._chains)
+
     def height(self, network: str) -> int | None:
         """The node's best height, at most FRESH_S old; one caller asks, the others wait."""
         lock = self._locks.get(network)

@@ -46,6 +46,8 @@ class AssetView(BaseModel):
     withdrawal_amount_min_units: str
     withdrawal_fee: str
     withdrawal_fee_units: str
+    withdrawals_paused: bool
+    withdrawals_paused_reasons: list[str]
     confirmations: list[ConfirmationsView]
 
 
@@ -56,7 +58,10 @@ class AssetsView(BaseModel):
 
 
 class BalanceView(BaseModel):
-    """What an account has: `total` = `available` + `held`; `incoming` is not credited yet."""
+    """What an account has: `total` = `available` + `held`; `incoming` is not credited yet.
+
+    `owed` is what it spent of deposits that a reorganisation then took back.
+    """
 
     asset: str
     network: str
@@ -68,6 +73,8 @@ class BalanceView(BaseModel):
     held_units: str
     incoming: str
     incoming_units: str
+    owed: str
+    owed_units: str
 
 
 class BalancesView(BaseModel):
@@ -216,6 +223,8 @@ class NetworkHealthView(BaseModel):
     node_height: int | None
     scanned_height: int | None
     lag_blocks: int | None
+    estimate_s: int | None
+    withdrawals_paused: list[str]
 
 
 class HealthView(BaseModel):

@@ -10,7 +10,7 @@ import typer
 import uvicorn
 
 from wallet.bootstrap import open_deployment
-from wallet.service import build_app, build_worker
+from wallet.service import build_app, build_worker, start_metrics
 
 app = typer.Typer(help="Run the service: API and worker.")
 
@@ -44,11 +44,14 @@ def serve(
             server_header=False,
         )
     )
+    end_metrics = start_metrics(deployment, worker)
     worker.start()
     try:
         server.run()
     finally:
+        end_metrics()
         worker.stop()
+        deployment.leases.release()
         deployment.close()
 
 

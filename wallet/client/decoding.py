@@ -43,10 +43,18 @@ def _value(hint: Any, bound: dict[Any, Any], data: Any) -> Any:
         return dict(data)
     if dataclasses.is_dataclass(hint):
         return _record(hint, bound, data)
+    if hint is bool:
+        return _truth(data)
     if hint is int:
         return _whole(data)
     if not isinstance(data, str):
         raise UnexpectedAnswer(f"got {type(data).__name__}, expected text")
+    return data
+
+
+def _truth(data: Any) -> bool:
+    if type(data) is not bool:
+        raise UnexpectedAnswer(f"got {type(data).__name__}, expected true or false")
     return data
 
 

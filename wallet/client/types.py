@@ -59,6 +59,8 @@ class Asset:
     withdrawal_amount_min_units: int
     withdrawal_fee: str
     withdrawal_fee_units: int
+    withdrawals_paused: bool
+    withdrawals_paused_reasons: tuple[str, ...]
     confirmations: tuple[Confirmations, ...]
 
 
@@ -76,6 +78,8 @@ class Balance:
     held_units: int
     incoming: str
     incoming_units: int
+    owed: str
+    owed_units: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +243,8 @@ class NetworkHealth:
     node_height: int | None
     scanned_height: int | None
     lag_blocks: int | None
+    estimate_s: int | None
+    withdrawals_paused: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,11 @@ def apply_change(tx: Connection, row: Any, change: Change, now_s: int) -> Any:
     """Move a deposit along one arrow and tell of it. Returns the new row."""
     old = DepositStatus(row.status)
     check_arrow(old, change.status)
-    values: dict[str, object] = {"status": change.status, "sub_status": change.sub_status}
+    values: dict[str, object] = {
+        "status": change.status,
+        "sub_status": change.sub_status,
+        "since_s": now_s,
+    }
     if change.height is not None:
         values |= {"height": change.height, "block_hash": change.block_hash}
     elif change.status in _OUT_OF_CHAIN:
@@ -57,6 +61,7 @@ def deposit_event(row: Any) -> dict[str, object]:
         "txid": row.txid,
         "position": row.position,
         "amount_units": str(row.units),
+        "logged_units": str(row.units if row.logged_units is None else row.logged_units),
         "status": row.status,
         "sub_status": row.sub_status,
         "evidence": row.evidence,

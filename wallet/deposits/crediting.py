@@ -4,52 +4,57 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from wallet.deposits.changes import Change, apply_change
+from wallet.deposits.changes import Change, apply_change, deposit_event
+from wallet.deposits.gate import CreditView
 from wallet.deposits.states import DepositStatus
+from wallet.deposits.tokens import forget_balances
 from wallet.events import append_event
 from wallet.hosted_keys import coins as hosted_coins
 from wallet.ledger import chart
 from wallet.ledger.posting import Transfer, balance, post_batch, single
-from wallet.store.counters import next_number
+from wallet.pauses import Scope, pause
+from wallet.store.counters import current, next_number
 from wallet.store.schema import addresses, blocks, deposits, utxos
 
-_BOOKED = "booked"
+PAUSED_BY = "wallet:deposits"
+"""Who pauses withdrawals when a credited deposit vanishes: the service itself."""
+
+BOOKED = "booked"
 """Sub-status of a below-minimum deposit that is in the ledger, though not credited to its user."""
 
 
-def advance(tx: Connection, network: str, tip_height: int, now_s: int) -> int:
-    """Move every deposit of a network on as far as the scanned tip allows; returns the credits.
+def advance(tx: Connection, network: str, view: CreditView, now_s: int) -> int:
+    """Move every deposit of a network on as far as its proofs allow; returns the credits.
 
     Idempotent: what was credited is in another state, changed in the transaction that booked it.
     """
+    waiting = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.BELOW_MINIMUM)
     rows = tx.execute(
         select(deposits, addresses.c.purpose)
         .join(addresses, addresses.c.id == deposits.c.address_id)
         .where(
             deposits.c.network == network,
             deposits.c.height.is_not(None),
-            deposits.c.status.in_(
-                [DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.BELOW_MINIMUM]
-            ),
-            deposits.c.sub_status != _BOOKED,
+            deposits.c.status.in_(waiting),
+            deposits.c.sub_status != BOOKED,
         )
         .order_by(deposits.c.height, deposits.c.txid, deposits.c.position)
     ).all()
     credited = 0
     for row in rows:
-        deep_enough = tip_height - row.height + 1 >= row.confirmations_required
         if row.status == DepositStatus.BELOW_MINIMUM:
-            if deep_enough:
-                _book(tx, row, now_s)
+            if view.tip_height - row.height + 1 >= row.confirmations_required:
+                book(tx, row, now_s)
                 tx.execute(
-                    update(deposits).where(deposits.c.id == row.id).values(sub_status=_BOOKED)
+                    update(deposits).where(deposits.c.id == row.id).values(sub_status=BOOKED)
                 )
             continue
         current = row
         if row.status == DepositStatus.SEEN:
             current = apply_change(tx, row, Change(status=DepositStatus.CONFIRMING), now_s)
-        if deep_enough:
-            _book(tx, row, now_s)
+        current, is_proven = view.renew(tx, current, now_s)
+        if is_proven:
+            book(tx, row, now_s)
             apply_change(tx, current, Change(status=DepositStatus.CREDITED), now_s)
             credited += 1
     return credited
@@ -57,7 +62,7 @@ def advance(tx: Connection, network: str, tip_height: int, now_s: int) -> int:
 
 def creditor(row: Any) -> str:
     """The ledger account that a deposit belongs to: its user, nobody yet, or the house itself."""
-    if row.status == DepositStatus.BELOW_MINIMUM:
+    if row.status in (DepositStatus.BELOW_MINIMUM, DepositStatus.REJECTED):
         return chart.UNALLOCATED
     return chart.HOUSE if row.account_id is None else chart.user(row.account_id)
 
@@ -74,13 +79,28 @@ def holder(row: Any) -> str:
             return chart.HOT
 
 
-def _book(tx: Connection, row: Any, now_s: int) -> None:
-    transfer = single(holder(row), creditor(row), row.asset, row.units)
-    post_batch(tx, _cause(tx, row, "credit"), [transfer], now_s)
+def book(tx: Connection, row: Any, now_s: int) -> None:
+    """Put a deposit into the ledger, on the account that `creditor` names.
+
+    Money that comes back after a reversal first pays what that left owing.
+    """
+    owner, place, owed = creditor(row), holder(row), 0
+    lines: list[Transfer] = []
+    if owner.startswith(chart.user("")) and current(tx, _verb(row, "reverse")):
+        debt = chart.receivable(row.account_id)
+        owed = min(row.units, max(0, balance(tx, debt, row.asset).net))
+        if owed:
+            lines.append(single(place, debt, row.asset, owed))
+    if owed < row.units:
+        lines.append(single(place, owner, row.asset, row.units - owed))
+    post_batch(tx, _cause(tx, row, "credit"), lines, now_s)
 
 
 def roll_back(tx: Connection, network: str, fork_height: int, now_s: int) -> int:
-    """Undo every block above `fork_height`; returns how many deposits it touched."""
+    """Undo every block above `fork_height`; returns how many deposits it touched.
+
+    Where a credit was taken back, withdrawals of that asset stand still until a person decides.
+    """
     rows = tx.execute(
         select(deposits, addresses.c.purpose)
         .join(addresses, addresses.c.id == deposits.c.address_id)
@@ -88,6 +108,10 @@ def roll_back(tx: Connection, network: str, fork_height: int, now_s: int) -> int
     ).all()
     for row in rows:
         _undo(tx, row, now_s)
+    reversed_assets = {row.asset for row in rows if row.status == DepositStatus.CREDITED}
+    for asset in sorted(reversed_assets):
+        reason = f"a reorganisation of {network} above {fork_height} took back credited deposits"
+        pause(tx, Scope.ASSET, asset, reason, PAUSED_BY, now_s)
     tx.execute(
         update(utxos)
         .where(utxos.c.network == network, utxos.c.height > fork_height)
@@ -99,6 +123,7 @@ def roll_back(tx: Connection, network: str, fork_height: int, now_s: int) -> int
         .values(spent_txid=None, spent_height=None)
     )
     hosted_coins.roll_back(tx, network, fork_height)
+    forget_balances(tx, network, fork_height)
     dropped = tx.execute(
         delete(blocks).where(blocks.c.network == network, blocks.c.height > fork_height)
     ).rowcount
@@ -111,8 +136,12 @@ def _undo(tx: Connection, row: Any, now_s: int) -> None:
     match DepositStatus(row.status):
         case DepositStatus.CREDITED:
             _reverse(tx, row, now_s)
-            apply_change(tx, row, Change(status=DepositStatus.REVERSED), now_s)
-        case DepositStatus.BELOW_MINIMUM if row.sub_status == _BOOKED:
+            new = apply_change(tx, row, Change(status=DepositStatus.REVERSED), now_s)
+            append_event(tx, "alert.deposit_reversed", row.id, deposit_event(new), now_s)
+        case DepositStatus.BELOW_MINIMUM if row.sub_status == BOOKED:
+            _reverse(tx, row, now_s)
+            apply_change(tx, row, Change(status=DepositStatus.ORPHANED), now_s)
+        case DepositStatus.REJECTED if row.units:
             _reverse(tx, row, now_s)
             apply_change(tx, row, Change(status=DepositStatus.ORPHANED), now_s)
         case _:
@@ -120,7 +149,10 @@ def _undo(tx: Connection, row: Any, now_s: int) -> None:
 
 
 def _reverse(tx: Connection, row: Any, now_s: int) -> None:
-    """Post the opposite batch. What the user has already spent becomes the house's loss."""
+    """Post the opposite batch. What the user has already spent is owed to the house from now on.
+
+    No balance of a user goes below zero: the rest stands on the user's receivable account.
+    """
     owner, place = creditor(row), holder(row)
     covered = row.units
     if owner.startswith(chart.user("")):
@@ -129,8 +161,14 @@ def _reverse(tx: Connection, row: Any, now_s: int) -> None:
     if covered:
         lines.append(single(owner, place, row.asset, covered))
     if covered < row.units:
-        lines.append(single(chart.HOUSE, place, row.asset, row.units - covered))
-        body = {"deposit_id": row.id, "asset": row.asset, "amount_units": str(row.units - covered)}
+        missing = row.units - covered
+        lines.append(single(chart.receivable(row.account_id), place, row.asset, missing))
+        body = {
+            "deposit_id": row.id,
+            "account_id": row.account_id,
+            "asset": row.asset,
+            "amount_units": str(missing),
+        }
         append_event(tx, "alert.reversal_not_covered", row.id, body, now_s)
     post_batch(tx, _cause(tx, row, "reverse"), lines, now_s)
 
@@ -141,4 +179,8 @@ def _cause(tx: Connection, row: Any, verb: str) -> str:
     That a deposit is not credited twice in a row is the state machine's business: the row changes
     by compare-and-set in the same transaction.
     """
-    return f"deposit:{row.id}:{verb}:{next_number(tx, f'deposit:{row.id}:{verb}')}"
+    return f"{_verb(row, verb)}:{next_number(tx, _verb(row, verb))}"
+
+
+def _verb(row: Any, verb: str) -> str:
+    return f"deposit:{row.id}:{verb}"

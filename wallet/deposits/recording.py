@@ -1,7 +1,6 @@
 """Write down what one scanned block brought, in the same transaction as the block itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select, update
@@ -9,25 +8,16 @@ from sqlalchemy import Connection, insert, select, update
 from chains.types import BlockRef, BlockScan, Inflow, OutPoint, Spend
 from signer.protocol import Purpose
 from wallet.addresses.issuing import Address, find_by_targets
+from wallet.deposits.arrivals import QUARANTINED, Arrival
 from wallet.deposits.changes import Change, apply_change, deposit_event
+from wallet.deposits.holding import hold
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.states import DepositStatus
+from wallet.deposits.token_recording import judge_tokens
 from wallet.deposits.watch import inputs_of_gone_deposits
 from wallet.events import append_event
 from wallet.hosted_keys import coins as hosted_coins
-from wallet.settings import AssetSettings
-from wallet.store.schema import blocks, deposits, payments, utxos
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DepositRules:
-    """What the configuration says of deposits in one asset."""
-
-    asset: AssetSettings
-
-    def confirmations(self, units: int) -> int:
-        """Blocks that a deposit of this size must be deep before it is credited."""
-        asked = [t.confirmations for t in self.asset.confirmations if units >= t.from_units]
-        return max(asked, default=max(t.confirmations for t in self.asset.confirmations))
+from wallet.store.schema import blocks, deposits, payment_versions, payments, utxos
 
 
 def record_block(
@@ -36,17 +26,22 @@ def record_block(
     """Store a block, its outputs, spends and deposits. Returns the number of new deposits."""
     _insert_block(tx, network, scan.ref, now_s)
     # What only looked like ours (the watch list may err that way) is not found here.
-    owners = find_by_targets(tx, network, (inflow.target for inflow in scan.inflows))
+    targets = {inflow.target for inflow in scan.inflows} | {move.target for move in scan.moves}
+    owners = find_by_targets(tx, network, targets)
     inflows = [inflow for inflow in scan.inflows if inflow.target in owners]
     _record_outputs(tx, network, scan.ref, inflows, owners)
     _record_spends(tx, network, scan, now_s)
     hosted_coins.record_scan(tx, network, scan)
     purposes = _own_purposes(tx, network, {inflow.txid for inflow in inflows})
+    assets = {code: rule.asset for code, rule in rules.items()}
+    judged = judge_tokens(tx, network, scan, inflows, owners, assets, now_s)
     found = 0
-    for inflow in inflows:
+    for inflow, arrival in judged.items():
         owner = owners[inflow.target]
         if inflow.asset in rules and is_deposit(purposes.get(inflow.txid), owner.purpose):
-            _record_deposit(tx, network, scan.ref, inflow, owner, rules[inflow.asset], now_s)
+            _record_deposit(
+                tx, network, scan.ref, inflow, arrival, owner, rules[inflow.asset], now_s
+            )
             found += 1
     return found
 
@@ -69,6 +64,7 @@ def _insert_block(tx: Connection, network: str, ref: BlockRef, now_s: int) -> No
             hash=ref.hash,
             parent=ref.parent,
             time_s=ref.time_s,
+            bits=ref.bits,
             scanned_s=now_s,
         )
     )
@@ -76,9 +72,9 @@ def _insert_block(tx: Connection, network: str, ref: BlockRef, now_s: int) -> No
 
 def _own_purposes(tx: Connection, network: str, txids: set[str]) -> dict[str, Purpose]:
     rows = tx.execute(
-        select(payments.c.txid, payments.c.purpose).where(
-            payments.c.network == network, payments.c.txid.in_(txids)
-        )
+        select(payment_versions.c.txid, payments.c.purpose)
+        .select_from(payment_versions.join(payments))
+        .where(payments.c.network == network, payment_versions.c.txid.in_(txids))
     )
     return {txid: Purpose(purpose) for txid, purpose in rows}
 
@@ -157,10 +153,12 @@ def _record_deposit(
     network: str,
     ref: BlockRef,
     inflow: Inflow,
+    arrival: Arrival,
     owner: Address,
     rules: DepositRules,
     now_s: int,
 ) -> None:
+    logged_units = None if arrival.units == inflow.units else inflow.units
     known = tx.execute(
         select(deposits).where(
             deposits.c.network == network,
@@ -169,6 +167,9 @@ def _record_deposit(
         )
     ).one_or_none()
     if known is not None:
+        # In another block another part of it may have arrived.
+        worth = {"units": arrival.units, "logged_units": logged_units}
+        tx.execute(update(deposits).where(deposits.c.id == known.id).values(**worth))
         change = Change(status=DepositStatus.SEEN, height=ref.height, block_hash=ref.hash)
         row = apply_change(tx, known, change, now_s)
     else:
@@ -182,17 +183,22 @@ def _record_deposit(
                 asset=inflow.asset,
                 txid=inflow.txid,
                 position=inflow.position,
-                units=inflow.units,
+                units=arrival.units,
+                exposed_units=arrival.units,
+                logged_units=logged_units,
                 evidence=inflow.evidence,
                 status=DepositStatus.SEEN,
                 sub_status="",
                 height=ref.height,
                 block_hash=ref.hash,
-                confirmations_required=rules.confirmations(inflow.units),
+                confirmations_required=rules.confirmations(arrival.units),
                 seen_s=now_s,
+                since_s=now_s,
             )
             .returning(deposits)
         ).one()
         append_event(tx, "deposit.seen", row.id, deposit_event(row), now_s)
-    if owner.account_id is not None and inflow.units < rules.asset.deposit_units_min:
+    if arrival.doubt:
+        hold(tx, row, f"{QUARANTINED}{arrival.doubt}", now_s)
+    elif owner.account_id is not None and arrival.units < rules.asset.deposit_units_min:
         apply_change(tx, row, Change(status=DepositStatus.BELOW_MINIMUM), now_s)

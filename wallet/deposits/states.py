@@ -1,7 +1,9 @@
 """The life of a deposit: which state may follow which."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
+from wallet.duties import HOUR_S, Duty, Owner
 from wallet.errors import WalletError
 
 
@@ -12,6 +14,7 @@ class DepositStatus(StrEnum):
     CONFIRMING = "confirming"
     CREDITED = "credited"
     HELD = "held"
+    REJECTED = "rejected"
     BELOW_MINIMUM = "below_minimum"
     REPLACED = "replaced"
     ORPHANED = "orphaned"
@@ -20,12 +23,21 @@ class DepositStatus(StrEnum):
 
 ARROWS: dict[DepositStatus, frozenset[DepositStatus]] = {
     DepositStatus.SEEN: frozenset(
-        {DepositStatus.CONFIRMING, DepositStatus.BELOW_MINIMUM, DepositStatus.ORPHANED}
+        {
+            DepositStatus.CONFIRMING,
+            DepositStatus.HELD,
+            DepositStatus.BELOW_MINIMUM,
+            DepositStatus.ORPHANED,
+        }
     ),
     DepositStatus.CONFIRMING: frozenset(
         {DepositStatus.CREDITED, DepositStatus.HELD, DepositStatus.ORPHANED}
     ),
-    DepositStatus.HELD: frozenset({DepositStatus.CREDITED, DepositStatus.ORPHANED}),
+    # A person decides: released it goes on, rejected it is in the books and nobody's.
+    DepositStatus.HELD: frozenset(
+        {DepositStatus.CONFIRMING, DepositStatus.REJECTED, DepositStatus.ORPHANED}
+    ),
+    DepositStatus.REJECTED: frozenset({DepositStatus.ORPHANED}),
     DepositStatus.CREDITED: frozenset({DepositStatus.REVERSED}),
     DepositStatus.BELOW_MINIMUM: frozenset({DepositStatus.ORPHANED}),
     # A transaction that left the chain may come back, or lose its inputs to another one.
@@ -34,6 +46,31 @@ ARROWS: dict[DepositStatus, frozenset[DepositStatus]] = {
     # A deeper reorg can drop the conflicting spend again, so even this end may reopen.
     DepositStatus.REPLACED: frozenset({DepositStatus.SEEN}),
 }
+
+
+RESTING: frozenset[DepositStatus] = frozenset(
+    {
+        DepositStatus.CREDITED,
+        DepositStatus.BELOW_MINIMUM,
+        DepositStatus.REPLACED,
+        DepositStatus.ORPHANED,
+        DepositStatus.REVERSED,
+    }
+)
+"""States that only a change of the chain itself can leave: nobody waits for anything."""
+
+DUTIES: Mapping[DepositStatus, Duty] = {
+    DepositStatus.SEEN: Duty(
+        owner=Owner.CHAIN, late_s=2 * HOUR_S, way_out="confirming, or gone with its block"
+    ),
+    DepositStatus.CONFIRMING: Duty(
+        owner=Owner.CHAIN, late_s=6 * HOUR_S, way_out="credited when deep enough"
+    ),
+    DepositStatus.HELD: Duty(
+        owner=Owner.STAFF, late_s=4 * HOUR_S, way_out="credited or sent back by a person"
+    ),
+}
+"""What is expected of every state that somebody waits in."""
 
 
 class ForbiddenArrow(WalletError):

@@ -1,7 +1,8 @@
 """Follow one chain: one block at a time, by hash, back to the fork point when it reorganises.
 
-A block and all that it brought are written in one transaction, so the cursor can neither pass a
-block that was not scanned nor count one twice.
+A block, all that it brought and the range that covers it are written in one transaction, so the
+cursor can neither pass a block that was not scanned nor count one twice. Where they do not fit
+together it stands still until somebody looks.
 """
 
 from collections.abc import Mapping
@@ -12,14 +13,32 @@ from sqlalchemy import Connection, select
 
 from chains.errors import UnexpectedAnswer
 from chains.ports import Chain
-from chains.types import BlockRef
+from chains.types import BlockRef, BlockScan
 from wallet.clock import Clock
 from wallet.deposits.crediting import advance, roll_back
-from wallet.deposits.recording import DepositRules, record_block
+from wallet.deposits.gate import CreditGate
+from wallet.deposits.headers import HeaderChain, ref_of
+from wallet.deposits.recording import record_block
+from wallet.deposits.rules import DepositRules
+from wallet.deposits.scanned import coverage
+from wallet.deposits.scanned.coverage import CoverageBroken, scan_version
+from wallet.deposits.scanned.stops import (
+    TOO_DEEP,
+    clear_stop,
+    gap_detector,
+    require_running,
+    set_stop,
+    stops,
+)
 from wallet.deposits.watch import WatchList
+from wallet.errors import Conflict
 from wallet.milestones import Milestone
+from wallet.reorgs import NO_ALARM, ReorgAlarm, note_reorg
 from wallet.store.database import Database
 from wallet.store.schema import blocks
+
+REORG_BLOCKS_MAX = 100
+"""Deeper than this no reorganisation is followed unasked: more likely it is the wrong node."""
 
 
 class Seen(StrEnum):
@@ -50,32 +69,51 @@ class Watcher:
         start_height: int,
         clock: Clock,
         milestone: Milestone,
+        headers: HeaderChain | None = None,
+        *,
+        alarm: ReorgAlarm = NO_ALARM,
+        reorg_blocks_max: int = REORG_BLOCKS_MAX,
     ) -> None:
+        """Without `headers`, blocks are judged by their parents' names alone."""
         self._chain = chain
         self._database = database
         self._rules = rules
         self._start_height = start_height
         self._clock = clock
         self._milestone = milestone
+        self._headers = headers or HeaderChain(chain, database, None, clock)
+        self._gate = CreditGate(chain, rules, alarm)
+        self._reorg_blocks_max = reorg_blocks_max
         self._watch = WatchList(chain.network)
+        self._find_gaps = gap_detector(database, chain.network, clock)
+        self._looked_for_gaps = False
 
     def step(self) -> Step:
         """Scan the next block, or undo what is no longer in the best chain.
 
-        Raises NodeError when the node fails; nothing is written then.
+        Raises NodeError when the node fails, CoverageBroken while something was skipped, and
+        ReorgTooDeep; nothing is scanned then.
         """
+        if not self._looked_for_gaps:
+            self._find_gaps()
+            self._looked_for_gaps = True
         tip = self._chain.tip()
         with self._database.read() as tx:
+            require_running(tx, self._chain.network)
             last = last_scanned(tx, self._chain.network)
+            too_deep = TOO_DEEP in stops(tx, self._chain.network)
         if last is None:
             return self._scan_next(None, tip)
         if tip.height < last.height:
             # A lagging node, or a reorg in the making: the hash at its tip tells which.
             if self._hash_at(tip.height) == tip.hash:
                 return Step(seen=Seen.SAME, height=last.height, tip_height=tip.height)
-            return self._roll_back(tip.height, tip)
+            return self._roll_back(last.height, tip)
         if self._chain.block_at(last.height).hash != last.hash:
             return self._roll_back(last.height, tip)
+        if too_deep:
+            with self._database.write() as tx:
+                clear_stop(tx, self._chain.network, TOO_DEEP, self._clock.now_s())
         if tip.height == last.height:
             return Step(seen=Seen.SAME, height=last.height, tip_height=tip.height)
         return self._scan_next(last, tip)
@@ -85,6 +123,7 @@ class Watcher:
         if height > tip.height:
             return Step(seen=Seen.SAME, height=height - 1, tip_height=tip.height)
         block = self._chain.block_at(height)
+        self._headers.check_next(last, block)
         if last is not None and block.parent != last.hash:
             # The chain changed between two questions; the next step sees it whole.
             return Step(seen=Seen.SAME, height=last.height, tip_height=tip.height)
@@ -93,28 +132,56 @@ class Watcher:
         scan = self._chain.scan(block, self._watch)
         if scan.ref != block:
             raise UnexpectedAnswer(f"got block {scan.ref.hash}, expected {block.hash}")
-        now_s = self._clock.now_s()
-        with self._database.write() as tx:
-            self._require_last(tx, last)
-            record_block(tx, self._chain.network, scan, self._rules, now_s)
-            advance(tx, self._chain.network, height, now_s)
-            self._milestone("block.recording")
+        try:
+            self._record(scan, last)
+        except CoverageBroken:
+            self._find_gaps()
+            raise
         self._watch.follow(scan)
         self._milestone("block.recorded")
         return Step(seen=Seen.PROGRESS, height=height, tip_height=tip.height)
 
-    def _roll_back(self, from_height: int, tip: BlockRef) -> Step:
-        fork = from_height
+    def _record(self, scan: BlockScan, last: BlockRef | None) -> None:
+        network, now_s = self._chain.network, self._clock.now_s()
+        assets = {code: rules.asset for code, rules in self._rules.items()}
+        version = scan_version(self._chain, assets)
+        tags = self._gate.ask()
+        with self._database.write() as tx:
+            self._require_last(tx, last)
+            record_block(tx, network, scan, self._rules, now_s)
+            coverage.extend(tx, network, scan.ref, version)
+            advance(tx, network, self._gate.view(tx, scan.ref.height, tags), now_s)
+            self._milestone("block.recording")
+
+    def _roll_back(self, last_height: int, tip: BlockRef) -> Step:
+        fork = min(last_height, tip.height)
         while (ours := self._hash_at(fork)) is not None:
-            if fork <= tip.height and self._chain.block_at(fork).hash == ours:
+            if self._chain.block_at(fork).hash == ours:
                 break
             fork -= 1
+            if last_height - fork > self._reorg_blocks_max:
+                raise self._too_deep(last_height)
+        self._headers.check_branch(fork, tip)
+        now_s = self._clock.now_s()
         with self._database.write() as tx:
-            roll_back(tx, self._chain.network, fork, self._clock.now_s())
+            note_reorg(tx, self._chain.network, fork, self._gate.alarm, now_s)
+            roll_back(tx, self._chain.network, fork, now_s)
+            coverage.cut(tx, self._chain.network, fork)
+            clear_stop(tx, self._chain.network, TOO_DEEP, now_s)
             self._milestone("reorg.undoing")
         self._watch.forget()
         self._milestone("reorg.undone")
         return Step(seen=Seen.REORGANISED, height=fork, tip_height=tip.height)
+
+    def _too_deep(self, last_height: int) -> "ReorgTooDeep":
+        """Write the stop down, with its alert, and say what to do."""
+        text = (
+            f"got a chain that leaves ours more than {self._reorg_blocks_max} blocks below "
+            f"{last_height}, expected the same one: check the node, then raise reorg_blocks_max"
+        )
+        with self._database.write() as tx:
+            set_stop(tx, self._chain.network, TOO_DEEP, text, self._clock.now_s())
+        return ReorgTooDeep(text)
 
     def _hash_at(self, height: int) -> str | None:
         with self._database.read() as tx:
@@ -130,6 +197,12 @@ class Watcher:
             raise ScanRace("got another scanned tip, expected to be the only watcher")
 
 
+class ReorgTooDeep(Conflict):
+    """The node's chain leaves ours too far back to be followed without a person's decision."""
+
+    code = "deposit.reorg_too_deep"
+
+
 class ScanRace(UnexpectedAnswer):
     """Somebody else advanced the scan meanwhile; the next step starts from there."""
 
@@ -143,4 +216,4 @@ def last_scanned(tx: Connection, network: str) -> BlockRef | None:
     ).one_or_none()
     if row is None:
         return None
-    return BlockRef(height=row.height, hash=row.hash, parent=row.parent, time_s=row.time_s)
+    return ref_of(row)

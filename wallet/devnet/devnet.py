@@ -244,6 +244,10 @@ class Devnet:
         """A new Safe 1.4.1 of these owners; mines a block. Its EIP-55 address."""
         return self._evm_chain(ETHEREUM).deploy_safe(owners, threshold, secrets.randbits(256))
 
+    def deploy_sweeper(self, treasury: str) -> str:
+        """The sweeper that pays only `treasury` (EIP-55); mines a block if it is new."""
+        return self._evm_chain(ETHEREUM).deploy_sweeper(treasury)
+
     def _prepare(self, modules: Path, progress: Progress) -> None:
         """Bring every chain to where wallets can use it, all at once."""
         progress("mining first blocks, deploying tokens and Safe")

@@ -10,6 +10,8 @@ from eth_abi.abi import encode
 from eth_utils.address import is_address, to_checksum_address
 from eth_utils.crypto import keccak
 
+from chains.evm.addresses import checksum, from_text
+from chains.evm.sweeper import deployment_calldata, runtime_code, sweeper_address
 from wallet.devnet.contracts.build import artifact_path
 from wallet.devnet.errors import DevnetError
 from wallet.devnet.rpc import Rpc
@@ -171,6 +173,18 @@ class EvmDevChain:
             if log["topics"][0] == topic:
                 return str(to_checksum_address("0x" + log["topics"][1][-40:]))
         raise DevnetError("got no ProxyCreation event, expected one")
+
+    def deploy_sweeper(self, treasury: str) -> str:
+        """The sweeper of a treasury, where its code has it to be; mines a block. Its address."""
+        target = from_text(treasury)
+        address = str(checksum(sweeper_address(target)))
+        if self._rpc.call("eth_getCode", address, "latest") == "0x":
+            data = deployment_calldata(target)
+            self._mined_receipt(self._send(self._accounts()[0], _CREATE2_PROXY, 0, data))
+        shown = self._rpc.call("eth_getCode", address, "latest")
+        if shown != "0x" + runtime_code(target).hex():
+            raise DevnetError(f"got other code at {address}, expected the sweeper of {treasury}")
+        return address
 
     def _deploy_safe_contracts(self, deployer: str, modules: Path) -> dict[str, str]:
         code = self._rpc.call("eth_getCode", _CREATE2_PROXY, "latest")

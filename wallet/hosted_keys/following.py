@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from chains.errors import NodeError, invariant
 from chains.types import BroadcastOutcome, Family, TxSighting, TxState
+from policies.depth import confirmations_needed
 from wallet.hosted_keys import journal
 from wallet.hosted_keys.context import HostedContext
 from wallet.hosted_keys.journal import HostedPayment
@@ -46,8 +47,12 @@ class Follower:
         self._context = context
 
     def run(self, network: str) -> None:
-        """Look at every payment in flight once; a node that does not answer is asked next time."""
-        with self._context.database.read() as tx:
+        """Look at every payment in flight once; a node that does not answer is asked next time.
+
+        What was prepared and not signed in time ends here.
+        """
+        with self._context.database.write() as tx:
+            journal.expire(tx, network, self._context.clock.now_s())
             payments = journal.in_flight(tx, network)
         for payment in payments:
             try:
@@ -148,8 +153,7 @@ class Follower:
 
     def _depth_needed(self, payment: HostedPayment) -> int:
         tiers = self._context.assets[payment.asset].confirmations
-        asked = [tier.confirmations for tier in tiers if payment.units >= tier.from_units]
-        return max(asked, default=1)
+        return confirmations_needed(tiers, payment.units)
 
 
 def _by_coins(tx: Connection, payment: HostedPayment) -> _Seen:

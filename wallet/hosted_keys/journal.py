@@ -58,6 +58,19 @@ def in_flight(tx: Connection, network: str) -> Sequence[HostedPayment]:
     return [payment_of(row) for row in tx.execute(query).mappings()]
 
 
+def expire(tx: Connection, network: str, now_s: int) -> int:
+    """End what was prepared and never signed in time; returns how many. It held nothing."""
+    query = select(hosted_payments).where(
+        hosted_payments.c.network == network,
+        hosted_payments.c.status == HostedPaymentStatus.PREPARED,
+        hosted_payments.c.expires_s <= now_s,
+    )
+    late = [payment_of(row) for row in tx.execute(query).mappings()]
+    for payment in late:
+        move(tx, payment, HostedPaymentStatus.EXPIRED, now_s)
+    return len(late)
+
+
 def in_flight_of(tx: Connection, key_id: str) -> Sequence[HostedPayment]:
     """Submitted payments of a key that are not final."""
     query = select(hosted_payments).where(
@@ -75,7 +88,13 @@ def move(
 ) -> None:
     """Change a payment's state, with its event; its coins are freed when it failed."""
     check_arrow(payment.status, status)
-    values = {"status": status, "sub_status": "", "updated_s": now_s, **changes}
+    values = {
+        "status": status,
+        "sub_status": "",
+        "updated_s": now_s,
+        "since_s": now_s,
+        **changes,
+    }
     moved = tx.execute(
         update(hosted_payments)
         .where(hosted_payments.c.id == payment.id, hosted_payments.c.status == payment.status)

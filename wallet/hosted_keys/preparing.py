@@ -163,6 +163,7 @@ class Preparer:
                 sent_s=0,
                 created_s=now_s,
                 updated_s=now_s,
+                since_s=now_s,
                 expires_s=now_s + LIFETIME_S,
             )
         )

@@ -74,7 +74,7 @@ class Submitter:
         """
         payment = find_payment(tx, key.id, payment_id)
         now_s = self._context.clock.now_s()
-        if payment.status is not HostedPaymentStatus.PREPARED:
+        if payment.txid is not None:
             if payment.txid != txid:
                 raise AlreadySubmitted(f"got {txid}, expected {payment.txid}, submitted before")
             return payment

@@ -48,11 +48,15 @@ FEE_INCOME = "revenue:withdrawal_fees"
 HOUSE = "equity:house"
 """The operator's own stake: first funding, and losses it takes."""
 
+RECEIVABLE_PREFIX = "receivable"
+"""Owed to the house by a user whose spent deposit a reorganisation took back."""
+
 _KINDS = {
     "user": Kind.LIABILITY,
     "clearing": Kind.LIABILITY,
     "liability": Kind.LIABILITY,
     "chain": Kind.ASSET,
+    RECEIVABLE_PREFIX: Kind.ASSET,
     "equity": Kind.EQUITY,
     "revenue": Kind.REVENUE,
     "expense": Kind.EXPENSE,
@@ -81,6 +85,11 @@ class Account:
 def user(account_id: str) -> str:
     """The owner name of one of the exchange's users."""
     return f"user:{account_id}"
+
+
+def receivable(account_id: str) -> str:
+    """The owner name of what one of the exchange's users owes the house."""
+    return f"{RECEIVABLE_PREFIX}:{account_id}"
 
 
 def account(owner: str, asset: str) -> Account:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from signer.protocol import ProtocolError, Result, Sealed, SignAnswer
 from signer.protocol.wire import ANSWER
+from wallet import pauses
 from wallet.errors import WalletError
 from wallet.payments import journal, settle
 from wallet.payments.combining import BadSignatures, combine, signatures_needed
 from wallet.payments.context import PaymentContext
-from wallet.payments.errors import NotOffline
-from wallet.payments.journal import Payment, SignerForked
+from wallet.payments.errors import NotOffline, WithdrawalsPaused
+from wallet.payments.journal import LostRace, Payment, SignerForked
+from wallet.payments.replacing import versions
 from wallet.payments.states import PaymentStatus
 from wallet.settings import SignerSettings
 from wallet.signing.coordinator import check_answer
@@ -49,17 +51,24 @@ class Collector:
         if now_s >= payment.request.expires_s:
             self._abandon(payment, "expired", refused=False)
             return True
-        with context.database.write() as tx:
+        with context.write(payment.network) as tx:
+            if pauses.holds_back(tx, payment.purpose, payment.network, payment.asset):
+                journal.note(tx, payment, WithdrawalsPaused.code, now_s)
+                return False
             journal.move(tx, payment, PaymentStatus.SIGNING, now_s)
-        self._begun_here.add(payment.id)
+        self._begun_here.add(payment.request.request_id)
         context.milestone("payment.signing")
         return True
 
     def export(self, payment_id: str) -> bytes:
-        """The sealed request for offline signers; from now on they may have seen it."""
+        """The sealed request for offline signers; from now on they may have seen it.
+
+        Raises NotOffline, or Paused while the asset stands still.
+        """
         with self._context.database.write() as tx:
             payment = journal.get(tx, payment_id)
             self._check_offline(payment)
+            pauses.require_none(tx, payment.purpose, payment.network, payment.asset)
             if payment.status is PaymentStatus.BUILT:
                 journal.move(tx, payment, PaymentStatus.SIGNING, self._context.clock.now_s())
         self._context.milestone("payment.signing")
@@ -89,7 +98,11 @@ class Collector:
         """One pass over the signers, then combine or give up. True when the state changed."""
         context = self._context
         with context.database.read() as tx:
-            answers = _decoded(journal.answers(tx, payment.id))
+            answers = _decoded(journal.answers(tx, payment.id, payment.version))
+            held_back = pauses.holds_back(tx, payment.purpose, payment.network, payment.asset)
+        if held_back and context.clock.now_s() < payment.request.expires_s:
+            self._note(payment, WithdrawalsPaused.code)
+            return False
         silent = False
         for signer_id in payment.request.signers:
             door = context.doors.get(signer_id)
@@ -120,8 +133,8 @@ class Collector:
 
     def _obtain(self, payment: Payment, door: SignerDoor) -> _Obtained:
         """A signer's answer to this request, if there is one now."""
-        asked = (payment.id, door.signer_id)
-        fresh = payment.id in self._begun_here and asked not in self._asked_here
+        asked = (payment.request.request_id, door.signer_id)
+        fresh = payment.request.request_id in self._begun_here and asked not in self._asked_here
         self._asked_here.add(asked)
         try:
             if not fresh:
@@ -168,25 +181,37 @@ class Collector:
         try:
             combined = combine(context, payment, signed)
         except BadSignatures as error:
-            with context.database.write() as tx:
+            with context.write(payment.network) as tx:
                 settle.alert(tx, payment, error.code, context.clock.now_s())
             return False
-        with context.database.write() as tx:
-            journal.move(
-                tx,
-                payment,
-                PaymentStatus.SIGNED,
-                context.clock.now_s(),
-                raw=combined.raw,
-                txid=combined.txid,
-            )
+        with context.write(payment.network) as tx:
+            versions.keep_signed(tx, payment.id, payment.version, combined.raw, combined.txid)
+            if payment.status is PaymentStatus.SIGNING:
+                journal.move(
+                    tx,
+                    payment,
+                    PaymentStatus.SIGNED,
+                    context.clock.now_s(),
+                    raw=combined.raw,
+                    txid=combined.txid,
+                )
+            else:
+                # A replacement: from now on it is the version that is sent and that counts.
+                fresh = journal.get(tx, payment.id)
+                if fresh.status is not PaymentStatus.BROADCAST:
+                    raise LostRace(f"got payment {payment.id} mined meanwhile")
+                journal.count(tx, fresh, versions.signed(tx, payment.id)[-1])
         context.milestone("payment.signed")
         return True
 
     def _abandon(self, payment: Payment, why: str, *, refused: bool) -> None:
         context = self._context
-        with context.database.write() as tx:
+        if payment.version > 1:
+            self._give_up_version(payment, why)
+            return
+        with context.write(payment.network) as tx:
             answers = _decoded(journal.answers(tx, payment.id))
+            versions.give_up(tx, payment.id, payment.version, why)
             settle.abandon(
                 tx,
                 payment,
@@ -197,6 +222,13 @@ class Collector:
             )
         context.milestone("payment.abandoned")
 
+    def _give_up_version(self, payment: Payment, why: str) -> None:
+        """A replacement that too few sign: the earlier versions go on, and people are told."""
+        with self._context.write(payment.network) as tx:
+            versions.give_up(tx, payment.id, payment.version, why)
+            settle.alert(tx, payment, f"replacement:{why}", self._context.clock.now_s())
+        self._context.milestone("payment.version_given_up")
+
     def _give_up_if_late(self, payment: Payment) -> bool:
         if self._context.clock.now_s() < payment.request.expires_s:
             return False
@@ -205,20 +237,20 @@ class Collector:
 
     def _save(self, payment: Payment, checked: CheckedAnswer) -> None:
         context, signer_id = self._context, checked.answer.signer_id
-        with context.database.write() as tx:
+        with context.write(payment.network) as tx:
             new = journal.save_answer(
-                tx, payment.id, signer_id, checked.data, context.clock.now_s()
+                tx, payment.id, signer_id, checked.data, context.clock.now_s(), payment.version
             )
         if new:
             context.milestone(f"payment.answered:{signer_id}")
 
     def _alert(self, payment: Payment, error: WalletError) -> None:
         """Tell people; nothing that such a signer says is kept."""
-        with self._context.database.write() as tx:
+        with self._context.write(payment.network) as tx:
             settle.alert(tx, payment, error.code, self._context.clock.now_s())
 
     def _note(self, payment: Payment, sub_status: str) -> None:
-        with self._context.database.write() as tx:
+        with self._context.write(payment.network) as tx:
             journal.note(tx, payment, sub_status[:64], self._context.clock.now_s())
 
     def _check_offline(self, payment: Payment) -> None:

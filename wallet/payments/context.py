@@ -1,7 +1,10 @@
 """Everything the payment part is given: ports, vaults, policy and keys of identity."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
 
 from chains.ports import Chain
 from chains.utxo.params import UtxoParams
@@ -9,6 +12,7 @@ from chains.vaults import Vault
 from policies import Policy
 from wallet.addresses.derivation import Deriver
 from wallet.clock import Clock
+from wallet.fees.desk import ChainPrices, Prices
 from wallet.milestones import Milestone
 from wallet.payments.errors import UnknownSource
 from wallet.settings import AssetSettings, NetworkSettings, SignerSettings
@@ -33,6 +37,19 @@ class PaidOutput:
 
     units: int
     script: bytes
+
+
+Fence = Callable[[Connection, str], None]
+"""(tx, role): raises LeaseLost where another process does that role's work now."""
+
+
+def unfenced(tx: Connection, role: str) -> None:
+    """The only process there is."""
+
+
+def role_of(network: str) -> str:
+    """The role of the one process that moves a network's payments on."""
+    return f"pay:{network}"
 
 
 SecondParser = Callable[[str, bytes, tuple[SpentOutput, ...], tuple[PaidOutput, ...]], None]
@@ -61,6 +78,18 @@ class PaymentContext:
     doors: Mapping[str, SignerDoor]
     second_parser: SecondParser
     milestone: Milestone
+    prices: Prices = field(default_factory=ChainPrices)
+    fence: Fence = unfenced
+
+    @contextmanager
+    def write(self, network: str) -> Iterator[Connection]:
+        """A writing transaction about payments of a network, by who may write now.
+
+        Raises LeaseLost, and then nothing is written.
+        """
+        with self.database.write() as tx:
+            self.fence(tx, role_of(network))
+            yield tx
 
     def vault(self, source: str) -> Vault:
         """The vault of a name. Raises UnknownSource."""

@@ -11,13 +11,14 @@ from sqlalchemy import Connection
 from chains.evm.safe import SafeVault
 from chains.types import Family
 from signer.protocol import OwnOutput, SignAnswer
+from wallet import pauses
 from wallet.payments import journal
 from wallet.payments.building.evm import EvmBuilder, EvmCall, EvmQuote
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.building.utxo import UtxoBuilder
 from wallet.payments.collecting import Collector
 from wallet.payments.context import PaymentContext
-from wallet.payments.errors import BadOrder
+from wallet.payments.errors import BadOrder, WithdrawalsPaused
 from wallet.payments.execution import SafeExecutor
 from wallet.payments.journal import Payment
 from wallet.payments.runner import Runner
@@ -50,6 +51,8 @@ class PaymentDesk:
         context = self.context
         build = self._prepared(order)
         with context.database.write() as tx:
+            if pauses.holds_back(tx, order.purpose, order.network, order.asset):
+                raise WithdrawalsPaused(f"got {order.asset}, whose withdrawals are paused")
             payment = build(tx)
             also(tx, payment)
         context.milestone("payment.built")

@@ -39,6 +39,12 @@ class WouldRevert(NotBuilt):
     code = "payment.would_revert"
 
 
+class WithdrawalsPaused(NotBuilt):
+    """A person, or a reorganisation, paused the asset; a person lifts it (wallet.pauses)."""
+
+    code = "payment.paused"
+
+
 class UnknownSource(NotBuilt):
     """No vault of this name is configured, or it is of another kind."""
 

@@ -115,7 +115,7 @@ class SafeExecutor:
         after = _MIRRORED.get((parent.status, child.status))
         if after is None:
             return False
-        with context.database.write() as tx:
+        with context.write(parent.network) as tx:
             journal.move(
                 tx,
                 parent,
@@ -136,14 +136,14 @@ class SafeExecutor:
         try:
             native = context.native_asset(parent.network)
             quote = self._builder.quote(parent.network, native, sender, call, 0)
-            with context.database.write() as tx:
+            with context.write(parent.network) as tx:
                 if journal.child_of(tx, parent.id) is not None:
                     raise LostRace("got a payload that is being executed already")
                 self._builder.build(tx, order, call, quote, parent)
                 if parent.status is PaymentStatus.SIGNED:
                     journal.move(tx, parent, PaymentStatus.BROADCAST, context.clock.now_s())
         except NotBuilt as error:
-            with context.database.write() as tx:
+            with context.write(parent.network) as tx:
                 alert(tx, parent, error.code, context.clock.now_s())
             return False
         return True

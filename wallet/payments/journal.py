@@ -5,14 +5,15 @@ This module knows rows; it knows no chain, no signer and no ledger.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from signer.protocol import (
     ANSWER,
     REQUEST,
+    Kind,
     Purpose,
     Sealed,
     SignAnswer,
@@ -20,8 +21,10 @@ from signer.protocol import (
     SignRequest,
 )
 from wallet.errors import Conflict, NotFound
+from wallet.payments.replacing import versions
+from wallet.payments.replacing.versions import Act, NewVersion, Version
 from wallet.payments.states import UNFINISHED, PaymentStatus, check_arrow
-from wallet.store.schema import payment_answers, payment_broadcasts, payments
+from wallet.store.schema import payment_answers, payments
 
 
 class PaymentNotFound(NotFound):
@@ -59,6 +62,7 @@ class Payment:
     source: str
     status: PaymentStatus
     sub_status: str
+    version: int
     sealed: Sealed
     request: SignRequest
     units: int
@@ -93,7 +97,7 @@ class NewPayment:
 
 
 def create(tx: Connection, new: NewPayment, now_s: int) -> Payment:
-    """Write a built payment: its exact request is durable before anybody is asked to sign."""
+    """Write a built payment and its first version: durable before anybody is asked to sign."""
     tx.execute(
         insert(payments).values(
             id=new.id,
@@ -103,6 +107,7 @@ def create(tx: Connection, new: NewPayment, now_s: int) -> Payment:
             source=new.request.source,
             status=str(PaymentStatus.BUILT),
             sub_status="",
+            version=1,
             request=new.sealed.encode(),
             request_id=new.request.request_id,
             payload_digest=new.payload_digest,
@@ -114,8 +119,19 @@ def create(tx: Connection, new: NewPayment, now_s: int) -> Payment:
             parent_id=new.parent_id,
             created_s=now_s,
             updated_s=now_s,
+            since_s=now_s,
         )
     )
+    first = NewVersion(
+        act=Act.PAY,
+        sealed=new.sealed,
+        request=new.request,
+        payload_digest=new.payload_digest,
+        fee_units_max=new.fee_units_max,
+        consumes=versions.consumed(new.request, new.sender, new.nonce),
+        height=versions.scanned_height(tx, new.request.network),
+    )
+    versions.add(tx, new.id, first, now_s)
     return get(tx, new.id)
 
 
@@ -175,25 +191,17 @@ def child_of(tx: Connection, payment_id: str) -> Payment | None:
     return None if row is None else _payment(row)
 
 
-def own_txids(tx: Connection, network: str, txids: Sequence[str]) -> dict[str, Purpose]:
-    """Which of these transactions are ours, and why they were made.
-
-    The deposit watcher asks, so that a gather or a top-up is never taken for a user's deposit.
-    """
-    rows = tx.execute(
-        select(payments.c.txid, payments.c.purpose).where(
-            payments.c.network == network, payments.c.txid.in_(list(txids))
-        )
-    )
-    return {row.txid: Purpose(row.purpose) for row in rows}
-
-
 def move(
     tx: Connection, payment: Payment, after: PaymentStatus, now_s: int, **changes: object
 ) -> None:
     """Take an arrow by compare-and-set. Raises ForbiddenPaymentArrow or LostRace."""
     check_arrow(payment.status, after)
-    values: dict[str, object] = {"status": str(after), "sub_status": "", "updated_s": now_s}
+    values: dict[str, object] = {
+        "status": str(after),
+        "sub_status": "",
+        "updated_s": now_s,
+        "since_s": now_s,
+    }
     values.update(changes)
     done = tx.execute(
         update(payments)
@@ -202,6 +210,43 @@ def move(
     )
     if done.rowcount != 1:
         raise LostRace(f"got payment {payment.id} no longer {payment.status}")
+
+
+def count(tx: Connection, payment: Payment, version: Version) -> None:
+    """Let another signed version be the one that counts, by compare-and-set. Raises LostRace."""
+    done = tx.execute(
+        update(payments)
+        .where(
+            payments.c.id == payment.id,
+            payments.c.status == str(payment.status),
+            payments.c.version == payment.version,
+        )
+        .values(
+            version=version.number,
+            request=version.sealed.encode(),
+            request_id=version.request.request_id,
+            payload_digest=version.payload_digest,
+            fee_units_max=version.fee_units_max,
+            fee_units=None if version.request.kind is not Kind.PSBT else version.fee_units_max,
+            raw=version.raw,
+            txid=version.txid,
+        )
+    )
+    if done.rowcount != 1:
+        raise LostRace(f"got payment {payment.id} no longer at version {payment.version}")
+
+
+def in_version(payment: Payment, version: Version) -> Payment:
+    """The payment as one of its versions has it."""
+    return replace(
+        payment,
+        version=version.number,
+        sealed=version.sealed,
+        request=version.request,
+        fee_units_max=version.fee_units_max,
+        raw=version.raw,
+        txid=version.txid,
+    )
 
 
 def note(tx: Connection, payment: Payment, sub_status: str, now_s: int) -> None:
@@ -217,15 +262,19 @@ def note(tx: Connection, payment: Payment, sub_status: str, now_s: int) -> None:
     )
 
 
-def save_answer(tx: Connection, payment_id: str, signer_id: str, answer: bytes, now_s: int) -> bool:
-    """Keep a signer's sealed answer; the same one again is a repeat (False).
+def save_answer(
+    tx: Connection, payment_id: str, signer_id: str, answer: bytes, now_s: int, version: int = 1
+) -> bool:
+    """Keep a signer's sealed answer to this version; the same one again is a repeat (False).
 
     Raises AnswerConflict when the signer has answered otherwise before, SignerForked when another
     answer of it has the same counter.
     """
     before = tx.execute(
         select(payment_answers.c.answer).where(
-            payment_answers.c.payment_id == payment_id, payment_answers.c.signer_id == signer_id
+            payment_answers.c.payment_id == payment_id,
+            payment_answers.c.version == version,
+            payment_answers.c.signer_id == signer_id,
         )
     ).scalar_one_or_none()
     if before is not None:
@@ -243,6 +292,7 @@ def save_answer(tx: Connection, payment_id: str, signer_id: str, answer: bytes, 
     tx.execute(
         insert(payment_answers).values(
             payment_id=payment_id,
+            version=version,
             signer_id=signer_id,
             answer=answer,
             counter=counter,
@@ -267,70 +317,17 @@ def signer_states(tx: Connection, signer_ids: Sequence[str]) -> tuple[SignerStat
     return tuple(found)
 
 
-def answers(tx: Connection, payment_id: str) -> dict[str, bytes]:
-    """Sealed answers by signer, in the order of their names."""
+def answers(tx: Connection, payment_id: str, version: int = 1) -> dict[str, bytes]:
+    """Sealed answers to this version by signer, in the order of their names."""
     rows = tx.execute(
         select(payment_answers.c.signer_id, payment_answers.c.answer)
-        .where(payment_answers.c.payment_id == payment_id)
+        .where(
+            payment_answers.c.payment_id == payment_id,
+            payment_answers.c.version == version,
+        )
         .order_by(payment_answers.c.signer_id)
     )
     return {row.signer_id: bytes(row.answer) for row in rows}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One broadcast. An outcome that stays "started" is unknown: the process died on the way."""
-
-    attempt: int
-    started_s: int
-    outcome: str
-    detail: str
-
-
-def start_attempt(tx: Connection, payment_id: str, now_s: int) -> int:
-    """Write that a node is about to see the bytes; returns the attempt's number."""
-    last = tx.execute(
-        select(func.max(payment_broadcasts.c.attempt)).where(
-            payment_broadcasts.c.payment_id == payment_id
-        )
-    ).scalar_one()
-    attempt = int(last or 0) + 1
-    tx.execute(
-        insert(payment_broadcasts).values(
-            payment_id=payment_id, attempt=attempt, started_s=now_s, outcome="started", detail=""
-        )
-    )
-    return attempt
-
-
-def end_attempt(tx: Connection, payment_id: str, attempt: int, outcome: str, detail: str) -> None:
-    """Write what the node said."""
-    tx.execute(
-        update(payment_broadcasts)
-        .where(
-            payment_broadcasts.c.payment_id == payment_id,
-            payment_broadcasts.c.attempt == attempt,
-        )
-        .values(outcome=outcome, detail=detail[:1000])
-    )
-
-
-def attempts(tx: Connection, payment_id: str) -> list[Attempt]:
-    """Every broadcast of a payment, in order."""
-    rows = tx.execute(
-        select(payment_broadcasts)
-        .where(payment_broadcasts.c.payment_id == payment_id)
-        .order_by(payment_broadcasts.c.attempt)
-    )
-    return [
-        Attempt(
-            attempt=row.attempt,
-            started_s=row.started_s,
-            outcome=row.outcome,
-            detail=row.detail,
-        )
-        for row in rows
-    ]
 
 
 def _answer(data: bytes) -> SignAnswer:
@@ -347,6 +344,7 @@ def _payment(row: Row[Any]) -> Payment:
         source=row.source,
         status=PaymentStatus(row.status),
         sub_status=row.sub_status,
+        version=row.version,
         sealed=sealed,
         request=SignRequest.decode(sealed.body),
         units=row.units,

@@ -4,10 +4,18 @@ from sqlalchemy import Connection
 
 from chains.types import Family
 from signer.protocol import Purpose
+from wallet import pauses
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.building.utxo import Unpayable
+from wallet.payments.context import role_of
 from wallet.payments.desk import PaymentDesk
-from wallet.payments.errors import FundsMissing, NotBuilt, PolicyRefused, SenderBusy
+from wallet.payments.errors import (
+    FundsMissing,
+    NotBuilt,
+    PolicyRefused,
+    SenderBusy,
+    WithdrawalsPaused,
+)
 from wallet.payments.journal import Payment
 from wallet.payments.settle import ALONE
 from wallet.withdrawals import records
@@ -39,11 +47,20 @@ class WithdrawalPayer:
         """
         with self._context.database.read() as tx:
             waiting = records.queued(tx, network, QUEUE_MAX)
+            assets = sorted({withdrawal.asset for withdrawal in waiting})
+            paused = [one for one in assets if pauses.holding(tx, network, one)]
+        waiting = self._without_paused(waiting, paused)
         if not waiting:
             return 0
         if self._context.chains[network].family is Family.EVM:
             return self._one_by_one(waiting)
         return self._in_batches(network, waiting)
+
+    def _without_paused(self, waiting: list[Withdrawal], paused: list[str]) -> list[Withdrawal]:
+        for withdrawal in waiting:
+            if withdrawal.asset in paused and withdrawal.sub_status != WithdrawalsPaused.code:
+                self._put_off(withdrawal, WithdrawalsPaused("got an asset that is paused"))
+        return [withdrawal for withdrawal in waiting if withdrawal.asset not in paused]
 
     def _in_batches(self, network: str, waiting: list[Withdrawal]) -> int:
         settings = self._context.networks[network]
@@ -97,6 +114,7 @@ class WithdrawalPayer:
         order = self._order(batch)
 
         def carry(tx: Connection, payment: Payment) -> None:
+            self._context.fence(tx, role_of(order.network))
             now_s = self._context.clock.now_s()
             for withdrawal in batch:
                 records.move(tx, withdrawal, WithdrawalStatus.SIGNING, now_s, payment_id=payment.id)
@@ -125,7 +143,7 @@ class WithdrawalPayer:
         for_good = isinstance(error, PolicyRefused) and not reason.startswith(_FEES)
         for_good = for_good or error.code in _HOPELESS
         now_s = self._context.clock.now_s()
-        with self._context.database.write() as tx:
+        with self._context.write(withdrawal.network) as tx:
             fresh = records.get(tx, withdrawal.id)
             if fresh.status is not WithdrawalStatus.QUEUED:
                 return

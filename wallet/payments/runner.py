@@ -8,11 +8,12 @@ from typing import assert_never
 from chains.errors import NodeError
 from signer.protocol import Kind
 from wallet.payments import journal
-from wallet.payments.broadcasting import Broadcaster
 from wallet.payments.collecting import Collector
 from wallet.payments.context import PaymentContext
 from wallet.payments.execution import SafeExecutor
 from wallet.payments.journal import LostRace, Payment
+from wallet.payments.replacing import versions
+from wallet.payments.sending.broadcasting import Broadcaster
 from wallet.payments.states import PaymentStatus
 
 STEPS_MAX = 12
@@ -77,7 +78,15 @@ class Runner:
             case PaymentStatus.BROADCAST | PaymentStatus.CONFIRMING:
                 if is_safe:
                     return self._executor.follow(payment)
-                return self._broadcaster.follow(payment)
+                return self._replaced(payment) or self._broadcaster.follow(payment)
             case PaymentStatus.COMPLETED | PaymentStatus.FAILED | PaymentStatus.ABANDONED:
                 return False
         assert_never(payment.status)
+
+    def _replaced(self, payment: Payment) -> bool:
+        """Go on with the version that signers are asked for, while nothing is mined."""
+        if payment.status is not PaymentStatus.BROADCAST:
+            return False
+        with self._context.database.read() as tx:
+            asked = versions.unsigned(tx, payment.id)
+        return asked is not None and self._collector.collect(journal.in_version(payment, asked))

@@ -5,7 +5,7 @@ A batch is named after its payment, so that ending twice books once.
 
 from typing import assert_never
 
-from sqlalchemy import Connection, update
+from sqlalchemy import ColumnElement, Connection, update
 
 from signer.protocol import Purpose
 from wallet.events import append_event
@@ -37,12 +37,15 @@ def complete(
             records.move(tx, withdrawal, WithdrawalStatus.COMPLETED, now_s, payment_id=payment.id)
     else:
         into, out_of = _places(payment.purpose)
-        lines.append(
-            Transfer.single(debit=into, credit=out_of, asset=payment.asset, units=payment.units)
-        )
+        if into != out_of:
+            lines.append(
+                Transfer.single(debit=into, credit=out_of, asset=payment.asset, units=payment.units)
+            )
     lines.extend(_fee(context, payment, fee_units))
     post_batch(tx, f"payment:{payment.id}:completed", lines, now_s)
     journal.move(tx, payment, PaymentStatus.COMPLETED, now_s, fee_units=fee_units)
+    # Coins that only a version consumed which was not mined are free again.
+    _free_coins(tx, payment, utxos.c.spent_txid.is_(None))
     _announce(tx, payment, PaymentStatus.COMPLETED, "", now_s)
 
 
@@ -152,6 +155,8 @@ def _places(purpose: Purpose) -> tuple[str, str]:
             return chart.COLD, chart.HOT
         case Purpose.REFILL:
             return chart.HOT, chart.COLD
+        case Purpose.RESHAPE:
+            return chart.HOT, chart.HOT
         case Purpose.WITHDRAWAL:
             return chart.CLEARING, chart.HOT
         case Purpose.GOVERNANCE:
@@ -170,8 +175,10 @@ def _fee(context: PaymentContext, payment: Payment, fee_units: int) -> list[Tran
     return [Transfer.single(debit=chart.NETWORK_FEES, credit=payer, asset=native, units=fee_units)]
 
 
-def _free_coins(tx: Connection, payment: Payment) -> None:
-    tx.execute(update(utxos).where(utxos.c.payment_id == payment.id).values(payment_id=None))
+def _free_coins(tx: Connection, payment: Payment, *which: ColumnElement[bool]) -> None:
+    tx.execute(
+        update(utxos).where(utxos.c.payment_id == payment.id, *which).values(payment_id=None)
+    )
 
 
 def _announce(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from wallet.duties import HOUR_S, Duty, Owner
 from wallet.errors import Conflict
 
 
@@ -38,6 +39,22 @@ FINAL: frozenset[PaymentStatus] = frozenset(s for s, after in ARROWS.items() if 
 
 UNFINISHED: tuple[PaymentStatus, ...] = tuple(s for s in PaymentStatus if s not in FINAL)
 """States that the runner still has work for."""
+
+
+DUTIES: Mapping[PaymentStatus, Duty] = {
+    _S.BUILT: Duty(owner=Owner.SERVICE, late_s=60, way_out="asked of its signers"),
+    _S.SIGNING: Duty(
+        owner=Owner.SIGNERS, late_s=HOUR_S, way_out="signed; given up when its intents expire"
+    ),
+    _S.SIGNED: Duty(owner=Owner.SERVICE, late_s=60, way_out="sent; valid bytes are never given up"),
+    _S.BROADCAST: Duty(
+        owner=Owner.CHAIN, late_s=2 * HOUR_S, way_out="mined, or shut out by a final conflict"
+    ),
+    _S.CONFIRMING: Duty(
+        owner=Owner.CHAIN, late_s=6 * HOUR_S, way_out="deep enough; back when a reorg takes it away"
+    ),
+}
+"""What is expected of every state that is not an end."""
 
 
 class ForbiddenPaymentArrow(Conflict):

@@ -9,9 +9,18 @@ from wallet.store.columns import metadata
 from wallet.store.tables.accounts import accounts, addresses
 from wallet.store.tables.api import api_keys, api_nonces, idempotency
 from wallet.store.tables.counters import counters
-from wallet.store.tables.deposits import blocks, deposits, utxos
+from wallet.store.tables.deposits import (
+    blocks,
+    deposits,
+    reorgs,
+    scan_ranges,
+    scan_stops,
+    utxos,
+)
 from wallet.store.tables.events import events, webhook_deliveries, webhooks
+from wallet.store.tables.fees import block_prices, fee_estimates
 from wallet.store.tables.hosted_keys import hosted_coins, hosted_keys, hosted_payments
+from wallet.store.tables.leases import leases
 from wallet.store.tables.ledger import (
     ledger_accounts,
     ledger_balances,
@@ -19,8 +28,14 @@ from wallet.store.tables.ledger import (
     ledger_totals,
     ledger_transfers,
 )
-from wallet.store.tables.payments import payment_answers, payment_broadcasts, payments
-from wallet.store.tables.treasury import approvals, thresholds, treasury_requests
+from wallet.store.tables.payments import (
+    payment_answers,
+    payment_broadcasts,
+    payment_versions,
+    payments,
+)
+from wallet.store.tables.tokens import token_balances, token_codes
+from wallet.store.tables.treasury import approvals, pauses, thresholds, treasury_requests
 from wallet.store.tables.withdrawals import withdrawals
 
 __all__ = [
@@ -29,24 +44,34 @@ __all__ = [
     "api_keys",
     "api_nonces",
     "approvals",
+    "block_prices",
     "blocks",
     "counters",
     "deposits",
     "events",
+    "fee_estimates",
     "hosted_coins",
     "hosted_keys",
     "hosted_payments",
     "idempotency",
+    "leases",
     "ledger_accounts",
     "ledger_balances",
     "ledger_batches",
     "ledger_totals",
     "ledger_transfers",
     "metadata",
+    "pauses",
     "payment_answers",
     "payment_broadcasts",
+    "payment_versions",
     "payments",
+    "reorgs",
+    "scan_ranges",
+    "scan_stops",
     "thresholds",
+    "token_balances",
+    "token_codes",
     "treasury_requests",
     "utxos",
     "webhook_deliveries",

@@ -115,3 +115,9 @@ class StaffKeyError(WalletError):
     """A staff key file that is missing, malformed, or does not open with this passphrase."""
 
     code = "staff_key.invalid"
+
+
+class UnknownSubject(Invalid):
+    """Neither an asset nor a network of this deployment."""
+
+    code = "treasury.unknown_subject"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from chains.errors import NodeError
+from wallet import pauses
 from wallet.clock import Clock
 from wallet.milestones import Milestone
 from wallet.payments.errors import NotBuilt
@@ -90,6 +91,8 @@ class Movements:
         if not self._planner.runs(asset):
             return None
         with self._database.read() as tx:
+            if pauses.holding(tx, asset.network, asset.code):
+                return None
             if self._planner.look(tx, asset).due is None:
                 return None
         now_s = self._clock.now_s()

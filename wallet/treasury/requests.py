@@ -55,6 +55,7 @@ def create(tx: Connection, intent: Intent, approvals_required: int, now_s: int) 
             requester=intent.requester,
             created_s=now_s,
             updated_s=now_s,
+            since_s=now_s,
             expires_s=intent.expires_s,
         )
     )
@@ -149,6 +150,7 @@ def move(
         "status": str(after),
         "sub_status": sub_status[:64],
         "updated_s": now_s,
+        "since_s": now_s,
     }
     if payment_id is not None:
         values["payment_id"] = payment_id

@@ -11,7 +11,9 @@ from sqlalchemy import Connection, select
 from policies import Threshold
 from signer.protocol import Intent, ProtocolError, Result, Sealed, SignAnswer
 from signer.protocol.wire import ANSWER
+from wallet import pauses
 from wallet.clock import Clock
+from wallet.pauses import Pause, Scope
 from wallet.payments import journal
 from wallet.settings import AssetSettings, StaffSettings
 from wallet.store.database import Database
@@ -24,6 +26,7 @@ from wallet.treasury.errors import (
     QuorumMissing,
     UnknownAnswer,
     UnknownApprover,
+    UnknownSubject,
     WrongIntent,
 )
 from wallet.treasury.following import CALLED_OFF, carrier_of, follow
@@ -185,6 +188,25 @@ class StaffDesk:
         with self._database.write() as tx:
             change_threshold(tx, asset, bounds, key.id, self._clock.now_s())
 
+    def pause(self, subject: str, reason: str, key: StaffKey) -> Pause:
+        """Let withdrawals of an asset or network stand still. Raises UnknownSubject, BadReason."""
+        self.member(key)
+        scope = self._scope(subject)
+        with self._database.write() as tx:
+            return pauses.pause(tx, scope, subject, reason, key.id, self._clock.now_s())
+
+    def resume(self, subject: str, key: StaffKey) -> Sequence[Pause]:
+        """Lift every pause of an asset or a network. Raises UnknownSubject or NotPaused."""
+        self.member(key)
+        scope = self._scope(subject)
+        with self._database.write() as tx:
+            return pauses.resume(tx, scope, subject, key.id, self._clock.now_s())
+
+    def pauses(self, limit: int) -> Sequence[Pause]:
+        """The newest pauses, lifted ones too."""
+        with self._database.read() as tx:
+            return pauses.listed(tx, limit)
+
     def export(self, request_id: str) -> Exported:
         """The file for the offline signers. Raises QuorumMissing or NotExported."""
         with self._database.read() as tx:
@@ -227,6 +249,17 @@ class StaffDesk:
             signed=answer.result is Result.SIGNED,
             code=answer.code,
         )
+
+    def _scope(self, subject: str) -> Scope:
+        """What a name is the name of."""
+        codes = sorted(asset.code for asset in self.assets)
+        networks = sorted({asset.network for asset in self.assets})
+        if subject in codes:
+            return Scope.ASSET
+        if subject in networks:
+            return Scope.NETWORK
+        known = ", ".join([*codes, *networks])
+        raise UnknownSubject(f"got {subject[:64]!r}, expected one of: {known}")
 
     def member(self, key: StaffKey) -> None:
         """Raise UnknownApprover unless this very key is on the roster under its name."""

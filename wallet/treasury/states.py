@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from wallet.duties import HOUR_S, Duty, Owner
 from wallet.treasury.errors import ForbiddenArrow
 
 
@@ -41,6 +42,23 @@ UNFINISHED: tuple[RequestStatus, ...] = tuple(s for s in RequestStatus if s not 
 
 UNDONE: frozenset[RequestStatus] = frozenset({_S.EXPIRED, _S.CANCELLED, _S.FAILED})
 """Final states in which no money moved."""
+
+
+DUTIES: Mapping[RequestStatus, Duty] = {
+    _S.REQUESTED: Duty(
+        owner=Owner.STAFF,
+        late_s=4 * HOUR_S,
+        way_out="approved; expires with its intent",
+    ),
+    _S.APPROVED: Duty(owner=Owner.SERVICE, late_s=HOUR_S, way_out="built; expires with its intent"),
+    _S.EXPORTED: Duty(
+        owner=Owner.KEYHOLDERS,
+        late_s=12 * HOUR_S,
+        way_out="signed; given up by its payment while no valid bytes can exist",
+    ),
+    _S.BROADCAST: Duty(owner=Owner.CHAIN, late_s=6 * HOUR_S, way_out="what its payment comes to"),
+}
+"""What is expected of every state that is not an end."""
 
 
 def check_arrow(before: RequestStatus, after: RequestStatus) -> None:

@@ -160,7 +160,13 @@ def move(
             withdrawals.c.id == withdrawal.id,
             withdrawals.c.status == str(withdrawal.status),
         )
-        .values(status=str(after), sub_status=sub_status, payment_id=payment_id, updated_s=now_s)
+        .values(
+            status=str(after),
+            sub_status=sub_status,
+            payment_id=payment_id,
+            updated_s=now_s,
+            since_s=now_s,
+        )
     )
     if done.rowcount != 1:
         raise WithdrawalMoved(f"got withdrawal {withdrawal.id} no longer {withdrawal.status}")

@@ -220,6 +220,7 @@ class Withdrawals:
                 requester=asked.requester,
                 created_s=now_s,
                 updated_s=now_s,
+                since_s=now_s,
                 deadline_s=intent.expires_s,
             )
         )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from wallet.duties import HOUR_S, Duty, Owner
 from wallet.errors import Conflict
 
 
@@ -54,6 +55,35 @@ CANCELLABLE: frozenset[WithdrawalStatus] = frozenset(
 
 PAYING: frozenset[WithdrawalStatus] = frozenset({_S.SIGNING, _S.BROADCAST, _S.CONFIRMING})
 """States that only the payment carrying the withdrawal may change."""
+
+
+DUTIES: Mapping[WithdrawalStatus, Duty] = {
+    _S.SUBMITTED: Duty(
+        owner=Owner.SERVICE, late_s=60, way_out="left in the transaction that wrote it"
+    ),
+    _S.SCREENING: Duty(
+        owner=Owner.SERVICE, late_s=60, way_out="left in the transaction that wrote it"
+    ),
+    _S.PENDING_APPROVAL: Duty(
+        owner=Owner.STAFF, late_s=HOUR_S, way_out="approved or rejected; cancelled at its deadline"
+    ),
+    _S.QUEUED: Duty(owner=Owner.SERVICE, late_s=HOUR_S, way_out="paid; given back at its deadline"),
+    _S.BLOCKED: Duty(
+        owner=Owner.STAFF, late_s=HOUR_S, way_out="released or rejected; given back at its deadline"
+    ),
+    _S.SIGNING: Duty(
+        owner=Owner.SIGNERS,
+        late_s=600,
+        way_out="signed; queued again if refused",
+    ),
+    _S.BROADCAST: Duty(
+        owner=Owner.CHAIN, late_s=2 * HOUR_S, way_out="mined; sent again and again until evidence"
+    ),
+    _S.CONFIRMING: Duty(
+        owner=Owner.CHAIN, late_s=6 * HOUR_S, way_out="deep enough; back when a reorg takes it away"
+    ),
+}
+"""What is expected of every state that is not an end."""
 
 
 class ForbiddenArrow(Conflict):

@@ -12,11 +12,15 @@ from chains.errors import InvariantError, NodeUnavailable
 from signer.protocol import APPROVAL, Approval, Intent, Payee, Purpose, digest, identity_sign
 from tests.integration.api.conftest import NETWORK, PAYEE, STAFF_SEEDS, START_S, World
 from tests.integration.api.test_api_auth import claims_for
+from wallet import pauses
 from wallet.api.route import BODY_BYTES_MAX
 from wallet.api.tokens import issue_token
 from wallet.client import ApiError, Client
 from wallet.client.types import Address
+from wallet.deposits.scanned.stops import GAP, set_stop
 from wallet.events import append_event, event_hash
+from wallet.ledger import chart
+from wallet.ledger.posting import post_batch, single
 from wallet.store.errors import StoreBusy
 from wallet.store.schema import blocks, deposits, treasury_requests
 
@@ -41,6 +45,7 @@ def put_deposit(world: World, address: Address, position: str, units: int, statu
         "block_hash": "cd" * 32,
         "confirmations_required": 3,
         "seen_s": START_S,
+        "since_s": START_S,
     }
     with world.services.db.write() as tx:
         tx.execute(insert(deposits).values(row))
@@ -117,6 +122,7 @@ def put_treasury_request(world: World) -> Intent:
         "requester": intent.requester,
         "created_s": START_S,
         "updated_s": START_S,
+        "since_s": START_S,
         "expires_s": START_S + 3600,
     }
     with world.services.db.write() as tx:
@@ -258,3 +264,46 @@ def test_what_fails_on_our_side_says_so_and_nothing_more(
     assert (refused.value.status, refused.value.code) == (status, code)
     assert "secret" not in str(refused.value)
     assert client.list_withdrawals().data == ()
+
+
+def test_paused_withdrawals_show_beside_the_asset_and_in_health(world: World) -> None:
+    put_block(world, 99)
+    client = world.client()
+    assert not client.assets()[0].withdrawals_paused
+    assert client.health().networks[0].withdrawals_paused == ()
+    with world.services.db.write() as tx:
+        pauses.pause(tx, pauses.Scope.ASSET, "BTC", "node looks odd", "anna", 1)
+    (btc,) = [asset for asset in client.assets() if asset.asset == "BTC"]
+
+    assert btc.withdrawals_paused
+    assert btc.withdrawals_paused_reasons == ("node looks odd",)
+    assert client.health().networks[0].withdrawals_paused == ("BTC",)
+
+
+def test_a_scan_that_stands_still_shows_in_health(world: World) -> None:
+    put_block(world, 99)
+    with world.services.db.write() as tx:
+        set_stop(tx, NETWORK, GAP, "blocks_missing 5-7", 1)
+    health = world.client().health()
+
+    assert (health.status, health.networks[0].status) == ("degraded", "stopped")
+
+
+def test_health_estimates_when_a_scan_will_have_caught_up(world: World) -> None:
+    for height in range(80, 91):
+        put_block(world, height)
+    world.clock.time_s += 20
+    (network,) = world.client().health().networks
+
+    assert (network.lag_blocks, network.estimate_s) == (10, 20)
+
+
+def test_what_a_user_owes_after_a_reversal_shows_in_the_balance(world: World) -> None:
+    client = world.client()
+    account = client.create_account("debtor")
+    with world.services.db.write() as tx:
+        owed = single(chart.receivable(account.id), chart.HOT, "BTC", 4_000)
+        post_batch(tx, "reversed", [owed], 1)
+    (btc,) = client.balances(account.id).data
+
+    assert (btc.owed, btc.owed_units, btc.total_units) == ("0.00004", 4_000, 0)

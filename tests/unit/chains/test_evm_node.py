@@ -11,7 +11,6 @@ from chains.errors import BroadcastUnknown, NodeUnavailable, UnexpectedAnswer
 from chains.evm import deep_json, node
 from chains.evm.broadcasting import send
 from chains.evm.node import EvmNode, MethodMissing, RpcRefused
-from chains.evm.node_errors import Refusal, is_already_known, refusal_of
 from chains.evm.transactions import txid_of
 from chains.types import BroadcastOutcome, TxSighting, TxState
 
@@ -152,32 +151,6 @@ def test_anything_else_is_unknown(
 ) -> None:
     with pytest.raises(BroadcastUnknown):
         send(node_saying(answer), RAW, looking(state))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("words", "meaning"),
-    [
-        ("replacement transaction underpriced", Refusal.REPLACEMENT_UNDERPRICED),
-        ("transaction underpriced: tip needed 1", Refusal.FEE_TOO_LOW),
-        ("max fee per gas less than block base fee", Refusal.FEE_TOO_LOW),
-        ("Insufficient funds for gas * price + value", Refusal.INSUFFICIENT_FUNDS),
-        ("intrinsic gas too low: have 1", Refusal.GAS_TOO_LOW),
-        ("exceeds block gas limit", Refusal.GAS_TOO_HIGH),
-        ("invalid sender", Refusal.WRONG_CHAIN),
-        ("txpool is full", Refusal.POOL_FULL),
-        ("Failed to decode transaction", Refusal.MALFORMED),
-        ("something new", None),
-        ("", None),
-    ],
-)
-def test_words_of_nodes(words: str, meaning: Refusal | None) -> None:
-    assert meaning is refusal_of(words)
-
-
-def test_already_known_is_read_as_words() -> None:
-    assert is_already_known("AlreadyKnown")
-    assert is_already_known("known transaction: 0x12")
-    assert not is_already_known("unknown transaction type")
 
 
 values = st.recursive(

@@ -34,6 +34,7 @@ def a_transaction(number: int, **changes: object) -> dict[str, Any]:
         "from": hexed(OTHER),
         "to": hexed(OURS),
         "value": "0x5",
+        "input": "0x",
     }
     return {**fields, **changes}
 

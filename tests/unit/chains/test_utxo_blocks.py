@@ -18,13 +18,12 @@ from chains.utxo.blocks import (
     BlockError,
     WrongBlock,
     WrongMerkleRoot,
-    WrongProofOfWork,
     merkle_root,
     scan_block,
-    target_of,
 )
 from chains.utxo.params import BUILTIN, UtxoParams, params_from
 from chains.utxo.scripts import sha256d
+from chains.utxo.targets import WrongProofOfWork, target_of
 from chains.utxo.transactions import Transaction, TxInput, TxOutput, compact_size
 from chains.watched import WatchedOutpoints, WatchedScripts
 from tests.utxo_world import DOGECOIN, REGTEST

@@ -82,7 +82,7 @@ def block(vectors: Path) -> bytes:
 
 def _block_answers(raw: bytes) -> tuple[Answers, BlockRef]:
     header = blocks.parse_header(BUILTIN["bitcoin"], raw)
-    ref = BlockRef(height=413567, hash=header.hash, parent=header.parent, time_s=header.time_s)
+    ref = header.ref(413567)
 
     def of_header(_hash: str, verbose: bool) -> object:
         return {"height": 413567, "confirmations": 1} if verbose else raw[:80].hex()
@@ -290,7 +290,7 @@ def test_no_node_before_sending_is_unavailable() -> None:
         (-26, "txn-mempool-conflict", "conflict"),
         (-25, "bad-txns-inputs-missingorspent", "inputs_missing_or_spent"),
         (-25, "Missing inputs", "inputs_missing_or_spent"),
-        (-26, "insufficient fee, rejecting replacement", "replacement_fee_too_low"),
+        (-26, "insufficient fee, rejecting replacement", "replacement_fee"),
         (-26, "min relay fee not met, 1 < 141", "fee_too_low"),
         (-26, "mempool min fee not met", "fee_too_low"),
         (-25, "Fee exceeds maximum configured by user (maxfeerate)", "fee_too_high"),

@@ -22,6 +22,7 @@ MODULES = (
     "signer.guards.governance",
     "signer.guards.delegation",
     "signer.guards.evm_nonces",
+    "signer.guards.replacing",
     "signer.siblings",
     "signer.roster",
 )

@@ -259,7 +259,7 @@ def test_an_intent_again_is_refused(hot: Home) -> None:
     asked(hot, a_withdrawal(hot))
     again = a_withdrawal(hot, request_id="another")
 
-    assert "intent.already_signed" == code_of(hot, again)
+    assert "replacement.fee" == code_of(hot, again)
 
 
 def test_another_intent_of_a_signed_id_is_refused(hot: Home) -> None:
@@ -280,7 +280,7 @@ def test_memory_outlives_the_process(world: World) -> None:
     home = world.open("hot")
 
     assert "request.replayed" == code_of(home, request)
-    assert "intent.already_signed" == code_of(home, replace(request, request_id="another"))
+    assert "replacement.fee" == code_of(home, replace(request, request_id="another"))
     home.close()
 
 

@@ -362,6 +362,7 @@ def test_another_kind_of_request_is_refused() -> None:
         (gather(a_tx(), CUSTOMER), "purpose.wrong_payee"),
         (withdrawal(a_tx(), purpose=Purpose.GATHER), "purpose.wrong_source"),
         (withdrawal(a_tx(), purpose=Purpose.REFILL), "purpose.wrong_source"),
+        (withdrawal(a_tx(), purpose=Purpose.RESHAPE), "purpose.wrong_source"),
         (withdrawal(a_tx(), purpose=Purpose.SWEEP), "purpose.wrong_payee"),
         (withdrawal(a_tx(), purpose=Purpose.TOP_UP), "purpose.wrong_payee"),
         (withdrawal(a_tx(to=SAFE), payee=SAFE), "purpose.wrong_payee"),

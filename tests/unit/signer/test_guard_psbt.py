@@ -587,3 +587,51 @@ def test_a_litecoin_vault_reads_litecoin_addresses(hot: Home) -> None:
     assert "output.not_approved" == code_of(
         hot, a_request(payload, bitcoin, network=LTC, source=vault.name)
     )
+
+
+def a_reshape(hot: Home, payee_of: str = "bitcoin-hot") -> SignRequest:
+    """Two coins of the hot vault become one at a vault's next receive address."""
+    own_vault, payee_vault = utxo_vault(hot, "bitcoin-hot"), utxo_vault(hot, payee_of)
+    script = payee_vault.script_pubkey_at(0, 9)
+    address = addresses.encode(PARAMS, script)
+    payees = (Payee(address=address, units=100_000_000),)
+    payload = paying(
+        hot,
+        [coin(own_vault, 60_000_000, 4), coin(own_vault, 40_010_000, 5)],
+        Payout(script=script, sats=100_000_000),
+    )
+    own = OwnOutput(address=address, source=payee_of, branch=0, index=9)
+    return a_request(payload, an_intent(purpose=Purpose.RESHAPE, payees=payees), own=(own,))
+
+
+def test_a_reshape_pays_the_very_vault_that_it_spends(hot: Home) -> None:
+    facts = checked(hot, a_reshape(hot))
+
+    (payee,) = facts.payees
+    assert (Owner.HOT, "bitcoin-hot", "0/9") == (payee.owner, payee.source, payee.path)
+    assert (10_000, ()) == (facts.fee_units, facts.change)
+
+
+def test_a_reshape_to_another_hot_vault_is_refused(hot: Home) -> None:
+    vaults = {**hot.vaults, "bitcoin-cold": replace(hot.vaults["bitcoin-cold"], role=Role.HOT)}
+
+    assert "reshape.other_vault" == code_of(hot, a_reshape(hot, "bitcoin-cold"), vaults=vaults)
+
+
+def test_a_reshape_to_cold_is_refused(hot: Home) -> None:
+    assert "purpose.wrong_payee" == code_of(hot, a_reshape(hot, "bitcoin-cold"))
+
+
+def test_a_reshape_to_a_stranger_is_refused(hot: Home, plain: bytes) -> None:
+    assert "purpose.wrong_payee" == code_of(hot, request_of(plain, purpose=Purpose.RESHAPE))
+
+
+def test_a_reshape_without_its_payees_origin_is_refused(hot: Home) -> None:
+    assert "purpose.wrong_payee" == code_of(hot, replace(a_reshape(hot), own=()))
+
+
+@pytest.mark.parametrize("role", [Role.COLD, Role.DEPOSIT])
+def test_only_a_hot_vault_reshapes(hot: Home, role: Role) -> None:
+    vaults = {**hot.vaults, "bitcoin-hot": replace(hot.vaults["bitcoin-hot"], role=role)}
+
+    assert "purpose.wrong_source" == code_of(hot, a_reshape(hot), vaults=vaults)

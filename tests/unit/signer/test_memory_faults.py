@@ -17,17 +17,22 @@ from signer.audit import audit
 from signer.errors import Refused
 from signer.home import Home
 from signer.log import LogDamaged
-from signer.protocol import REQUEST, Result, Sealed
+from signer.protocol import REQUEST, Result, Sealed, SignRequest
 from tests.signer_world import (
     BTC,
     CONFIG,
     NOW_S,
     POLICY,
     World,
+    a_psbt,
+    a_request,
     a_withdrawal,
+    an_intent,
     answer_of,
+    coin,
     engine,
     sealed,
+    utxo_vault,
 )
 
 FLOW = (BTC, "BTC", "bitcoin-hot", "withdrawal")
@@ -168,6 +173,41 @@ def check_restart(world: World, counter: int, act: Act) -> None:
     home = world.open("hot")
     assert (home.log.counter, home.log.head) == (counter, head)
     home.close()
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("end_at", [1, 2, 3, 4])
+def test_killed_while_a_replacement_is_signed_the_rule_still_holds(
+    spent: World, tmp_path: Path, end_at: int, after: bool, lost: bool
+) -> None:
+    """Recorded or not: other coins are refused, and so is a fee not above the recorded one."""
+    home = spent.open("hot")
+    second, third = (paid_again(home, name) for name in ("second", "third"))
+    disk = Disk(home.path, tmp_path / "kept", end_at, after)
+    with watching(disk), pytest.raises(Killed):
+        engine(home).sign(sealed(second))
+    home.close()
+    if lost:
+        disk.lose()
+
+    home = spent.open("hot")
+    recorded = home.state.remembered("second") is not None
+    answer = answer_of(engine(home).sign(sealed(third)), home)
+    assert (answer.result, answer.code) == (
+        (Result.REFUSED, "replacement.fee") if recorded else (Result.SIGNED, "")
+    )
+    elsewhere = paid_again(home, "elsewhere", salt="other", fee_sats=9_000)
+    assert "replacement.no_conflict" == answer_of(engine(home).sign(sealed(elsewhere)), home).code
+    assert home.state.spent_units(FLOW, 3600, NOW_S) == UNITS
+    home.close()
+
+
+def paid_again(home: Home, name: str, salt: str = "w1", fee_sats: int = 8_000) -> SignRequest:
+    """The intent w1 once more, from the coin it was paid with, or from another one."""
+    spends = [coin(utxo_vault(home, "bitcoin-hot"), 150_000_000, salt=salt)]
+    payload = a_psbt(home, an_intent("w1"), spends, fee_sats=fee_sats)
+    return a_request(payload, an_intent("w1"), request_id=name)
 
 
 def check_request(home: Home, recorded: bool, act: Act) -> None:

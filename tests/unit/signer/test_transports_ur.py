@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from signer.protocol.cbor import Reader
 from signer.transports import bytewords, mixing
-from signer.transports.cbor import Reader
-from signer.transports.errors import TransportError
+from signer.transports.errors import CborMalformed, TransportError
 from signer.transports.fountain import Decoder, Encoder, Part, fragment_size
 from signer.transports.limits import (
     FRAME_CHARS_MAX,
@@ -389,6 +389,6 @@ def test_any_content_ends_in_a_message_or_a_typed_refusal(kind: UrType, data: by
 @settings(max_examples=200)
 @given(st.integers(min_value=0, max_value=2**64 - 1))
 def test_the_reader_takes_numbers_as_they_are_written(number: int) -> None:
-    reader = Reader(cbor2.dumps(number))
+    reader = Reader(cbor2.dumps(number), CborMalformed)
     assert number == reader.uint(2**64 - 1)
     reader.done()

@@ -116,10 +116,54 @@ def test_a_name_given_twice_is_refused(key: str) -> None:
     assert "twice" in refusal(table)
 
 
+@pytest.mark.parametrize("wrong", ["0x" + "ab" * 32, "AB" * 32, "ab" * 31])
+def test_a_start_hash_of_another_shape_is_refused(wrong: str) -> None:
+    table = example()
+    table["networks"][0]["start_hash"] = "ab" * 32
+    parse_settings(table, Path())
+    table["networks"][0]["start_hash"] = wrong
+    assert "start_hash" in refusal(table)
+
+
+@pytest.mark.parametrize("key", ["safe_from", "finalized_from"])
+def test_finality_tags_are_refused_where_there_are_none(key: str) -> None:
+    table = example()
+    table["assets"][1][key] = 1
+    parse_settings(table, Path())
+    table["assets"][0][key] = 1
+    assert "BTC" in refusal(table)
+
+
+def test_a_second_opinion_is_refused_without_a_second_node() -> None:
+    table = example()
+    table["assets"][0]["second_node_from"] = 1
+    assert "second_node_url" in refusal(table)
+    table["networks"][0]["second_node_url"] = "http://127.0.0.1:1"
+    parse_settings(table, Path())
+
+
 def test_an_asset_of_no_network_is_refused() -> None:
     table = example()
     table["assets"][0]["network"] = "dogecoin"
     assert "unknown network dogecoin" in refusal(table)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"token_kind": "odd"}, "token_kind 'odd'"),
+        ({"token_kind": "rebasing", "balance_check": False}, "without balance_check"),
+        ({"token_kind": "fee_on_transfer", "balance_check": False}, "without balance_check"),
+        ({"code_hash": "0x" + "ab" * 32}, "64 hex digits"),
+        ({"code_hash": "AB" * 32}, "64 hex digits"),
+    ],
+)
+def test_a_token_described_against_itself_is_refused(
+    changes: dict[str, object], wrong: str
+) -> None:
+    table = example()
+    table["assets"][0].update(changes)
+    assert wrong in refusal(table)
 
 
 def test_units_beyond_toml_integers_are_digits() -> None:

@@ -55,3 +55,22 @@ def test_a_job_that_fails_shows_its_code() -> None:
     worker.stop()
 
     assert worker.failing == {"broken": "KeyError"}
+
+
+def test_a_job_of_another_process_is_left_alone() -> None:
+    ours, theirs = Event(), Event()
+    refused: list[str] = []
+
+    def admit(name: str) -> bool:
+        if name != "ours":
+            refused.append(name)
+        return name == "ours"
+
+    jobs = [Job(name=n, every_ms=10, run=e.set) for n, e in (("theirs", theirs), ("ours", ours))]
+    worker = Worker(jobs, admit)
+    worker.start()
+    assert ours.wait(timeout=30)
+    worker.stop()
+
+    assert not theirs.is_set()
+    assert set(refused) <= {"theirs"}

@@ -1,8 +1,10 @@
 """/v1/assets: the currencies of this deployment and their terms."""
 
 from fastapi import APIRouter
+from sqlalchemy import Connection
 
 from chains.types import Evidence, Family
+from wallet import pauses
 from wallet.api.route import CallNow, SignedRoute
 from wallet.api.services import Services
 from wallet.api.views import AssetsView, AssetView, ConfirmationsView
@@ -15,10 +17,13 @@ router = APIRouter(prefix="/v1/assets", tags=["assets"], route_class=SignedRoute
 def list_assets(call: CallNow) -> AssetsView:
     """Every asset with its minimums, fee, confirmations and how deposits are found."""
     services = call.services
-    return AssetsView(data=[_view(services, asset) for asset in services.settings.assets])
+    with services.db.read() as tx:
+        return AssetsView(data=[_view(tx, services, asset) for asset in services.settings.assets])
 
 
-def _view(services: Services, asset: AssetSettings) -> AssetView:
+def _view(tx: Connection, services: Services, asset: AssetSettings) -> AssetView:
+    paused = pauses.holding(tx, asset.network, asset.code)
+
     def text(units: int) -> str:
         return services.text(asset.code, units)
 
@@ -34,6 +39,8 @@ def _view(services: Services, asset: AssetSettings) -> AssetView:
         withdrawal_amount_min_units=str(asset.withdrawal_units_min),
         withdrawal_fee=text(asset.withdrawal_fee_units),
         withdrawal_fee_units=str(asset.withdrawal_fee_units),
+        withdrawals_paused=bool(paused),
+        withdrawals_paused_reasons=[one.reason for one in paused],
         confirmations=[
             ConfirmationsView(
                 from_amount=text(tier.from_units),

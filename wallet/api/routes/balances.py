@@ -53,6 +53,7 @@ def _view(
 ) -> BalanceView:
     found = balance(tx, chart.user(account_id), asset.code)
     total, available = found.net, found.available
+    owed = max(0, balance(tx, chart.receivable(account_id), asset.code).net)
 
     def text(units: int) -> str:
         return services.text(asset.code, units)
@@ -68,4 +69,6 @@ def _view(
         held_units=str(total - available),
         incoming=text(incoming),
         incoming_units=str(incoming),
+        owed=text(owed),
+        owed_units=str(owed),
     )

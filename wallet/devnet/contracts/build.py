@@ -10,12 +10,12 @@ HERE = Path(__file__).parent
 NAMES = ("DevToken", "DevSplitter")
 
 
-def compile_contract(name: str) -> dict[str, object]:
+def compile_contract(name: str, folder: Path = HERE) -> dict[str, object]:
     """Interface and creation code of one contract, as the installed compiler makes them."""
-    source = HERE.joinpath(f"{name}.vy")
+    source = folder.joinpath(f"{name}.vy")
     command = [sys.executable, "-m", "vyper.cli.vyper_compile", "-f", "abi,bytecode", source.name]
     # Run beside the source, so that no machine path can enter the output.
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=HERE)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder)
     abi, bytecode = done.stdout.strip().splitlines()
     return {"contract": name, "abi": json.loads(abi), "bytecode": bytecode}
 

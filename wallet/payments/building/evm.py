@@ -16,6 +16,7 @@ from chains.evm.erc20 import transfer_calldata
 from chains.evm.transactions import UnsignedTx
 from chains.ports import Chain
 from signer.protocol import Kind, OwnOutput, Purpose
+from wallet.fees.desk import EvmFees
 from wallet.payments import journal
 from wallet.payments.building.judging import Fee, check_caps, judge
 from wallet.payments.building.orders import SpendOrder
@@ -35,20 +36,6 @@ _UNMINED = (
     PaymentStatus.SIGNED,
     PaymentStatus.BROADCAST,
 )
-
-
-class EvmFees(Protocol):
-    """Fees of the next blocks, wei for each unit of gas."""
-
-    @property
-    def max_fee_wei(self) -> int:
-        """The most that a unit of gas may cost."""
-        ...
-
-    @property
-    def priority_fee_wei(self) -> int:
-        """The tip in it."""
-        ...
 
 
 class EvmDoor(Chain, Protocol):
@@ -151,7 +138,7 @@ class EvmBuilder:
             gas = chain.estimate_gas(address, call.to, call.value_wei, call.data)
         except NodeRejected as error:
             raise WouldRevert(f"got a call that the chain refuses: {error}") from error
-        fees = chain.fees()
+        fees = self._context.prices.evm_fees(network, chain)
         return EvmQuote(
             nonce=chain.nonce(address),
             # A quarter more than estimated: storage may change until the block is made.

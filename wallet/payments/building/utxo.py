@@ -64,8 +64,9 @@ class UtxoBuilder:
         self._context = context
 
     def quote(self, network: str) -> UtxoQuote:
-        """Ask the chain for the price of block space. Raises NodeError."""
-        return UtxoQuote(feerate=self._context.chains[network].feerate_units())
+        """Ask for the price of block space. Raises NodeError."""
+        chain = self._context.chains[network]
+        return UtxoQuote(feerate=self._context.prices.feerate_units(chain))
 
     def build(self, tx: Connection, order: SpendOrder, quote: UtxoQuote) -> Payment:
         """Store a payment and reserve its coins. Raises NotBuilt with the reason's code."""

@@ -35,12 +35,21 @@ CREATE TABLE approvals (
   CONSTRAINT pk_approvals PRIMARY KEY (intent_digest, approver)
 );
 
+CREATE TABLE block_prices (
+  network VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  hash VARCHAR(64) NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  CONSTRAINT pk_block_prices PRIMARY KEY (network, height)
+);
+
 CREATE TABLE blocks (
   network VARCHAR(64) NOT NULL,
   height BIGINT NOT NULL,
   hash VARCHAR(64) NOT NULL,
   parent VARCHAR(64) NOT NULL,
   time_s BIGINT NOT NULL,
+  bits BIGINT NOT NULL,
   scanned_s BIGINT NOT NULL,
   CONSTRAINT pk_blocks PRIMARY KEY (network, height)
 );
@@ -63,6 +72,13 @@ CREATE TABLE events (
 )
  WITHOUT ROWID;
 
+CREATE TABLE fee_estimates (
+  network VARCHAR(64) NOT NULL,
+  at_s BIGINT NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  CONSTRAINT pk_fee_estimates PRIMARY KEY (network, at_s)
+);
+
 CREATE TABLE idempotency (
   key_id VARCHAR(36) NOT NULL,
   idempotency_key VARCHAR(128) NOT NULL,
@@ -74,6 +90,14 @@ CREATE TABLE idempotency (
 );
 
 CREATE INDEX ix_idempotency_created_s ON idempotency (created_s);
+
+CREATE TABLE leases (
+  role VARCHAR(128) NOT NULL,
+  holder VARCHAR(36) NOT NULL,
+  token BIGINT NOT NULL,
+  expires_s BIGINT NOT NULL,
+  CONSTRAINT pk_leases PRIMARY KEY (role)
+);
 
 CREATE TABLE ledger_accounts (
   id VARCHAR(36) NOT NULL,
@@ -114,6 +138,20 @@ CREATE TABLE ledger_totals (
 )
  WITHOUT ROWID;
 
+CREATE TABLE pauses (
+  id VARCHAR(36) NOT NULL,
+  scope VARCHAR(64) NOT NULL,
+  subject VARCHAR(64) NOT NULL,
+  reason TEXT NOT NULL,
+  paused_by VARCHAR(128) NOT NULL,
+  since_s BIGINT NOT NULL,
+  lifted_by VARCHAR(128),
+  lifted_s BIGINT,
+  CONSTRAINT pk_pauses PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_pauses_subject ON pauses (scope, subject);
+
 CREATE TABLE payments (
   id VARCHAR(36) NOT NULL,
   network VARCHAR(64) NOT NULL,
@@ -122,6 +160,7 @@ CREATE TABLE payments (
   source VARCHAR(64) NOT NULL,
   status VARCHAR(64) NOT NULL,
   sub_status VARCHAR(64) NOT NULL,
+  version INTEGER NOT NULL,
   request BLOB NOT NULL,
   request_id VARCHAR(36) NOT NULL,
   payload_digest BLOB NOT NULL,
@@ -136,6 +175,7 @@ CREATE TABLE payments (
   parent_id VARCHAR(36),
   created_s BIGINT NOT NULL,
   updated_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
   CONSTRAINT pk_payments PRIMARY KEY (id),
   CONSTRAINT uq_payments_network_sender_nonce UNIQUE (network, sender, nonce),
   CONSTRAINT uq_payments_request_id UNIQUE (request_id),
@@ -144,6 +184,34 @@ CREATE TABLE payments (
 );
 
 CREATE INDEX ix_payments_status ON payments (status, network);
+
+CREATE TABLE reorgs (
+  network VARCHAR(64) NOT NULL,
+  number BIGINT NOT NULL,
+  fork_height BIGINT NOT NULL,
+  tip_height BIGINT NOT NULL,
+  seen_s BIGINT NOT NULL,
+  CONSTRAINT pk_reorgs PRIMARY KEY (network, number)
+);
+
+CREATE TABLE scan_ranges (
+  network VARCHAR(64) NOT NULL,
+  from_height BIGINT NOT NULL,
+  from_hash VARCHAR(64) NOT NULL,
+  to_height BIGINT NOT NULL,
+  to_hash VARCHAR(64) NOT NULL,
+  adapter_version INTEGER NOT NULL,
+  rules_version VARCHAR(64) NOT NULL,
+  CONSTRAINT pk_scan_ranges PRIMARY KEY (network, from_height)
+);
+
+CREATE TABLE scan_stops (
+  network VARCHAR(64) NOT NULL,
+  code VARCHAR(64) NOT NULL,
+  detail TEXT NOT NULL,
+  since_s BIGINT NOT NULL,
+  CONSTRAINT pk_scan_stops PRIMARY KEY (network, code)
+);
 
 CREATE TABLE thresholds (
   asset VARCHAR(64) NOT NULL,
@@ -154,6 +222,26 @@ CREATE TABLE thresholds (
   changed_by VARCHAR(128) NOT NULL,
   changed_s BIGINT NOT NULL,
   CONSTRAINT pk_thresholds PRIMARY KEY (asset)
+);
+
+CREATE TABLE token_balances (
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  target BLOB NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  height BIGINT NOT NULL,
+  checked_s BIGINT NOT NULL,
+  CONSTRAINT pk_token_balances PRIMARY KEY (network, asset, target)
+);
+
+CREATE TABLE token_codes (
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  fingerprint VARCHAR(64) NOT NULL,
+  waiting VARCHAR(64) NOT NULL,
+  confirmed_by VARCHAR(128) NOT NULL,
+  changed_s BIGINT NOT NULL,
+  CONSTRAINT pk_token_codes PRIMARY KEY (network, asset)
 );
 
 CREATE TABLE webhooks (
@@ -250,11 +338,12 @@ CREATE TABLE ledger_transfers (
 
 CREATE TABLE payment_answers (
   payment_id VARCHAR(36) NOT NULL,
+  version INTEGER NOT NULL,
   signer_id VARCHAR(128) NOT NULL,
   answer BLOB NOT NULL,
   counter BIGINT NOT NULL,
   received_s BIGINT NOT NULL,
-  CONSTRAINT pk_payment_answers PRIMARY KEY (payment_id, signer_id),
+  CONSTRAINT pk_payment_answers PRIMARY KEY (payment_id, version, signer_id),
   CONSTRAINT uq_payment_answers_signer_id_counter UNIQUE (signer_id, counter),
   CONSTRAINT fk_payment_answers_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id)
 );
@@ -262,11 +351,34 @@ CREATE TABLE payment_answers (
 CREATE TABLE payment_broadcasts (
   payment_id VARCHAR(36) NOT NULL,
   attempt INTEGER NOT NULL,
+  version INTEGER NOT NULL,
   started_s BIGINT NOT NULL,
   outcome VARCHAR(64) NOT NULL,
+  reason VARCHAR(64) NOT NULL,
   detail TEXT NOT NULL,
   CONSTRAINT pk_payment_broadcasts PRIMARY KEY (payment_id, attempt),
   CONSTRAINT fk_payment_broadcasts_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id)
+);
+
+CREATE TABLE payment_versions (
+  payment_id VARCHAR(36) NOT NULL,
+  number INTEGER NOT NULL,
+  act VARCHAR(64) NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  reason VARCHAR(64) NOT NULL,
+  request BLOB NOT NULL,
+  request_id VARCHAR(36) NOT NULL,
+  payload_digest BLOB NOT NULL,
+  fee_units_max VARCHAR(79) NOT NULL,
+  consumes TEXT NOT NULL,
+  raw BLOB,
+  txid VARCHAR(66),
+  height BIGINT NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_payment_versions PRIMARY KEY (payment_id, number),
+  CONSTRAINT fk_payment_versions_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id),
+  CONSTRAINT uq_payment_versions_request_id UNIQUE (request_id),
+  CONSTRAINT uq_payment_versions_txid UNIQUE (txid)
 );
 
 CREATE TABLE treasury_requests (
@@ -284,6 +396,7 @@ CREATE TABLE treasury_requests (
   payment_id VARCHAR(36),
   created_s BIGINT NOT NULL,
   updated_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
   expires_s BIGINT NOT NULL,
   CONSTRAINT pk_treasury_requests PRIMARY KEY (id),
   CONSTRAINT uq_treasury_requests_intent_digest UNIQUE (intent_digest),
@@ -324,6 +437,7 @@ CREATE TABLE withdrawals (
   requester VARCHAR(128) NOT NULL,
   created_s BIGINT NOT NULL,
   updated_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
   deadline_s BIGINT NOT NULL,
   CONSTRAINT pk_withdrawals PRIMARY KEY (id),
   CONSTRAINT uq_withdrawals_external_id UNIQUE (external_id),
@@ -342,15 +456,19 @@ CREATE TABLE deposits (
   network VARCHAR(64) NOT NULL,
   asset VARCHAR(64) NOT NULL,
   txid VARCHAR(66) NOT NULL,
-  position VARCHAR(64) NOT NULL,
+  position VARCHAR(128) NOT NULL,
   units VARCHAR(79) NOT NULL,
+  logged_units VARCHAR(79),
   evidence VARCHAR(64) NOT NULL,
   status VARCHAR(64) NOT NULL,
   sub_status VARCHAR(64) NOT NULL,
   height BIGINT,
   block_hash VARCHAR(64),
+  agreed_hash VARCHAR(64),
+  exposed_units VARCHAR(79) NOT NULL,
   confirmations_required INTEGER NOT NULL,
   seen_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
   credited_s BIGINT,
   CONSTRAINT pk_deposits PRIMARY KEY (id),
   CONSTRAINT uq_deposits_network_txid_position UNIQUE (network, txid, position),
@@ -359,6 +477,8 @@ CREATE TABLE deposits (
 );
 
 CREATE INDEX ix_deposits_account ON deposits (account_id, seen_s);
+
+CREATE INDEX ix_deposits_height ON deposits (network, height);
 
 CREATE INDEX ix_deposits_status ON deposits (network, status);
 
@@ -397,6 +517,7 @@ CREATE TABLE hosted_payments (
   sent_s BIGINT NOT NULL,
   created_s BIGINT NOT NULL,
   updated_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
   expires_s BIGINT NOT NULL,
   CONSTRAINT pk_hosted_payments PRIMARY KEY (id),
   CONSTRAINT fk_hosted_payments_key_id FOREIGN KEY(key_id) REFERENCES hosted_keys (id),

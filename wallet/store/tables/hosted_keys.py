@@ -76,6 +76,7 @@ hosted_payments = Table(
     Column("sent_s", BigInteger, nullable=False),  # state: when the last one began
     Column("created_s", BigInteger, nullable=False),
     Column("updated_s", BigInteger, nullable=False),
+    Column("since_s", BigInteger, nullable=False),  # state: when it came into the state it is in
     Column("expires_s", BigInteger, nullable=False),  # to be submitted before this
     Index("ix_hosted_payments_status", "status", "network"),
     Index("ix_hosted_payments_key", "key_id", "created_s"),

@@ -1,6 +1,6 @@
 """Thresholds, requests and approvals of the treasury (wallet.treasury)."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, LargeBinary, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
 from wallet.store.columns import CODE, ID, NAME, metadata
 from wallet.store.types import BaseUnits
@@ -34,8 +34,23 @@ treasury_requests = Table(
     Column("payment_id", ID, ForeignKey("payments.id")),
     Column("created_s", BigInteger, nullable=False),
     Column("updated_s", BigInteger, nullable=False),
+    Column("since_s", BigInteger, nullable=False),  # state: when it came into the state it is in
     Column("expires_s", BigInteger, nullable=False),
 )
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("scope", CODE, nullable=False),  # asset | network
+    Column("subject", CODE, nullable=False),  # its code or id
+    Column("reason", Text, nullable=False),
+    Column("paused_by", NAME, nullable=False),  # staff id, or the part of the service
+    Column("since_s", BigInteger, nullable=False),
+    Column("lifted_by", NAME),  # state: null while withdrawals are paused
+    Column("lifted_s", BigInteger),
+    Index("ix_pauses_subject", "scope", "subject"),
+)  # withdrawals of an asset or a network stand still until a person lifts it (wallet.pauses)
 
 approvals = Table(
     "approvals",

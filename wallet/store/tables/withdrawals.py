@@ -27,6 +27,7 @@ withdrawals = Table(
     Column("requester", NAME, nullable=False),  # API key id
     Column("created_s", BigInteger, nullable=False),
     Column("updated_s", BigInteger, nullable=False),
+    Column("since_s", BigInteger, nullable=False),  # state: when it came into the state it is in
     Column("deadline_s", BigInteger, nullable=False),
     Index("ix_withdrawals_status", "status", "network"),
     Index("ix_withdrawals_account", "account_id", "created_s"),

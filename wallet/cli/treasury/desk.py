@@ -1,6 +1,5 @@
 """`glaytos-wallet treasury`: what staff approve, the files they carry, and the hot bounds."""
 
-import getpass
 import json
 import os
 from pathlib import Path
@@ -15,32 +14,30 @@ from chains.units import to_text, to_units
 from policies import Mode
 from signer.protocol import APPROVAL, MESSAGE_BYTES_MAX, Proposal, Purpose, Sealed
 from wallet.bootstrap import open_staff_desk
+from wallet.cli.treasury.options import (
+    DEFAULT_CONFIG,
+    AsJson,
+    Config,
+    KeyFile,
+    PassphraseFile,
+    SubjectId,
+    Yes,
+    passphrase_of,
+    read,
+    unlock,
+    write_new,
+)
 from wallet.clock import SystemClock
 from wallet.treasury import wording
 from wallet.treasury.approvals import Tally
-from wallet.treasury.errors import FileProblem, StaffKeyError
 from wallet.treasury.planning import Look, Wanted
 from wallet.treasury.staff_desk import Shown, StaffDesk
-from wallet.treasury.staff_keys import StaffKey, create_staff_key, load_staff_key, read_header
+from wallet.treasury.staff_keys import create_staff_key
 from wallet.treasury.thresholds import asset_named, make_threshold
 
 app = typer.Typer(
     help="Cold and hot money: approve what moves, carry files to the offline signers, set bounds."
 )
-
-PASSPHRASE_BYTES_MAX = 1024
-"""A passphrase file is one line; checked before reading on."""
-
-Config = Annotated[Path, typer.Option("--config", "-c", help="The deployment's settings file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-KeyFile = Annotated[Path, typer.Option("--key", "-k", help="Your staff key file.")]
-PassphraseFile = Annotated[
-    Path | None,
-    typer.Option(help="File with the passphrase on its first line; else you are asked."),
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts that have looked.")]
-SubjectId = Annotated[str, typer.Argument(help="Id of a treasury request or a withdrawal.")]
-DEFAULT_CONFIG = Path("config/wallet.toml")
 
 
 @app.command("list")
@@ -110,7 +107,7 @@ def approve(
         _print_shown(desk, shown)
     if not yes:
         typer.confirm("Approve exactly this?", default=False, abort=True)
-    tally = desk.approve(shown.subject.intent, _unlock(key, passphrase_file))
+    tally = desk.approve(shown.subject.intent, unlock(key, passphrase_file))
     if as_json:
         typer.echo(json.dumps(_tally_json(desk, tally)))
     else:
@@ -130,7 +127,7 @@ def request(
     """Ask for a movement between hot and cold; others have to approve it."""
     desk = open_staff_desk(config)
     units = to_units(amount, asset_named(desk.assets, asset).decimals)
-    member = _unlock(key, passphrase_file)
+    member = unlock(key, passphrase_file)
     wanted = Wanted(purpose=purpose, asset=asset, units=units, requester=member.id)
     made = desk.ask(wanted, member)
     body = {"id": made.id, "status": str(made.status), "approvals": made.approvals_required}
@@ -150,7 +147,7 @@ def cancel(
     _print_shown(desk, desk.show(subject_id))
     if not yes:
         typer.confirm("Call this off?", default=False, abort=True)
-    typer.echo(desk.call_off(subject_id, _unlock(key, passphrase_file)))
+    typer.echo(desk.call_off(subject_id, unlock(key, passphrase_file)))
 
 
 @app.command()
@@ -162,7 +159,7 @@ def export(
 ) -> None:
     """Write an approved request's file, to carry to the offline signers."""
     made = open_staff_desk(config).export(request_id)
-    _write_new(out, made.data)
+    write_new(out, made.data)
     if as_json:
         body = {"file": str(out), "digest": made.digest.hex(), "signers": list(made.signers)}
         typer.echo(json.dumps(body))
@@ -180,7 +177,7 @@ def import_answers(
     desk = open_staff_desk(config)
     rows = []
     for file in files:
-        taken = desk.take_answer(_read(file, MESSAGE_BYTES_MAX))
+        taken = desk.take_answer(read(file, MESSAGE_BYTES_MAX))
         said = "signed" if taken.signed else f"refused ({taken.code})"
         rows.append({"request": taken.request_id, "signer": taken.signer_id, "said": said})
         if not as_json:
@@ -226,7 +223,7 @@ def set_threshold(
     decimals = asset_named(desk.assets, asset).decimals if mode is Mode.ABSOLUTE else 0
     low_units, target_units, high_units = (to_units(t, decimals) for t in (low, target, high))
     bounds = make_threshold(mode, low_units, target_units, high_units)
-    desk.change_bounds(asset, bounds, _unlock(key, passphrase_file))
+    desk.change_bounds(asset, bounds, unlock(key, passphrase_file))
     typer.echo(f"{asset}: {mode} {low} / {target} / {high}")
 
 
@@ -243,14 +240,14 @@ def approve_policy(
 
     Works from the file alone; the signer checks that it is what it would activate.
     """
-    proposal = Proposal.decode(_read(proposal_file, MESSAGE_BYTES_MAX))
+    proposal = Proposal.decode(read(proposal_file, MESSAGE_BYTES_MAX))
     lines = proposal.lines()
     if not as_json:
         typer.echo("\n".join(lines))
     if not yes:
         typer.confirm("Approve exactly this?", default=False, abort=True)
-    approval = _unlock(key, passphrase_file).approve(proposal.digest, SystemClock().now_s())
-    _write_new(out, Sealed(APPROVAL, approval.body, approval.sig).encode())
+    approval = unlock(key, passphrase_file).approve(proposal.digest, SystemClock().now_s())
+    write_new(out, Sealed(APPROVAL, approval.body, approval.sig).encode())
     if as_json:
         body = {"digest": proposal.digest.hex(), "approver": approval.approver, "lines": lines}
         typer.echo(json.dumps(body))
@@ -265,47 +262,9 @@ def staff_key(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Make your own approval key; give the printed public key to the roster, never the file."""
-    passphrase = _passphrase(passphrase_file, repeat=True)
+    passphrase = passphrase_of(passphrase_file, repeat=True)
     made = create_staff_key(out, staff_id, passphrase, os.urandom)
     typer.echo(f"{made.id} {made.public_key.hex()}")
-
-
-def _unlock(key: Path, passphrase_file: Path | None) -> StaffKey:
-    read_header(key)
-    return load_staff_key(key, _passphrase(passphrase_file, repeat=False))
-
-
-def _passphrase(file: Path | None, *, repeat: bool) -> str:
-    if file is not None:
-        try:
-            return _read(file, PASSPHRASE_BYTES_MAX).decode().splitlines()[0]
-        except (UnicodeDecodeError, IndexError) as error:
-            raise StaffKeyError(f"got no passphrase in {file}, expected one line") from error
-    passphrase = getpass.getpass("Passphrase of your staff key: ")
-    if repeat and getpass.getpass("Again: ") != passphrase:
-        raise StaffKeyError("got two different passphrases, expected the same twice")
-    return passphrase
-
-
-def _read(file: Path, bytes_max: int) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(bytes_max + 1)
-    except OSError as error:
-        raise FileProblem(f"cannot read {file}: {error.strerror}") from error
-    if len(data) > bytes_max:
-        raise FileProblem(f"got more than {bytes_max} bytes in {file}, expected less")
-    return data
-
-
-def _write_new(file: Path, data: bytes) -> None:
-    try:
-        with file.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        raise FileProblem(f"cannot write {file} as a new file: {error.strerror}") from error
 
 
 def _print_shown(desk: StaffDesk, shown: Shown) -> None:

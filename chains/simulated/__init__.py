@@ -1,0 +1,1 @@
+"""Deterministic chains in this process: nodes that answer RPC, and what can go wrong with them."""

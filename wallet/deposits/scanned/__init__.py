@@ -1,0 +1,1 @@
+"""What was scanned: ranges that cover every height, gaps, stops, proof and pace."""

@@ -1,0 +1,1 @@
+"""What block space costs, by many sources, and what it used to cost."""

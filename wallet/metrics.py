@@ -1,0 +1,96 @@
+"""What a monitoring system reads, in Prometheus' text format, worked out anew for each look.
+
+Nothing here names a user, an address or an amount.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import start_http_server
+from prometheus_client.core import CollectorRegistry, GaugeMetricFamily, Metric
+
+from wallet.api.tips import Tips
+from wallet.clock import Clock
+from wallet.deposits.watcher import last_scanned
+from wallet.events import last_seq
+from wallet.store.database import Database
+from wallet.waiting import standings
+
+LOOPBACK = "127.0.0.1"
+"""Metrics are not signed, so they never listen on another address; a collector runs beside."""
+
+Failing = Callable[[], Mapping[str, str]]
+"""Jobs whose last run failed, and the error's code."""
+
+
+class WalletCollector:
+    """Answers one look at the wallet; reads the database and remembers nothing."""
+
+    def __init__(self, database: Database, clock: Clock, tips: Tips, failing: Failing) -> None:
+        self._database = database
+        self._clock = clock
+        self._tips = tips
+        self._failing = failing
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family once."""
+        yield from self._standings()
+        yield from self._chains()
+        failed = GaugeMetricFamily(
+            "glaytos_job_failing", "1 while the last run of a job failed.", labels=["job", "code"]
+        )
+        for job, code in self._failing().items():
+            failed.add_metric([job, code], 1)
+        yield failed
+
+    def _standings(self) -> Iterator[Metric]:
+        labels = ["machine", "network", "state", "owner"]
+        count = GaugeMetricFamily(
+            "glaytos_waiting", "Things that stand in a state that is no end.", labels=labels
+        )
+        age = GaugeMetricFamily(
+            "glaytos_waiting_oldest_seconds", "How long the oldest has stood there.", labels=labels
+        )
+        late = GaugeMetricFamily(
+            "glaytos_waiting_late", "Those that stand there longer than they should.", labels=labels
+        )
+        with self._database.read() as tx:
+            found = standings(tx, self._clock.now_s())
+            seq = last_seq(tx)
+        for one in found:
+            where = [one.machine, one.network, one.state, str(one.duty.owner)]
+            count.add_metric(where, one.count)
+            age.add_metric(where, one.oldest_age_s)
+            late.add_metric(where, one.late_count)
+        yield from (count, age, late)
+        yield GaugeMetricFamily("glaytos_events_last_seq", "Number of the last event.", value=seq)
+
+    def _chains(self) -> Iterator[Metric]:
+        scanned = GaugeMetricFamily(
+            "glaytos_scanned_height", "Highest scanned block.", labels=["network"]
+        )
+        node = GaugeMetricFamily(
+            "glaytos_node_height", "The node's best block; absent while away.", labels=["network"]
+        )
+        for network in self._tips.networks:
+            with self._database.read() as tx:
+                last = last_scanned(tx, network)
+            if last is not None:
+                scanned.add_metric([network], last.height)
+            height = self._tips.height(network)
+            if height is not None:
+                node.add_metric([network], height)
+        yield from (scanned, node)
+
+
+def serve_metrics(collector: WalletCollector, port: int) -> Callable[[], None]:
+    """Answer GET /metrics on a loopback port; returns what ends it."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    server, thread = start_http_server(port, addr=LOOPBACK, registry=registry)
+
+    def end() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return end

@@ -1,0 +1,180 @@
+"""Sending signed bytes, and finding out what became of them. The bytes are never rebuilt.
+
+An attempt is written down before the node sees it. Whatever the answer, or none: the next step
+looks first, then sends the very same bytes again.
+"""
+
+from sqlalchemy import Connection
+
+from chains.broadcast_errors import Next, rule_of
+from chains.errors import NodeError, invariant
+from chains.types import TxSighting, TxState
+from wallet import pauses
+from wallet.payments import journal, settle
+from wallet.payments.context import PaymentContext
+from wallet.payments.errors import WithdrawalsPaused
+from wallet.payments.evidence import Evidence, Found, Sightings, ask_node, depth_needed, evidence
+from wallet.payments.journal import Payment
+from wallet.payments.replacing import versions
+from wallet.payments.replacing.versions import Act
+from wallet.payments.sending import attempts
+from wallet.payments.sending.attempts import Answered, Outcome
+from wallet.payments.states import PaymentStatus
+from wallet.withdrawals.states import WithdrawalStatus
+
+RETRY_S_MAX = 300
+"""The longest pause between two broadcasts of the same bytes."""
+
+RESEND_S = 120
+"""Accepted bytes that no node knows any more are sent again after this."""
+
+
+class Broadcaster:
+    """Takes payments from signed to final."""
+
+    def __init__(self, context: PaymentContext) -> None:
+        self._context = context
+
+    def start(self, payment: Payment) -> bool:
+        """The first broadcast: from here on nodes may have seen the bytes. Not while paused."""
+        context = self._context
+        now_s = context.clock.now_s()
+        with context.write(payment.network) as tx:
+            if pauses.holds_back(tx, payment.purpose, payment.network, payment.asset):
+                journal.note(tx, payment, WithdrawalsPaused.code, now_s)
+                return False
+            number = attempts.start(tx, payment.id, payment.version, now_s)
+            settle.move_with_withdrawals(
+                tx, payment, PaymentStatus.BROADCAST, WithdrawalStatus.BROADCAST, now_s
+            )
+        context.milestone("payment.broadcast_started")
+        self._send(payment, number)
+        return True
+
+    def follow(self, payment: Payment) -> bool:
+        """Look for evidence of a broadcast or mined payment, and act on it."""
+        context = self._context
+        with context.database.read() as tx:
+            signed = versions.signed(tx, payment.id)
+        sightings = ask_node(context.chains[payment.network], signed)
+        with context.write(payment.network) as tx:
+            seen = evidence(tx, payment, signed, sightings)
+            milestone = self._act(tx, payment, seen, context.clock.now_s())
+        if milestone:
+            context.milestone(milestone)
+        elif payment.status is PaymentStatus.BROADCAST and seen.found is Found.NOTHING:
+            self._resend_if_due(payment, sightings)
+        return bool(milestone)
+
+    def _act(self, tx: Connection, payment: Payment, seen: Evidence, now_s: int) -> str:
+        """Change what the evidence changes; returns the milestone reached, "" for none."""
+        if seen.found is Found.CONFLICT:
+            return self._shut_out(tx, payment, seen, now_s)
+        if payment.status is PaymentStatus.BROADCAST and seen.version is not None:
+            journal.count(tx, payment, seen.version)
+            settle.move_with_withdrawals(
+                tx,
+                payment,
+                PaymentStatus.CONFIRMING,
+                WithdrawalStatus.CONFIRMING,
+                now_s,
+                height=seen.height,
+            )
+            return "payment.confirming"
+        if payment.status is not PaymentStatus.CONFIRMING:
+            return ""
+        if seen.version is None or seen.version.number != payment.version:
+            # A reorg took the block away: the bytes are still good and are sent again, unless
+            # another version was mined instead, which the next look finds.
+            settle.move_with_withdrawals(
+                tx,
+                payment,
+                PaymentStatus.BROADCAST,
+                WithdrawalStatus.BROADCAST,
+                now_s,
+                height=None,
+            )
+            return "payment.unconfirmed"
+        if seen.depth < depth_needed(tx, self._context, payment):
+            return ""
+        if seen.version.act is Act.DROP:
+            settle.fail(tx, self._context, payment, "dropped", seen.fee_units, now_s)
+            return "payment.failed"
+        if seen.succeeded:
+            settle.complete(tx, self._context, payment, seen.fee_units, now_s)
+            return "payment.completed"
+        settle.fail(tx, self._context, payment, "reverted", seen.fee_units, now_s)
+        return "payment.failed"
+
+    def _shut_out(self, tx: Connection, payment: Payment, seen: Evidence, now_s: int) -> str:
+        """Another transaction spent an input of ours: once that is final, ours never comes."""
+        if seen.depth < depth_needed(tx, self._context, payment):
+            settle.alert(tx, payment, "conflict", now_s)
+            return ""
+        settle.fail(tx, self._context, payment, "conflict", 0, now_s)
+        return "payment.failed"
+
+    def _resend_if_due(self, payment: Payment, sightings: Sightings) -> None:
+        """Send the same bytes again when the last attempt has no good outcome, with pauses."""
+        context = self._context
+        with context.database.read() as tx:
+            tried = [a for a in attempts.of(tx, payment.id) if a.version == payment.version]
+        if tried:
+            last, waited_s = tried[-1], context.clock.now_s() - tried[-1].started_s
+            if last.is_with_node and waited_s < RESEND_S:
+                return
+            pause_s = min(2 ** min(len(tried), 10), RETRY_S_MAX)
+            if last.outcome is not Outcome.STARTED and waited_s < pause_s:
+                return
+            sighting = sightings.get(payment.version) or self._look(payment)
+            if sighting is not None and sighting.state is not TxState.UNKNOWN:
+                if not last.is_with_node:
+                    found = Answered(outcome=Outcome.ALREADY_KNOWN, detail="found")
+                    self._record(payment, last.number, found)
+                return
+        with context.write(payment.network) as tx:
+            number = attempts.start(tx, payment.id, payment.version, context.clock.now_s())
+        context.milestone("payment.broadcast_restarted")
+        self._send(payment, number)
+
+    def _look(self, payment: Payment) -> TxSighting | None:
+        """What a node knows of the bytes; None while it cannot say."""
+        if payment.txid is None:
+            return None
+        try:
+            return self._context.chains[payment.network].sighting(payment.txid)
+        except NodeError:
+            return None
+
+    def _send(self, payment: Payment, number: int) -> None:
+        invariant(payment.raw is not None, "a payment is sent only after its bytes were stored")
+        raw = payment.raw or b""
+        try:
+            answered = Answered.of(self._context.chains[payment.network].broadcast(raw))
+        except NodeError as error:
+            # Also when the node was not reached: that nothing left us cannot be proven.
+            answered = Answered(outcome=Outcome.UNKNOWN, detail=f"{error.code}: {error}")
+        self._context.milestone("payment.broadcast_sent")
+        self._record(payment, number, answered)
+        self._context.milestone("payment.broadcast")
+
+    def _record(self, payment: Payment, number: int, answered: Answered) -> None:
+        """Keep the answer, and do what the table of rejections says: never more than that."""
+        now_s = self._context.clock.now_s()
+        with self._context.write(payment.network) as tx:
+            attempts.end(tx, payment.id, number, answered)
+            fresh = journal.get(tx, payment.id)
+            match answered.outcome:
+                case Outcome.REJECTED:
+                    self._rejected(tx, fresh, answered, now_s)
+                case Outcome.UNKNOWN:
+                    journal.note(tx, fresh, str(Outcome.UNKNOWN), now_s)
+                case _:
+                    journal.note(tx, fresh, "", now_s)
+
+    def _rejected(self, tx: Connection, payment: Payment, answered: Answered, now_s: int) -> None:
+        what = f"rejected:{answered.reason}"
+        if rule_of(answered.reason).next is Next.PEOPLE:
+            settle.alert(tx, payment, what, now_s)
+        else:
+            journal.note(tx, payment, what[:64], now_s)
