@@ -195,9 +195,7 @@ def test_a_lost_answer_is_resolved_by_looking(lite: World, fault: Fault, network
 @pytest.mark.parametrize(
     ("words", "told"), [("mempool full", 0), ("mandatory-script-verify-flag-failed", 1)]
 )
-def test_a_rejected_broadcast_waits_with_the_same_bytes(
-    lite: World, words: str, told: int
-) -> None:
+def test_a_rejected_broadcast_waits_with_the_same_bytes(lite: World, words: str, told: int) -> None:
     """People are told only where the table of rejections says that they have to look."""
     asked = a_batch(lite)
     lite.keep.btc.line.rejection = words

@@ -18,7 +18,7 @@ from tests.fakes import FakeSigner
 from tests.payments_world import COORDINATOR, POLICY, Keep, World, psbt_signer
 from tests.utxo_world import vault
 from wallet.addresses.derivation import OwnDeriver
-from wallet.deposits.recording import DepositRules
+from wallet.deposits.rules import DepositRules
 from wallet.deposits.watcher import Watcher
 from wallet.devnet.devnet import Devnet
 from wallet.ledger import chart
