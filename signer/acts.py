@@ -7,11 +7,12 @@ from policies.acts import (
     decide_batch,
     decide_delegation,
     decide_governance,
+    decide_unstick,
 )
 from policies.decision import Decision
 from policies.facts import OrderFacts, PaymentFacts
 from signer.config import SignerConfig
-from signer.guards.facts import BatchFact, GovernanceFact, SpendFacts
+from signer.guards.facts import BatchFact, GovernanceFact, SpendFacts, UnstickFact
 from signer.protocol import Intent
 
 
@@ -23,6 +24,8 @@ def decide_act(
     payment: PaymentFacts,
 ) -> Decision:
     """The decision on the one act of a request; the roles are this signer's own roster's."""
+    if isinstance(facts.act, UnstickFact):
+        return decide_unstick(config.policy, payment)
     names = approvers[intent.digest]
     if isinstance(facts.act, GovernanceFact):
         return decide_governance(

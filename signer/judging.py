@@ -42,8 +42,7 @@ def judge(
     fee = FeeFacts(
         units=facts.fee_units,
         rate_units=facts.feerate,
-        # An act moves nothing that its fee could be a share of.
-        basis_units=facts.units if native and facts.fee_units and facts.act is None else None,
+        basis_units=facts.units if native and facts.units else None,
     )
     payment = PaymentFacts(
         purpose=purpose,

@@ -25,7 +25,8 @@ from signer.guards.facts import (
 from signer.guards.safe import pinned_safe
 from signer.guards.safe_deeds import Deed, inner_deed
 from signer.guards.told import told
-from signer.protocol import Kind, SignRequest
+from signer.guards.unsticking import unstick_facts
+from signer.protocol import Kind, Purpose, SignRequest
 
 LEGACY_FROM = 0xC0
 """First byte of a bare RLP list: a transaction from before EIP-2718."""
@@ -42,6 +43,10 @@ def check_evm_tx(request: SignRequest, context: GuardContext) -> SpendFacts:
     if tx.chain_id != rules.chain_id:
         raise Refused("evm.wrong_chain", f"got chain {tx.chain_id}, expected {rules.chain_id}")
     sender, key, own = sender_of(request, context)
+    if request.intents[0].purpose is Purpose.UNSTICK:
+        check_gas(tx.gas_limit, tx.max_fee_wei, request, rules.gas_limit_max, rules)
+        job = account_job(tx.signing_hash, sender, key, own)
+        return unstick_facts(tx, job, sender, request, context)
     deed, source = _deed(tx, sender, request, context, rules)
     payees, act, notes = told(deed, source, request, context)
     asset = deed.calls[0].asset if deed.calls else rules.asset

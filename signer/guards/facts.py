@@ -220,6 +220,11 @@ class DelegationFact:
     delegate: str
 
 
+@dataclass(frozen=True, slots=True)
+class UnstickFact:
+    """A nonce is used up by a payment of nothing to ourselves; only its fee is spent."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchFact:
     """Deposit addresses that the sweeper empties to hot, and how many of them give their leave."""
@@ -259,7 +264,7 @@ class SpendFacts:
     nonce: tuple[str, int] | None = None
     inputs: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
-    act: GovernanceFact | DelegationFact | BatchFact | None = None
+    act: GovernanceFact | DelegationFact | UnstickFact | BatchFact | None = None
     replaces: bool = False
     act_digest: bytes = b""
 
@@ -267,6 +272,11 @@ class SpendFacts:
     def units(self) -> int:
         """All payees together."""
         return sum(payee.units for payee in self.payees)
+
+    @property
+    def counted_units(self) -> int:
+        """What windows count: all payees, or the fee where that is all that is spent."""
+        return self.fee_units if isinstance(self.act, UnstickFact) else self.units
 
     @property
     def consumes(self) -> frozenset[str]:

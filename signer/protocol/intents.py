@@ -30,6 +30,7 @@ class Purpose(StrEnum):
     SWEEP = "sweep"
     REFILL = "refill"
     RESHAPE = "reshape"
+    UNSTICK = "unstick"
     GOVERNANCE = "governance"
 
 

@@ -19,6 +19,7 @@ from wallet.ledger import chart
 from wallet.milestones import Milestone, pass_by
 from wallet.payments import journal
 from wallet.payments.journal import Payment
+from wallet.payments.replacing.proving import Prover
 from wallet.payments.states import PaymentStatus as P
 from wallet.store.database import Database
 from wallet.store.schema import batch_shares, events, payments
@@ -95,6 +96,9 @@ def test_many_are_gathered_by_one_transaction_without_gas_on_them(world: World) 
     assert world.books(chart.HOT, "DUSD") == 5 * UNITS
     assert world.books(chart.DEPOSIT, "DUSD") == 0
     assert [0] * 5 == [world.keep.eth.held(one.target, "ETH") for one in addresses]
+    with world.database.read() as tx:
+        proof = Prover(world.chains, world.assets, ask_chain=True).prove(tx)
+    assert () == proof.violations
     (batch,) = all_payments(world, Kind.EVM_BATCH)
     assert (batch.units, batch.asset) == (5 * UNITS, "DUSD")
     assert world.books(chart.NETWORK_FEES, "ETH") == batch.fee_units

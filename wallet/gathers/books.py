@@ -65,7 +65,9 @@ def unbooked_units(tx: Connection, asset: AssetSettings, address_id: str) -> int
     """Deposits that are on the address and not on the books yet."""
     rows = tx.execute(
         select(deposits.c.units, deposits.c.status, deposits.c.sub_status).where(
-            deposits.c.address_id == address_id, deposits.c.asset == asset.code
+            deposits.c.address_id == address_id,
+            deposits.c.asset == asset.code,
+            deposits.c.height.is_not(None),  # what only waits in a pool is in no balance yet
         )
     )
     coming = {str(status) for status in _COMING}
