@@ -13,6 +13,7 @@ _PAYING = f"{_I}/test_withdrawals_paying.py::"
 _EVM_NODE = f"{_N}/test_evm_chain.py::"
 _SIGNER = f"{_U}/signer/"
 _CRASH = f"{_I}/test_withdrawals_crash.py::"
+_SWEEPS = "tests/integration/test_failure_modes_sweeps.py::"
 _FEES = f"{_I}/test_failure_modes_fees.py::"
 _TOKENS = f"{_I}/test_failure_modes_tokens.py::"
 _ODD = f"{_N}/test_odd_tokens.py::"
@@ -166,6 +167,9 @@ MODES: Mapping[int, Mode] = {
         (
             f"{_I}/test_payments_gather.py::test_tokens_wait_for_their_gas_to_be_final",
             f"{_I}/test_payments_gather.py::test_the_top_up_saga_killed_at_a_step_continues",
+            _SWEEPS + "test_mode_17_a_price_that_keeps_rising_is_followed_once_and_then_waited_for",
+            _SWEEPS
+            + "test_mode_17_leftover_gas_is_on_the_books_by_address_and_pays_the_next_gather",
         ),
     ),
     18: Mode(
@@ -173,6 +177,8 @@ MODES: Mapping[int, Mode] = {
         (
             f"{_I}/test_payments_gather.py::test_below_the_minimum_stays_until_it_is_enough",
             f"{_I}/test_payments_gather.py::test_several_deposits_of_one_address_are_one_gather",
+            _SWEEPS
+            + "test_mode_18_what_is_under_the_threshold_stays_visible_and_is_gathered_with_more",
         ),
     ),
     19: Mode(
