@@ -92,6 +92,7 @@ class Inflow:
     the txid it is unique for ever. What no transaction explains carries "0x" and the block hash as
     txid: "delta:<hex target>", "withdrawal:7".
     `raw_tx` is the whole transaction on a UTXO chain (a signer wants it as proof), else empty.
+    `maturity_blocks` is how many blocks must lie between it and what spends it; 0 for most.
     """
 
     txid: str
@@ -101,6 +102,7 @@ class Inflow:
     units: int
     evidence: Evidence
     raw_tx: bytes = b""
+    maturity_blocks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

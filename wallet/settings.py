@@ -42,6 +42,7 @@ class AssetSettings:
     safe_from: int = 0
     finalized_from: int = 0
     second_node_from: int = 0
+    balance_proof_from: int = 0
     withdrawal_units_min: int = 1
     withdrawal_fee_units: int = 0
     gather_units_min: int = 0

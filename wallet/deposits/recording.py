@@ -118,7 +118,7 @@ def _record_outputs(
         known = tx.execute(
             update(utxos)
             .where(utxos.c.network == network, utxos.c.txid == inflow.txid, utxos.c.vout == vout)
-            .values(height=ref.height)
+            .values(height=ref.height, mature_height=ref.height + inflow.maturity_blocks)
         )
         if known.rowcount == 0:
             tx.execute(
@@ -130,6 +130,7 @@ def _record_outputs(
                     units=inflow.units,
                     raw_tx=inflow.raw_tx,
                     height=ref.height,
+                    mature_height=ref.height + inflow.maturity_blocks,
                 )
             )
             new.append(OutPoint(inflow.txid, vout))

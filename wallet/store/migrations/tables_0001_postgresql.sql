@@ -547,6 +547,7 @@ CREATE TABLE utxos (
   units NUMERIC(78, 0) NOT NULL,
   raw_tx BYTEA NOT NULL,
   height BIGINT,
+  mature_height BIGINT NOT NULL,
   spent_txid VARCHAR(64),
   spent_height BIGINT,
   payment_id VARCHAR(36),

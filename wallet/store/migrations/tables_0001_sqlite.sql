@@ -553,6 +553,7 @@ CREATE TABLE utxos (
   units VARCHAR(79) NOT NULL,
   raw_tx BLOB NOT NULL,
   height BIGINT,
+  mature_height BIGINT NOT NULL,
   spent_txid VARCHAR(64),
   spent_height BIGINT,
   payment_id VARCHAR(36),

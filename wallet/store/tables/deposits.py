@@ -69,6 +69,7 @@ utxos = Table(
     Column("units", BaseUnits, nullable=False),
     Column("raw_tx", LargeBinary, nullable=False),  # funding transaction: the signer's proof
     Column("height", BigInteger),  # state: null while not in the scanned chain
+    Column("mature_height", BigInteger, nullable=False, default=0),  # first that may spend it
     Column("spent_txid", String(64)),  # state: set by the scan that saw the spend
     Column("spent_height", BigInteger),
     Column("payment_id", ID),  # state: reserved by this payment until it is final
