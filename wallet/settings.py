@@ -91,6 +91,10 @@ class NetworkSettings:
     fee_target_blocks: int = 3
     feerate_long_term: int = 0
     consolidate_inputs_max: int = 0
+    bump_after_blocks: int = 6
+    bump_step_ppm: int = 250_000
+    bump_least_ppm: int = 100_000
+    feerate_relay: int = 1000
     coin_pool: tuple[CoinClass, ...] = ()
     change_outputs_max: int = 4
     small_coin_units: int = 0

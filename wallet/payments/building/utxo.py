@@ -79,7 +79,7 @@ class UtxoBuilder:
         now_s = context.clock.now_s()
         plan, changes = self._allowed_plan(tx, order, vault, quote, now_s)
         outputs = self._with_change_addresses(tx, order, plan, changes, now_s)
-        payload = build_psbt(coins=plan.coins, outputs=outputs, vaults=self._all_vaults(order))
+        payload = build_psbt(coins=plan.coins, outputs=outputs, vaults=self.all_vaults(order))
         sealed = seal_request(
             tx, context, order, source=order.source, kind=Kind.PSBT, payload=payload, now_s=now_s
         )
@@ -177,14 +177,14 @@ class UtxoBuilder:
             if order.coins:
                 return plan_exact(
                     coins=coins,
-                    payouts=self._payouts(order),
+                    payouts=self.payouts(order),
                     vaults={vault.name: vault},
                     feerate=quote.feerate,
                     dust_sats=dust_sats,
                 )
             return plan_spend(
                 coins=coins,
-                payouts=self._payouts(order),
+                payouts=self.payouts(order),
                 change=change,
                 vaults={vault.name: vault},
                 market=Market(
@@ -203,7 +203,8 @@ class UtxoBuilder:
         except SelectionError as error:
             raise Unpayable(str(error)) from error
 
-    def _payouts(self, order: SpendOrder) -> list[Payout]:
+    def payouts(self, order: SpendOrder) -> list[Payout]:
+        """The outputs that an order's payees get."""
         chain = self._context.chains[order.network]
         own = {output.address: output for output in order.own}
         payouts = []
@@ -236,7 +237,8 @@ class UtxoBuilder:
         place = OwnPlace(source=fresh.source, branch=fresh.branch, index=fresh.position)
         return replace(change, script=fresh.target, place=place)
 
-    def _all_vaults(self, order: SpendOrder) -> dict[str, DescriptorVault]:
+    def all_vaults(self, order: SpendOrder) -> dict[str, DescriptorVault]:
+        """The paying vault and those of our own payees, by name. Raises UnknownSource."""
         names = {order.source, *(output.source for output in order.own)}
         return {name: self._vault(name) for name in names}
 
