@@ -42,6 +42,7 @@ class AssetSettings:
     safe_from: int = 0
     finalized_from: int = 0
     second_node_from: int = 0
+    balance_proof_from: int = 0
     withdrawal_units_min: int = 1
     withdrawal_fee_units: int = 0
     gather_units_min: int = 0
@@ -79,6 +80,7 @@ class NetworkSettings:
     reorg_alarm_blocks: int = 0
     reorg_alarm_confirmations: int = 0
     reorg_blocks_max: int = 100
+    mempool_drop_s: int = 86_400
     batch_payees_max: int = 100
     batch_wait_s: int = 0
     fee_units_max: int = 0

@@ -6,7 +6,7 @@ transaction that stores the payment, so no coin is in two payments.
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from chains.types import OutPoint
 from chains.utxo.coins import Coin, OwnPlace, Payout
@@ -42,7 +42,7 @@ from wallet.payments.errors import (
     UnknownSource,
 )
 from wallet.payments.journal import NewPayment, Payment
-from wallet.store.schema import addresses, deposits, utxos
+from wallet.store.schema import addresses, blocks, deposits, utxos
 
 CHANGE_BRANCH = 1
 """BIP-44: outputs that only our own transactions pay."""
@@ -250,11 +250,13 @@ class UtxoBuilder:
 
 
 def spendable(tx: Connection, network: str, source: str) -> list[Coin]:
-    """Coins of a vault that are in the scanned chain, free, and whose deposit is booked.
+    """Coins of a vault that are in the scanned chain, ripe, free, and whose deposit is booked.
 
-    A deposit that is not yet deep enough, or held, is never spent: it may still go away. Dusting is
-    left alone.
+    A deposit that is not yet deep enough, or held, is never spent: it may still go away. What a
+    block rewards, and what comes out of MWEB, may be spent only some blocks later. Dusting is left
+    alone.
     """
+    tip = select(func.max(blocks.c.height)).where(blocks.c.network == network).scalar_subquery()
     position = "out:" + utxos.c.vout.cast(deposits.c.position.type)
     joined = utxos.join(addresses, addresses.c.id == utxos.c.address_id).outerjoin(
         deposits,
@@ -269,6 +271,7 @@ def spendable(tx: Connection, network: str, source: str) -> list[Coin]:
             utxos.c.network == network,
             addresses.c.source == source,
             utxos.c.height.is_not(None),
+            utxos.c.mature_height <= tip + 1,
             utxos.c.spent_txid.is_(None),
             utxos.c.payment_id.is_(None),
             utxos.c.quarantine != DUSTING,

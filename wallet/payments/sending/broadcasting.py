@@ -96,6 +96,7 @@ class Broadcaster:
                 WithdrawalStatus.CONFIRMING,
                 now_s,
                 height=seen.height,
+                fee_units=seen.fee_units,
             )
             return "payment.confirming"
         if payment.status is not PaymentStatus.CONFIRMING:
