@@ -25,6 +25,8 @@ from policies.loader import load_policy
 from policies.policy import Policy
 from wallet.addresses.derivation import OwnDeriver
 from wallet.clock import Clock, SystemClock
+from wallet.coins.quarantine import dusting_units
+from wallet.deposits.rules import DepositRules
 from wallet.fees.desk import FeeDesk
 from wallet.hosted_keys.context import HK0, HK1, HostedContext, MadeOutput, SpentCoin
 from wallet.hosted_keys.desk import HostedDesk
@@ -247,6 +249,15 @@ class Deployment:
             deriver=self.deriver,
             new_id=new_id,
         )
+
+    def deposit_rules(self, network: NetworkSettings) -> Mapping[str, DepositRules]:
+        """What the configuration says of deposits on a network, by asset."""
+        dusting = dusting_units(network, self.vaults)
+        return {
+            asset.code: DepositRules(asset=asset, dusting_units=dusting)
+            for asset in self.settings.assets
+            if asset.network == network.id
+        }
 
     def close(self) -> None:
         """Give nodes, signers and database back."""

@@ -85,6 +85,8 @@ def follow_balance(
     if move.before is None or move.after is None:
         return
     known = known_balance(tx, network, move.asset, move.target)
+    if known is not None and known.height >= ref.height:
+        return  # an older block scanned again says nothing new
     between = 0 if known is None else move.before - known.units
     inside = move.unlogged or 0
     # Less than logged is told with the deposit, or booked with the payment, that it is about.
