@@ -69,6 +69,7 @@ PERMISSIONS: dict[str, Scope | None] = {
     "list_webhook_deliveries": Scope.WEBHOOKS_READ,
     "pause_webhook": Scope.WEBHOOKS_WRITE,
     "resume_webhook": Scope.WEBHOOKS_WRITE,
+    "resend_webhook": Scope.WEBHOOKS_WRITE,
     "delete_webhook": Scope.WEBHOOKS_WRITE,
 }
 """Route name -> scope. A route missing here fails at start, not at its first request."""
