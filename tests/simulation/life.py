@@ -68,6 +68,7 @@ class Life:
         self.asked: list[Asked] = []
         self.addresses: dict[str, list[Address]] = {}
         self.deadly_in: int | None = None
+        self.shaken: set[str] = set()
         self.milestones: set[str] = set()
         self.deaths = 0
         self.troubles = 0

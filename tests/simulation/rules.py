@@ -126,12 +126,19 @@ def cancel(life: Life, random: Seeded) -> str:
 
 
 def reorg(life: Life, random: Seeded) -> str:
-    """A shallow one may drop or replace what it undoes; a deep one brings all of it back."""
+    """A shallow one may drop or replace what it undoes; a deep one brings all of it back.
+
+    What was final and then vanishes for ever is a loss that no wallet can undo, so after a deep
+    reorg of a chain nothing vanishes there any more.
+    """
     chain = life.either(random)
-    if random.one_in(3):
-        depth, fate = random.between(2, 8), "kept"
-    else:
-        depth, fate = 1, random.pick(["kept", "dropped", "conflicting"])
+    deep = random.one_in(3)
+    depth = random.between(2, 8) if deep else 1
+    fate = random.pick(["kept", "dropped", "conflicting"])
+    if deep or chain.network in life.shaken:
+        fate = "kept"
+    if deep:
+        life.shaken.add(chain.network)
     chain.reorg(depth, keep=fate != "dropped", conflicting=fate == "conflicting")
     return f"{depth} blocks of {chain.network}, {fate}"
 
@@ -193,8 +200,8 @@ def prices(life: Life, random: Seeded) -> str:
 def evict(life: Life, random: Seeded) -> str:
     chain = life.either(random)
     waiting = sorted(chain.history.mempool)
-    if not waiting:
-        return "nothing waits"
+    if not waiting or chain.network in life.shaken:
+        return "nothing waits, or nothing may vanish"
     txid = random.pick(waiting)
     chain.history.evict(txid)
     return txid[:12]
