@@ -102,7 +102,7 @@ def replace_hosted_key(body: NewBlob, once: OnceNow, key_id: UUID) -> Response:
     return once.run(effect)
 
 
-@router.post("/{key_id}/authenticator", response_model=HostedKeyView)
+@router.post("/{key_id}/authenticator", status_code=202, response_model=HostedKeyView)
 def change_authenticator(body: NewAuthenticator, once: OnceNow, key_id: UUID) -> Response:
     """Ask for another authenticator, signed for by the key itself; it counts after a delay."""
     answered = once.again()
