@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from chains.evm.chain import EvmChain
 from chains.evm.safe import SafeVault
 from chains.evm.safe_state import check_safe
-from chains.ports import Chain
+from chains.ports import Chain, MempoolSight
 from chains.types import Family
 from wallet.addresses.issuing import Purpose, issue_own
 from wallet.api.app import create_app
@@ -20,7 +20,7 @@ from wallet.deposits.drift import DriftCheck
 from wallet.deposits.following import Follower
 from wallet.deposits.gate import CreditGate
 from wallet.deposits.headers import HeaderChain
-from wallet.deposits.rules import DepositRules
+from wallet.deposits.mempool import MempoolWatcher
 from wallet.deposits.scanned.stops import gap_detector
 from wallet.deposits.second_node import SecondNode
 from wallet.deposits.watcher import Watcher
@@ -31,6 +31,7 @@ from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
 from wallet.reorgs import ReorgAlarm
 from wallet.settings import NetworkSettings
+from wallet.shaping import Shaper
 from wallet.treasury.movements import Movements
 from wallet.webhooks.outbox import Outbox
 from wallet.webhooks.secrets import load_service_key
@@ -41,9 +42,14 @@ from wallet.worker import Job, Worker
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
 
+RUNWAY_MS = 60_000
+"""How often the hours until hot is empty are forecast."""
+
 FEE_WATCH_MS = 60_000
 """How often new blocks are priced and the fee estimate is looked at."""
 
+SHAPE_MS = 60_000
+"""How often the stock of coins is looked at."""
 GAPS_MS = 300_000
 """How often all that was scanned is held against itself: blocks, ranges, deposits."""
 
@@ -138,6 +144,7 @@ def build_worker(deployment: Deployment) -> Worker:
     )
     jobs += [
         Job(name="treasury", every_ms=TREASURY_MS, run=_quietly(movements.step)),
+        Job(name="runway", every_ms=RUNWAY_MS, run=_quietly(movements.forecast)),
         Job(name="webhooks", every_ms=1000, run=_quietly(outbox.step)),
         Job(
             name="deadlines",
@@ -182,6 +189,10 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
             run=partial(deployment.fees.watch, network.id),
         ),
     ]
+    if network.coin_pool or network.small_coin_units:
+        shaper = Shaper(deployment.payments, deployment.fees)
+        run = _quietly(partial(shaper.run, network.id))
+        jobs.append(Job(name=f"shape:{network.id}", every_ms=SHAPE_MS, run=run))
     if network.family == Family.EVM:
         drift = DriftCheck(chain, deployment.database, deployment.clock)
         jobs.append(Job(name=f"drift:{network.id}", every_ms=DRIFT_MS, run=_quietly(drift.run)))
@@ -195,11 +206,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
 def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
     """Follow a network, and ask its second node where it has one."""
     chain = deployment.chains[network.id]
-    rules = {
-        asset.code: DepositRules(asset=asset)
-        for asset in deployment.settings.assets
-        if asset.network == network.id
-    }
+    rules = deployment.deposit_rules(network)
     watcher = Watcher(
         chain,
         deployment.database,
@@ -222,6 +229,11 @@ def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
     jobs = [
         Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, follower))
     ]
+    if isinstance(chain, MempoolSight) and network.mempool_drop_s:
+        pool = MempoolWatcher(
+            chain, chain, deployment.database, rules, deployment.clock, network.mempool_drop_s
+        )
+        jobs.append(Job(name=f"mempool:{network.id}", every_ms=network.poll_ms, run=pool.step))
     if network.id in deployment.second_chains:
         second = SecondNode(
             deployment.second_chains[network.id],

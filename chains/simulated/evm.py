@@ -79,7 +79,7 @@ class SimulatedEvmChain(EvmChain):
     @property
     def sent(self) -> list[str]:
         """Every distinct transaction that a node ever took."""
-        return self.history.sent
+        return list(self.history.ever)
 
     def fund(self, target: bytes, asset: str, units: int) -> str:
         """A payment from outside into the mempool."""

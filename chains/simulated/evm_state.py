@@ -52,13 +52,17 @@ class Effects:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contracts:
-    """What code stands where. Calls that reach a `reverting` address revert when they run."""
+    """What code stands where. Calls that reach a `reverting` address revert when they run.
+
+    `answers` has what a token's transfer answers where that is not true.
+    """
 
     chain_id: int
     native: str
     tokens: Mapping[bytes, Asset]
     safes: Mapping[bytes, SafeVault]
     reverting: set[bytes]
+    answers: dict[bytes, bytes] = field(default_factory=dict)
 
 
 @dataclass

@@ -72,7 +72,7 @@ class SimulatedUtxoChain(UtxoChain):
     @property
     def sent(self) -> list[str]:
         """Every distinct transaction that a node ever took."""
-        return self.history.sent
+        return list(self.history.ever)
 
     def fund(self, script: bytes, sats: int) -> str:
         """A payment from outside into the mempool."""

@@ -48,6 +48,8 @@ PERMISSIONS: dict[str, Scope | None] = {
     "approve_withdrawal": Scope.TREASURY_WRITE,
     "list_treasury_requests": Scope.TREASURY_READ,
     "read_treasury_request": Scope.TREASURY_READ,
+    "list_runways": Scope.TREASURY_READ,
+    "list_quarantined_coins": Scope.TREASURY_READ,
     "approve_treasury_request": Scope.TREASURY_WRITE,
     "create_hosted_key": Scope.HOSTED_KEYS_WRITE,
     "list_hosted_keys": Scope.HOSTED_KEYS_READ,

@@ -157,6 +157,40 @@ class TreasuryRequestView(BaseModel):
     expires_s: int
 
 
+class RunwayView(BaseModel):
+    """How long an asset's hot money lasts; `hours` is null where nothing usually leaves."""
+
+    asset: str
+    hours: int | None
+    hours_min: int
+    is_low: bool
+    hot_units: str
+    queued_units: str
+    usual_units_hour: str
+
+
+class RunwaysView(BaseModel):
+    """One forecast for each asset."""
+
+    data: list[RunwayView]
+
+
+class QuarantinedCoinView(BaseModel):
+    """A coin that a stranger sent to a used address; no payment may choose it."""
+
+    network: str
+    outpoint: str
+    address: str
+    units: str
+    height: int | None
+
+
+class QuarantinedCoinsView(BaseModel):
+    """All coins held back, the largest first."""
+
+    data: list[QuarantinedCoinView]
+
+
 class EventView(BaseModel):
     """Something that happened. `hash` chains over all events: none can be missing unseen."""
 

@@ -8,9 +8,13 @@ from wallet.settings import AssetSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepositRules:
-    """What the configuration says of deposits in one asset."""
+    """What the configuration says of deposits in one asset.
+
+    A coin below `dusting_units` on an address used before is dusting; 0 is never.
+    """
 
     asset: AssetSettings
+    dusting_units: int = 0
 
     @property
     def credit(self) -> CreditRules:

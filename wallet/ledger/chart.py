@@ -42,6 +42,9 @@ UNALLOCATED = "liability:unallocated"
 NETWORK_FEES = "expense:network_fees"
 """Paid to miners and validators."""
 
+KEPT_BY_TOKENS = "expense:kept_by_tokens"
+"""Taken by tokens with fees, or lost to a token's rounding, when we move them."""
+
 FEE_INCOME = "revenue:withdrawal_fees"
 """Charged to users for withdrawals."""
 

@@ -45,6 +45,18 @@ class WithdrawalsPaused(NotBuilt):
     code = "payment.paused"
 
 
+class TokenRefuses(NotBuilt):
+    """The token answers false: it would take the gas and move nothing."""
+
+    code = "payment.token_refuses"
+
+
+class TokenBusy(NotBuilt):
+    """A payment of this token is under way, and its token's evidence bears only one at a time."""
+
+    code = "payment.token_busy"
+
+
 class UnknownSource(NotBuilt):
     """No vault of this name is configured, or it is of another kind."""
 

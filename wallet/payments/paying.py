@@ -153,5 +153,12 @@ class WithdrawalPayer:
                 records.note(tx, fresh, reason, now_s)
 
 
-_HOPELESS = frozenset({"payment.bad_order", "payment.would_revert", "payment.unknown_source"})
+_HOPELESS = frozenset(
+    {
+        "payment.bad_order",
+        "payment.would_revert",
+        "payment.token_refuses",
+        "payment.unknown_source",
+    }
+)
 """Reasons that no waiting lifts."""

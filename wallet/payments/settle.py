@@ -16,6 +16,7 @@ from wallet.payments import journal
 from wallet.payments.context import PaymentContext
 from wallet.payments.journal import Payment
 from wallet.payments.states import PaymentStatus
+from wallet.payments.token_evidence import TokenProof
 from wallet.store.schema import utxos
 from wallet.withdrawals import records
 from wallet.withdrawals.records import Withdrawal
@@ -27,20 +28,32 @@ ALONE = "alone"
 
 
 def complete(
-    tx: Connection, context: PaymentContext, payment: Payment, fee_units: int, now_s: int
+    tx: Connection,
+    context: PaymentContext,
+    payment: Payment,
+    fee_units: int,
+    now_s: int,
+    proof: TokenProof | None = None,
 ) -> None:
-    """Book a payment that is deep enough; `fee_units` is what the chain took."""
+    """Book a payment that is deep enough; `fee_units` is what the chain took.
+
+    Of a token that is booked which moved by `proof`; what it kept for itself is an expense.
+    """
     lines: list[Transfer] = []
+    left, arrived = payment.units, payment.units
+    if proof is not None:
+        left, arrived = proof.left_units, proof.arrived_units
     if payment.purpose is Purpose.WITHDRAWAL:
+        lines.extend(_kept_by_token(payment, chart.HOT, left - payment.units))
         for withdrawal in records.carried_by(tx, payment.id):
             lines.extend(_paid_out(withdrawal))
             records.move(tx, withdrawal, WithdrawalStatus.COMPLETED, now_s, payment_id=payment.id)
-    else:
-        into, out_of = _places(payment.purpose)
-        if into != out_of:
-            lines.append(
-                Transfer.single(debit=into, credit=out_of, asset=payment.asset, units=payment.units)
-            )
+    elif payment.purpose is not Purpose.UNSTICK:
+        into, out_of = places(payment.purpose)
+        lines.extend(_kept_by_token(payment, out_of, left - arrived))
+        if arrived and into != out_of:
+            moved = Transfer.single(debit=into, credit=out_of, asset=payment.asset, units=arrived)
+            lines.append(moved)
     lines.extend(_fee(context, payment, fee_units))
     post_batch(tx, f"payment:{payment.id}:completed", lines, now_s)
     journal.move(tx, payment, PaymentStatus.COMPLETED, now_s, fee_units=fee_units)
@@ -144,7 +157,15 @@ def _paid_out(withdrawal: Withdrawal) -> list[Transfer]:
     return lines
 
 
-def _places(purpose: Purpose) -> tuple[str, str]:
+def _kept_by_token(payment: Payment, place: str, units: int) -> list[Transfer]:
+    """What left a place and did not arrive; negative where rounding was in our favour."""
+    if not units:
+        return []
+    expense, coins = (chart.KEPT_BY_TOKENS, place) if units > 0 else (place, chart.KEPT_BY_TOKENS)
+    return [Transfer.single(debit=expense, credit=coins, asset=payment.asset, units=abs(units))]
+
+
+def places(purpose: Purpose) -> tuple[str, str]:
     """Where the money is after the payment, and where it was before."""
     match purpose:
         case Purpose.GATHER:
@@ -159,6 +180,8 @@ def _places(purpose: Purpose) -> tuple[str, str]:
             return chart.HOT, chart.HOT
         case Purpose.WITHDRAWAL:
             return chart.CLEARING, chart.HOT
+        case Purpose.UNSTICK:
+            return chart.HOT, chart.HOT
         case Purpose.GOVERNANCE:
             raise ValueError("got governance, expected a purpose that moves money")
     assert_never(purpose)
@@ -167,7 +190,7 @@ def _places(purpose: Purpose) -> tuple[str, str]:
 def _fee(context: PaymentContext, payment: Payment, fee_units: int) -> list[Transfer]:
     if not fee_units:
         return []
-    _, payer = _places(payment.purpose)
+    _, payer = places(payment.purpose)
     if payment.parent_id is not None:
         # Executing a Safe payload: the hot account pays the gas, whatever the Safe moves.
         payer = chart.HOT

@@ -12,6 +12,7 @@ from wallet.store.tables.counters import counters
 from wallet.store.tables.deposits import (
     blocks,
     deposits,
+    pending_transactions,
     reorgs,
     scan_ranges,
     scan_stops,
@@ -35,7 +36,13 @@ from wallet.store.tables.payments import (
     payments,
 )
 from wallet.store.tables.tokens import token_balances, token_codes
-from wallet.store.tables.treasury import approvals, pauses, thresholds, treasury_requests
+from wallet.store.tables.treasury import (
+    approvals,
+    pauses,
+    runways,
+    thresholds,
+    treasury_requests,
+)
 from wallet.store.tables.withdrawals import withdrawals
 
 __all__ = [
@@ -66,7 +73,9 @@ __all__ = [
     "payment_broadcasts",
     "payment_versions",
     "payments",
+    "pending_transactions",
     "reorgs",
+    "runways",
     "scan_ranges",
     "scan_stops",
     "thresholds",

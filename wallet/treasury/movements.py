@@ -15,13 +15,14 @@ from wallet.milestones import Milestone
 from wallet.payments.errors import NotBuilt
 from wallet.settings import AssetSettings
 from wallet.store.database import Database
-from wallet.treasury import approvals, requests
+from wallet.treasury import approvals, requests, runway
 from wallet.treasury.approvals import ApprovalDesk
 from wallet.treasury.errors import DeniedByPolicy, LostRace
 from wallet.treasury.following import follow, is_behind
 from wallet.treasury.planning import Planner
 from wallet.treasury.ports import Attach, Movers
 from wallet.treasury.requests import TreasuryRequest
+from wallet.treasury.runway import Runway
 from wallet.treasury.states import RequestStatus
 
 
@@ -53,6 +54,15 @@ class Movements:
         self._desk = desk
         self._movers = movers
         self._milestone = milestone
+
+    def forecast(self) -> list[Runway]:
+        """Look how long every asset's hot money lasts, and tell people of changes."""
+        now_s, found = self._clock.now_s(), []
+        for asset in self._planner.assets:
+            if self._planner.runs(asset):
+                with self._database.write() as tx:
+                    found.append(runway.watch(tx, asset, now_s))
+        return found
 
     def step(self) -> Round:
         """One round over all assets and all approved requests."""

@@ -14,6 +14,7 @@ from policies import (
     Decision,
     Direction,
     HotFacts,
+    Mode,
     Move,
     OrderFacts,
     Outcome,
@@ -22,6 +23,7 @@ from policies import (
     PaymentFacts,
     Policy,
     Stage,
+    Threshold,
     decide,
     move,
     windows_s,
@@ -35,6 +37,7 @@ from wallet.settings import AssetSettings, NetworkSettings
 from wallet.treasury import requests, standing
 from wallet.treasury.errors import DeniedByPolicy, NotRunning
 from wallet.treasury.requests import AUTOMATIC, TreasuryRequest
+from wallet.treasury.runway import is_low
 from wallet.treasury.thresholds import AssetThreshold, asset_named, threshold_of
 
 LIFETIME_S = 86_400
@@ -44,6 +47,10 @@ PAUSE_S = 600
 """How long the service waits after a request of its own came to nothing before the next."""
 
 _PURPOSES = {Direction.SWEEP: Purpose.SWEEP, Direction.REFILL: Purpose.REFILL}
+
+
+NO_MAX = 2**256
+"""More than there is of anything."""
 
 
 class BadAmount(Invalid):
@@ -106,6 +113,8 @@ class Planner:
         threshold = threshold_of(tx, asset)
         facts = standing.hot_facts(tx, asset, self._cold_reserve_units(asset))
         due = move(threshold.bounds, facts) if threshold.is_set else None
+        if due is None and threshold.is_set and asset.runway_hours_min:
+            due = _early_refill(threshold.bounds, facts) if is_low(tx, asset.code) else None
         return Look(asset=asset.code, threshold=threshold, facts=facts, due=due)
 
     def act(self, tx: Connection, asset: AssetSettings, now_s: int) -> TreasuryRequest | None:
@@ -232,6 +241,14 @@ class Planner:
                 return network.cold, network.hot
             case _:
                 raise NotRunning(f"got {purpose}, expected sweep or refill")
+
+
+def _early_refill(bounds: Threshold, facts: HotFacts) -> Move | None:
+    """What a short runway asks for before the minimum does: a refill up to the target."""
+    _, target, _ = bounds.bounds(facts.liabilities_units)
+    # As if the minimum were the target; what is on its way already counts.
+    low = Threshold(mode=Mode.ABSOLUTE, hot_min=target, hot_target=target, hot_max=NO_MAX)
+    return move(low, facts)
 
 
 def _address_purpose(purpose: Purpose) -> issuing.Purpose:

@@ -33,6 +33,7 @@ from wallet.treasury.following import CALLED_OFF, carrier_of, follow
 from wallet.treasury.planning import Look, Planner, Wanted
 from wallet.treasury.ports import OfflineSigning
 from wallet.treasury.requests import TreasuryRequest
+from wallet.treasury.runway import Runway, forecast
 from wallet.treasury.staff_keys import StaffKey
 from wallet.treasury.states import RequestStatus
 from wallet.treasury.thresholds import asset_named, change_threshold
@@ -102,6 +103,12 @@ class StaffDesk:
     def assets(self) -> tuple[AssetSettings, ...]:
         """Every asset, for amounts in words."""
         return self._planner.assets
+
+    def runways(self) -> list[Runway]:
+        """How long each asset's hot money lasts."""
+        now_s = self._clock.now_s()
+        with self._database.read() as tx:
+            return [forecast(tx, a, now_s) for a in self.assets if self._planner.runs(a)]
 
     def waiting(self) -> list[Tally]:
         """All that waits for people's approval, oldest first: withdrawals and refills."""

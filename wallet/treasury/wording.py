@@ -10,6 +10,7 @@ from chains.units import to_text
 from signer.protocol import Intent, Purpose, check_words
 from wallet.settings import AssetSettings
 from wallet.treasury.approvals import Tally
+from wallet.treasury.runway import Runway
 from wallet.treasury.thresholds import asset_named
 
 VERBS = {
@@ -18,6 +19,7 @@ VERBS = {
     "top_up": "Top up",
     "sweep": "Sweep to cold storage",
     "refill": "Refill the hot wallet from cold storage",
+    "unstick": "Use up a stuck nonce",
     "reshape": "Make fewer or more coins of the hot wallet's own",
     "governance": "Change a Safe itself",
 }
@@ -27,6 +29,14 @@ VERBS = {
 def amount_text(assets: Sequence[AssetSettings], code: str, units: int) -> str:
     """Such as "1.25 BTC"."""
     return f"{to_text(units, asset_named(assets, code).decimals)} {code}"
+
+
+def runway_text(runway: Runway) -> str:
+    """Such as "17 hours", or why there is no number."""
+    if runway.hours is None:
+        return "nothing usually leaves"
+    low = f", below {runway.hours_min}" if runway.is_low else ""
+    return f"{runway.hours} hours{low}"
 
 
 def time_text(time_s: int) -> str:

@@ -307,3 +307,14 @@ def test_what_a_user_owes_after_a_reversal_shows_in_the_balance(world: World) ->
     (btc,) = client.balances(account.id).data
 
     assert (btc.owed, btc.owed_units, btc.total_units) == ("0.00004", 4_000, 0)
+
+
+def test_runway_and_quarantine_are_readable(world: World) -> None:
+    client = world.client()
+
+    runways = client.transport.get("/v1/treasury/runway", {})
+    held_back = client.transport.get("/v1/treasury/quarantine", {})
+
+    assert [one["asset"] for one in runways["data"]] == ["BTC"]
+    assert (runways["data"][0]["hours"], runways["data"][0]["is_low"]) == (None, False)
+    assert held_back == {"data": []}

@@ -1,4 +1,4 @@
-"""/v1/treasury/requests: movements between hot and cold, and the staff's approvals of them."""
+"""/v1/treasury: movements between hot and cold with their approvals, runway, coins held back."""
 
 from typing import Annotated
 from uuid import UUID
@@ -16,9 +16,17 @@ from wallet.api.reads import (
     treasury_view,
 )
 from wallet.api.route import CallNow, OnceNow, SignedRoute
-from wallet.api.views import TreasuryRequestView
+from wallet.api.views import (
+    QuarantinedCoinsView,
+    QuarantinedCoinView,
+    RunwaysView,
+    RunwayView,
+    TreasuryRequestView,
+)
+from wallet.coins.quarantine import quarantined
 from wallet.store.schema import treasury_requests
 from wallet.treasury.errors import WrongIntent
+from wallet.treasury.runway import forecast, runway_json
 from wallet.treasury.states import RequestStatus
 
 router = APIRouter(prefix="/v1/treasury", tags=["treasury"], route_class=SignedRoute)
@@ -53,6 +61,34 @@ def read_treasury_request(call: CallNow, request_id: UUID) -> TreasuryRequestVie
     """One treasury request with its intent's canonical bytes."""
     with call.services.db.read() as tx:
         return one_treasury_request(tx, call.services, str(request_id))
+
+
+@router.get("/runway")
+def list_runways(call: CallNow) -> RunwaysView:
+    """How many hours the hot money of each asset lasts, by queue and usual outflow."""
+    services, now_s = call.services, call.services.clock.now_s()
+    with services.db.read() as tx:
+        found = [forecast(tx, asset, now_s) for asset in services.settings.assets]
+    return RunwaysView(data=[RunwayView.model_validate(runway_json(one)) for one in found])
+
+
+@router.get("/quarantine")
+def list_quarantined_coins(call: CallNow) -> QuarantinedCoinsView:
+    """Coins held back as dusting until staff release them."""
+    with call.services.db.read() as tx:
+        found = quarantined(tx)
+    return QuarantinedCoinsView(
+        data=[
+            QuarantinedCoinView(
+                network=coin.network,
+                outpoint=str(coin.outpoint),
+                address=coin.address,
+                units=str(coin.units),
+                height=coin.height,
+            )
+            for coin in found
+        ]
+    )
 
 
 @router.post("/requests/{request_id}/approvals", response_model=TreasuryRequestView)

@@ -31,6 +31,7 @@ from wallet.clock import SystemClock
 from wallet.treasury import wording
 from wallet.treasury.approvals import Tally
 from wallet.treasury.planning import Look, Wanted
+from wallet.treasury.runway import runway_json
 from wallet.treasury.staff_desk import Shown, StaffDesk
 from wallet.treasury.staff_keys import create_staff_key
 from wallet.treasury.thresholds import asset_named, make_threshold
@@ -78,6 +79,22 @@ def list_requests(
                 request.id, str(request.purpose), amount, request.status, request.sub_status
             )
         console.print(table)
+
+
+@app.command()
+def runway(config: Config = DEFAULT_CONFIG, as_json: AsJson = False) -> None:
+    """How many hours the hot money of each asset lasts, by queue and usual outflow."""
+    desk = open_staff_desk(config)
+    found = desk.runways()
+    if as_json:
+        typer.echo(json.dumps([runway_json(one) for one in found], indent=1))
+        return
+    table = Table("asset", "hot", "queued", "usually leaves in an hour", "lasts")
+    for one in found:
+        units = (one.hot_units, one.queued_units, one.usual_units_hour)
+        texts = [wording.amount_text(desk.assets, one.asset, each) for each in units]
+        table.add_row(one.asset, *texts, wording.runway_text(one))
+    Console().print(table)
 
 
 @app.command()

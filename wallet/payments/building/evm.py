@@ -21,6 +21,7 @@ from wallet.payments import journal
 from wallet.payments.building.judging import Fee, check_caps, judge
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.building.requesting import seal_request
+from wallet.payments.building.tokens import check_answer, check_turn, revert_reason
 from wallet.payments.context import PaymentContext
 from wallet.payments.errors import BadOrder, FundsMissing, SenderBusy, UnknownSource, WouldRevert
 from wallet.payments.journal import NewPayment, Payment
@@ -60,6 +61,10 @@ class EvmDoor(Chain, Protocol):
 
     def call(self, to: bytes, data: bytes) -> bytes:
         """The answer of a read-only call."""
+        ...
+
+    def answer_to(self, sender: bytes, to: bytes, data: bytes) -> bytes:
+        """What a call would answer, were it sent now. Raises NodeRejected."""
         ...
 
 
@@ -137,7 +142,10 @@ class EvmBuilder:
         try:
             gas = chain.estimate_gas(address, call.to, call.value_wei, call.data)
         except NodeRejected as error:
-            raise WouldRevert(f"got a call that the chain refuses: {error}") from error
+            reason = {"reason": revert_reason(error)}
+            raise WouldRevert(f"got a call that the chain refuses: {error}", reason) from error
+        if call.data:
+            check_answer(call.data, chain.answer_to(address, call.to, call.data))
         fees = self._context.prices.evm_fees(network, chain)
         return EvmQuote(
             nonce=chain.nonce(address),
@@ -173,6 +181,8 @@ class EvmBuilder:
             ),
         )
         now_s = context.clock.now_s()
+        if parent is None:
+            check_turn(tx, order, context.assets[order.asset])
         self._check_sender(tx, order, sender.address, quote, moves_asset=parent is None)
         check_caps(context.networks[order.network], order, fee)
         chain = self.door(order.network)

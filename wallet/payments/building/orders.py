@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from chains.types import OutPoint
 from signer.protocol import Approval, Intent, OwnOutput, Purpose
 from wallet.payments.errors import BadOrder
 
@@ -12,8 +13,9 @@ class SpendOrder:
 
     `own` says where payees of ours derive from, so that signers can re-derive them. `sender` is the
     paying address on an EVM chain (the key's origin); a UTXO vault has none. `approvals` travel to
-    the signers inside the request. `safe_nonce` is the nonce that a Safe's owners signed for, where
-    an account executes what they signed.
+    the signers inside the request. `coins` names the coins to spend, all of them and no other;
+    empty leaves the choice to the builder. `safe_nonce` is the nonce that a Safe's owners signed
+    for, where an account executes what they signed.
     """
 
     network: str
@@ -25,6 +27,7 @@ class SpendOrder:
     own: tuple[OwnOutput, ...] = ()
     sender: OwnOutput | None = None
     safe_nonce: int | None = None
+    coins: tuple[OutPoint, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.intents:

@@ -6,7 +6,7 @@ transaction that stores the payment, so no coin is in two payments.
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from chains.types import OutPoint
 from chains.utxo.coins import Coin, OwnPlace, Payout
@@ -20,9 +20,13 @@ from chains.utxo.selection import (
     SpendPlan,
     plan_spend,
 )
+from chains.utxo.shaping import plan_exact, split_change
 from signer.protocol import Kind
 from wallet.addresses.issuing import Purpose as AddressPurpose
 from wallet.addresses.issuing import issue_own
+from wallet.coins.pool import cuts
+from wallet.coins.quarantine import DUSTING
+from wallet.deposits.crediting import BOOKED
 from wallet.deposits.states import DepositStatus
 from wallet.payments import journal
 from wallet.payments.building.judging import Fee, check_caps, judge
@@ -38,7 +42,7 @@ from wallet.payments.errors import (
     UnknownSource,
 )
 from wallet.payments.journal import NewPayment, Payment
-from wallet.store.schema import addresses, deposits, utxos
+from wallet.store.schema import addresses, blocks, deposits, utxos
 
 CHANGE_BRANCH = 1
 """BIP-44: outputs that only our own transactions pay."""
@@ -73,9 +77,9 @@ class UtxoBuilder:
         context = self._context
         vault = self._vault(order.source)
         now_s = context.clock.now_s()
-        plan = self._allowed_plan(tx, order, vault, quote, now_s)
-        outputs = self._with_change_address(tx, order, plan, now_s)
-        payload = build_psbt(coins=plan.coins, outputs=outputs, vaults=self._all_vaults(order))
+        plan, changes = self._allowed_plan(tx, order, vault, quote, now_s)
+        outputs = self._with_change_addresses(tx, order, plan, changes, now_s)
+        payload = build_psbt(coins=plan.coins, outputs=outputs, vaults=self.all_vaults(order))
         sealed = seal_request(
             tx, context, order, source=order.source, kind=Kind.PSBT, payload=payload, now_s=now_s
         )
@@ -105,17 +109,47 @@ class UtxoBuilder:
         vault: DescriptorVault,
         quote: UtxoQuote,
         now_s: int,
-    ) -> SpendPlan:
-        """A plan within all caps; small coins stay where their fees would go over one."""
-        extra_max = self._context.networks[order.network].consolidate_inputs_max
-        try:
-            return self._judged(
-                tx, order, self._plan(tx, order, vault, quote, extra_max), quote, now_s
-            )
-        except (FeeOverCap, PolicyRefused):
-            if not extra_max:
-                raise
-        return self._judged(tx, order, self._plan(tx, order, vault, quote, 0), quote, now_s)
+    ) -> tuple[SpendPlan, int]:
+        """A plan within all caps and its number of change outputs.
+
+        Small coins stay, and change stays whole, where their fees would go over a cap.
+        """
+        coins = self._coins(tx, order)
+        if not order.coins:
+            extra_max = self._context.networks[order.network].consolidate_inputs_max
+            wide = self._plan(order, vault, coins, quote, extra_max)
+            shaped, changes = self._with_pool(order, wide, coins, quote)
+            try:
+                return self._judged(tx, order, shaped, quote, now_s), changes
+            except (FeeOverCap, PolicyRefused):
+                if shaped is wide and not extra_max:
+                    raise
+        plan = self._plan(order, vault, coins, quote, 0)
+        return self._judged(tx, order, plan, quote, now_s), 1 if plan.change_units else 0
+
+    def _coins(self, tx: Connection, order: SpendOrder) -> list[Coin]:
+        """The coins that may be spent. Raises FundsMissing when one that is named may not."""
+        coins = spendable(tx, order.network, order.source)
+        if not order.coins:
+            return coins
+        chosen = [coin for coin in coins if coin.outpoint in set(order.coins)]
+        if len(chosen) != len(order.coins):
+            raise FundsMissing(f"got {len(chosen)} of {len(order.coins)} coins still free")
+        return chosen
+
+    def _with_pool(
+        self, order: SpendOrder, plan: SpendPlan, coins: list[Coin], quote: UtxoQuote
+    ) -> tuple[SpendPlan, int]:
+        """The plan with its change cut into what the pool lacks, while block space is cheap."""
+        settings = self._context.networks[order.network]
+        changes = 1 if plan.change_units else 0
+        if order.source != settings.hot or quote.feerate > settings.feerate_long_term:
+            return plan, changes
+        spent = {coin.outpoint for coin in plan.coins}
+        left = [coin.sats for coin in coins if coin.outpoint not in spent]
+        sizes = cuts(settings.coin_pool, left, settings.change_outputs_max)
+        dust_sats = self._context.params[order.network].dust_sats
+        return split_change(plan, sizes, feerate=quote.feerate, dust_sats=dust_sats)
 
     def _judged(
         self, tx: Connection, order: SpendOrder, plan: SpendPlan, quote: UtxoQuote, now_s: int
@@ -128,27 +162,36 @@ class UtxoBuilder:
 
     def _plan(
         self,
-        tx: Connection,
         order: SpendOrder,
         vault: DescriptorVault,
+        coins: list[Coin],
         quote: UtxoQuote,
         extra_max: int,
     ) -> SpendPlan:
         context = self._context
+        dust_sats = context.params[order.network].dust_sats
         long_term = context.networks[order.network].feerate_long_term or quote.feerate
         # Only the length of the change script counts here; a fresh address is taken if it is used.
         change = Payout(script=vault.script_pubkey_at(CHANGE_BRANCH, 0), sats=0)
         try:
+            if order.coins:
+                return plan_exact(
+                    coins=coins,
+                    payouts=self.payouts(order),
+                    vaults={vault.name: vault},
+                    feerate=quote.feerate,
+                    dust_sats=dust_sats,
+                )
             return plan_spend(
-                coins=spendable(tx, order.network, order.source),
-                payouts=self._payouts(order),
+                coins=coins,
+                payouts=self.payouts(order),
                 change=change,
                 vaults={vault.name: vault},
                 market=Market(
                     feerate=quote.feerate, feerate_long_term=long_term, consolidate_max=extra_max
                 ),
                 seed=order.intents[0].intent_id.encode(),
-                dust_sats=context.params[order.network].dust_sats,
+                dust_sats=dust_sats,
             )
         except InsufficientFunds as error:
             raise FundsMissing(
@@ -160,7 +203,8 @@ class UtxoBuilder:
         except SelectionError as error:
             raise Unpayable(str(error)) from error
 
-    def _payouts(self, order: SpendOrder) -> list[Payout]:
+    def payouts(self, order: SpendOrder) -> list[Payout]:
+        """The outputs that an order's payees get."""
         chain = self._context.chains[order.network]
         own = {output.address: output for output in order.own}
         payouts = []
@@ -173,11 +217,15 @@ class UtxoBuilder:
             payouts.append(Payout(script=script, sats=payee.units, place=place))
         return payouts
 
-    def _with_change_address(
-        self, tx: Connection, order: SpendOrder, plan: SpendPlan, now_s: int
+    def _with_change_addresses(
+        self, tx: Connection, order: SpendOrder, plan: SpendPlan, changes: int, now_s: int
     ) -> tuple[Payout, ...]:
-        if not plan.change_units:
-            return plan.outputs
+        """The outputs with a fresh address for each of the last `changes`."""
+        paid = len(plan.outputs) - changes
+        fresh = [self._with_fresh(tx, order, change, now_s) for change in plan.outputs[paid:]]
+        return (*plan.outputs[:paid], *fresh)
+
+    def _with_fresh(self, tx: Connection, order: SpendOrder, change: Payout, now_s: int) -> Payout:
         fresh = issue_own(
             tx,
             self._context.deriver,
@@ -187,10 +235,10 @@ class UtxoBuilder:
             now_s=now_s,
         )
         place = OwnPlace(source=fresh.source, branch=fresh.branch, index=fresh.position)
-        change = replace(plan.outputs[-1], script=fresh.target, place=place)
-        return (*plan.outputs[:-1], change)
+        return replace(change, script=fresh.target, place=place)
 
-    def _all_vaults(self, order: SpendOrder) -> dict[str, DescriptorVault]:
+    def all_vaults(self, order: SpendOrder) -> dict[str, DescriptorVault]:
+        """The paying vault and those of our own payees, by name. Raises UnknownSource."""
         names = {order.source, *(output.source for output in order.own)}
         return {name: self._vault(name) for name in names}
 
@@ -202,10 +250,13 @@ class UtxoBuilder:
 
 
 def spendable(tx: Connection, network: str, source: str) -> list[Coin]:
-    """Coins of a vault that are in the scanned chain, free, and whose deposit is credited.
+    """Coins of a vault that are in the scanned chain, ripe, free, and whose deposit is booked.
 
-    A deposit that is not yet deep enough, or held, is never spent: it may still go away.
+    A deposit that is not yet deep enough, or held, is never spent: it may still go away. What a
+    block rewards, and what comes out of MWEB, may be spent only some blocks later. Dusting is left
+    alone.
     """
+    tip = select(func.max(blocks.c.height)).where(blocks.c.network == network).scalar_subquery()
     position = "out:" + utxos.c.vout.cast(deposits.c.position.type)
     joined = utxos.join(addresses, addresses.c.id == utxos.c.address_id).outerjoin(
         deposits,
@@ -220,9 +271,16 @@ def spendable(tx: Connection, network: str, source: str) -> list[Coin]:
             utxos.c.network == network,
             addresses.c.source == source,
             utxos.c.height.is_not(None),
+            utxos.c.mature_height <= tip + 1,
             utxos.c.spent_txid.is_(None),
             utxos.c.payment_id.is_(None),
-            or_(deposits.c.id.is_(None), deposits.c.status == str(DepositStatus.CREDITED)),
+            utxos.c.quarantine != DUSTING,
+            or_(
+                deposits.c.id.is_(None),
+                deposits.c.status == str(DepositStatus.CREDITED),
+                (deposits.c.status == str(DepositStatus.BELOW_MINIMUM))
+                & (deposits.c.sub_status == BOOKED),
+            ),
         )
         .order_by(utxos.c.txid, utxos.c.vout)
     )

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from chains.broadcast_errors import Next, rule_of
 from chains.errors import NodeError, invariant
 from chains.types import TxSighting, TxState
+from signer.protocol import Purpose
 from wallet import pauses
 from wallet.payments import journal, settle
 from wallet.payments.context import PaymentContext
@@ -20,6 +21,13 @@ from wallet.payments.replacing.versions import Act
 from wallet.payments.sending import attempts
 from wallet.payments.sending.attempts import Answered, Outcome
 from wallet.payments.states import PaymentStatus
+from wallet.payments.token_evidence import (
+    TokenProof,
+    Verdict,
+    is_token,
+    is_unproven,
+    prove_if_due,
+)
 from wallet.withdrawals.states import WithdrawalStatus
 
 RETRY_S_MAX = 300
@@ -57,16 +65,25 @@ class Broadcaster:
         with context.database.read() as tx:
             signed = versions.signed(tx, payment.id)
         sightings = ask_node(context.chains[payment.network], signed)
+        shown = sightings.get(payment.version)
+        proof = None if is_unproven(payment) else prove_if_due(context, payment, shown)
         with context.write(payment.network) as tx:
             seen = evidence(tx, payment, signed, sightings)
-            milestone = self._act(tx, payment, seen, context.clock.now_s())
+            milestone = self._act(tx, payment, seen, proof, context.clock.now_s())
         if milestone:
             context.milestone(milestone)
         elif payment.status is PaymentStatus.BROADCAST and seen.found is Found.NOTHING:
             self._resend_if_due(payment, sightings)
         return bool(milestone)
 
-    def _act(self, tx: Connection, payment: Payment, seen: Evidence, now_s: int) -> str:
+    def _act(
+        self,
+        tx: Connection,
+        payment: Payment,
+        seen: Evidence,
+        proof: TokenProof | None,
+        now_s: int,
+    ) -> str:
         """Change what the evidence changes; returns the milestone reached, "" for none."""
         if seen.found is Found.CONFLICT:
             return self._shut_out(tx, payment, seen, now_s)
@@ -79,6 +96,7 @@ class Broadcaster:
                 WithdrawalStatus.CONFIRMING,
                 now_s,
                 height=seen.height,
+                fee_units=seen.fee_units,
             )
             return "payment.confirming"
         if payment.status is not PaymentStatus.CONFIRMING:
@@ -97,14 +115,36 @@ class Broadcaster:
             return "payment.unconfirmed"
         if seen.depth < depth_needed(tx, self._context, payment):
             return ""
-        if seen.version.act is Act.DROP:
+        if seen.version.act is Act.DROP and payment.purpose is not Purpose.UNSTICK:
             settle.fail(tx, self._context, payment, "dropped", seen.fee_units, now_s)
             return "payment.failed"
-        if seen.succeeded:
-            settle.complete(tx, self._context, payment, seen.fee_units, now_s)
+        if not seen.succeeded:
+            settle.fail(tx, self._context, payment, "reverted", seen.fee_units, now_s)
+            return "payment.failed"
+        if is_token(self._context, payment):
+            return self._act_on_proof(tx, payment, seen, proof, now_s)
+        settle.complete(tx, self._context, payment, seen.fee_units, now_s)
+        return "payment.completed"
+
+    def _act_on_proof(
+        self,
+        tx: Connection,
+        payment: Payment,
+        seen: Evidence,
+        proof: TokenProof | None,
+        now_s: int,
+    ) -> str:
+        """End a token payment as its token shows; without proof it waits for a person."""
+        if proof is None:
+            return ""
+        if proof.verdict is Verdict.PAID:
+            settle.complete(tx, self._context, payment, seen.fee_units, now_s, proof)
             return "payment.completed"
-        settle.fail(tx, self._context, payment, "reverted", seen.fee_units, now_s)
-        return "payment.failed"
+        if proof.verdict is Verdict.NOTHING_MOVED:
+            settle.fail(tx, self._context, payment, str(proof.verdict), seen.fee_units, now_s)
+            return "payment.failed"
+        settle.alert(tx, payment, proof.why, now_s)
+        return ""
 
     def _shut_out(self, tx: Connection, payment: Payment, seen: Evidence, now_s: int) -> str:
         """Another transaction spent an input of ours: once that is final, ours never comes."""

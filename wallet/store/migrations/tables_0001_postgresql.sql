@@ -181,6 +181,15 @@ CREATE TABLE payments (
 
 CREATE INDEX ix_payments_status ON payments (status, network);
 
+CREATE TABLE pending_transactions (
+  network VARCHAR(64) NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  conflicts TEXT NOT NULL,
+  first_seen_s BIGINT NOT NULL,
+  gone_s BIGINT,
+  CONSTRAINT pk_pending_transactions PRIMARY KEY (network, txid)
+);
+
 CREATE TABLE reorgs (
   network VARCHAR(64) NOT NULL,
   number BIGINT NOT NULL,
@@ -188,6 +197,14 @@ CREATE TABLE reorgs (
   tip_height BIGINT NOT NULL,
   seen_s BIGINT NOT NULL,
   CONSTRAINT pk_reorgs PRIMARY KEY (network, number)
+);
+
+CREATE TABLE runways (
+  asset VARCHAR(64) NOT NULL,
+  is_low BOOLEAN NOT NULL,
+  hours BIGINT,
+  updated_s BIGINT NOT NULL,
+  CONSTRAINT pk_runways PRIMARY KEY (asset)
 );
 
 CREATE TABLE scan_ranges (
@@ -534,9 +551,11 @@ CREATE TABLE utxos (
   units NUMERIC(78, 0) NOT NULL,
   raw_tx BYTEA NOT NULL,
   height BIGINT,
+  mature_height BIGINT NOT NULL,
   spent_txid VARCHAR(64),
   spent_height BIGINT,
   payment_id VARCHAR(36),
+  quarantine VARCHAR(64) NOT NULL,
   CONSTRAINT pk_utxos PRIMARY KEY (network, txid, vout),
   CONSTRAINT fk_utxos_address_id FOREIGN KEY(address_id) REFERENCES addresses (id)
 );

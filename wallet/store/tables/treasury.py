@@ -1,6 +1,16 @@
 """Thresholds, requests and approvals of the treasury (wallet.treasury)."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+)
 
 from wallet.store.columns import CODE, ID, NAME, metadata
 from wallet.store.types import BaseUnits
@@ -60,4 +70,13 @@ approvals = Table(
     Column("body", LargeBinary, nullable=False),
     Column("sig", LargeBinary, nullable=False),
     Column("received_s", BigInteger, nullable=False),
+)
+
+runways = Table(
+    "runways",
+    metadata,
+    Column("asset", CODE, primary_key=True),
+    Column("is_low", Boolean, nullable=False),  # state: told people so
+    Column("hours", BigInteger),  # null: nothing usually leaves
+    Column("updated_s", BigInteger, nullable=False),
 )
