@@ -142,6 +142,13 @@ def test_a_second_opinion_is_refused_without_a_second_node() -> None:
     parse_settings(table, Path())
 
 
+def test_a_delay_in_which_nobody_notices_is_refused() -> None:
+    table = example()
+    table["hosted_keys_authenticator_delay_s"] = 3599
+
+    assert "hosted_keys_authenticator_delay_s: got 3599" in refusal(table)
+
+
 def test_an_asset_of_no_network_is_refused() -> None:
     table = example()
     table["assets"][0]["network"] = "dogecoin"
