@@ -15,6 +15,7 @@ _SIGNER = f"{_U}/signer/"
 _CRASH = f"{_I}/test_withdrawals_crash.py::"
 _FEES = f"{_I}/test_failure_modes_fees.py::"
 _FOUND = f"{_I}/test_failure_modes_deposits.py::"
+_STUCK = f"{_I}/test_failure_modes_payments.py::"
 _TOKENS = f"{_I}/test_failure_modes_tokens.py::"
 _ODD = f"{_N}/test_odd_tokens.py::"
 _HOOKS = f"{_I}/api/test_webhooks.py::"
@@ -136,6 +137,8 @@ MODES: Mapping[int, Mode] = {
             _PAYING + "test_a_lost_answer_is_resolved_by_looking",
             _CRASH + "test_killed_at_a_step_with_an_answer_lost_after_broadcast",
             _CRASH + "test_killed_at_a_step_with_a_broadcast_that_never_arrived",
+            _STUCK + "test_mode_11_a_lost_answer_is_answered_by_the_same_bytes",
+            f"{_N}/test_replacements.py::test_a_line_cut_in_the_middle_of_a_broadcast",
         ),
     ),
     12: Mode(
@@ -144,6 +147,7 @@ MODES: Mapping[int, Mode] = {
             _CRASH + "test_killed_at_every_step_one_after_the_other",
             _CRASH + "test_sigkill_of_a_real_process",
             f"{_I}/test_leases.py::test_a_stopped_and_revived_worker_changes_no_payment",
+            _STUCK + "test_mode_12_of_two_executors_one_pays",
         ),
     ),
     13: Mode(
@@ -152,6 +156,7 @@ MODES: Mapping[int, Mode] = {
             f"{_I}/test_waiting.py::test_every_state_that_is_no_end_has_its_duty",
             f"{_I}/test_waiting.py::test_every_such_state_shows_its_age_in_the_metrics",
             f"{_I}/test_withdrawals_requests.py::test_every_waiting_state_ends_at_its_deadline",
+            _STUCK + "test_mode_13_a_stuck_payment_has_a_way_out",
         ),
     ),
     14: Mode(
@@ -159,6 +164,7 @@ MODES: Mapping[int, Mode] = {
         (
             _PAYING + "test_evm_withdrawals_take_nonces_in_order",
             _PAYING + "test_an_abandoned_nonce_is_used_again",
+            _STUCK + "test_mode_14_a_hole_is_filled_and_a_strangers_use_is_told",
         ),
     ),
     15: Mode(
@@ -167,6 +173,7 @@ MODES: Mapping[int, Mode] = {
             _FEES + "test_mode_15_a_source_in_another_unit_cannot_set_the_price",
             _FEES + "test_mode_15_a_fee_spike_is_paid_only_up_to_the_ceiling",
             _PAYING + "test_a_fee_over_the_cap_waits_for_cheaper_hours",
+            _STUCK + "test_mode_15_a_spike_is_followed_to_the_cap_and_no_further",
         ),
     ),
     16: Mode(
@@ -174,6 +181,7 @@ MODES: Mapping[int, Mode] = {
         (
             _FEES + "test_mode_16_a_burst_is_paid_from_confirmed_coins_without_waiting",
             _FEES + "test_mode_16_without_a_pool_the_second_payment_waits_instead_of_chaining",
+            f"{_I}/test_children.py::test_an_expired_payment_is_paid_for_by_a_child",
         ),
     ),
     17: Mode(

@@ -41,7 +41,7 @@ class NoConflict(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One version; `fee_units_max` is native base units, `height` the scan's when it was made."""
+    """One version; `fee_units_max` is native base units, `height` the block it waits from."""
 
     payment_id: str
     number: int
@@ -140,6 +140,15 @@ def give_up(tx: Connection, payment_id: str, number: int, why: str) -> None:
         update(payment_versions)
         .where(*_at(payment_id, number), payment_versions.c.status == str(VersionStatus.SIGNING))
         .values(status=str(VersionStatus.GIVEN_UP), reason=why[:64])
+    )
+
+
+def waits_from(tx: Connection, payment_id: str, number: int, height: int) -> None:
+    """Count the blocks that a version waits from this one on, never from an earlier one."""
+    tx.execute(
+        update(payment_versions)
+        .where(*_at(payment_id, number), payment_versions.c.height < height)
+        .values(height=height)
     )
 
 
