@@ -36,6 +36,9 @@ from chains.types import (
 ADAPTER_VERSION = 1
 """Grows whenever a scan may find in the same block what it did not find before."""
 
+BLOCKS_KEPT = 4
+"""Blocks kept with their receipts."""
+
 _NO_BLOCK = "0x" + "00" * 32
 
 
@@ -72,6 +75,7 @@ class EvmChain:
         self._tokens = {_contract(asset): asset for asset in tokens}
         self._codes = {contract: asset.code for contract, asset in self._tokens.items()}
         self._delta_targets = delta_targets
+        self._read_blocks: dict[BlockRef, tuple[read.Block, tuple[read.Receipt, ...]]] = {}
         self._witness = TokenWitness(self._ask, self._tokens)
         invariant(len(self._tokens) == len(tokens), "got a token contract twice")
 
@@ -231,7 +235,20 @@ class EvmChain:
         return self._node.call(method, *params)
 
     def _whole(self, block: BlockRef) -> tuple[read.Block, tuple[read.Receipt, ...]]:
-        """A block and its receipts, checked against each other and against the block's hash."""
+        """A block and its receipts, checked against each other and against the block's hash.
+
+        The last few are kept: all payments in one block are looked up there.
+        """
+        known = self._read_blocks.get(block)
+        if known is not None:
+            return known
+        found = self._read_whole(block)
+        while len(self._read_blocks) >= BLOCKS_KEPT:
+            self._read_blocks.pop(next(iter(self._read_blocks)), None)
+        self._read_blocks[block] = found
+        return found
+
+    def _read_whole(self, block: BlockRef) -> tuple[read.Block, tuple[read.Receipt, ...]]:
         name = "0x" + block.hash
         shown = self._ask("eth_getBlockByHash", name, True)
         if shown is None:
