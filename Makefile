@@ -5,7 +5,7 @@
 #   make devnet          BTC, LTC and ETH nodes until Ctrl-C
 #   make airgap-bundle   the signer for a USB stick, RELEASE_KEY=FILE signs it   make lock   new lock files
 #   make fuzz            the signer's decoders, SECONDS=600 each
-#   make removals     every check of these modules taken out in turn, MODULES=one names some
+#   make removals        every check of these modules taken out in turn, MODULES=one names some
 #   make clean           forget everything installed and built
 
 PYTHON ?= python3

@@ -12,6 +12,7 @@ from chains.types import (
     Family,
     FinalityTag,
     OutPoint,
+    Pool,
     TxSighting,
 )
 
@@ -94,6 +95,22 @@ class FinalityTags(Protocol):
 
     def tagged(self, tag: FinalityTag) -> BlockRef:
         """The highest block with this tag. Raises NodeError when the node knows none."""
+        ...
+
+
+@runtime_checkable
+class MempoolSight(Protocol):
+    """A chain whose node shows what waits to be mined; for display only, as it may never be."""
+
+    def pending(self, watched: Watched) -> Pool:
+        """The pool now; large pools are looked through over several calls. Raises NodeError."""
+        ...
+
+    def is_used_up(self, conflict: str, at: BlockRef) -> bool:
+        """Whether a block up to `at` used a `PendingTx.conflicts` entry and no scan would show it.
+
+        False on UTXO chains, where the blocks' spends tell.
+        """
         ...
 
 

@@ -80,6 +80,7 @@ class Evidence(StrEnum):
     TRACE = "trace"
     BALANCE_DELTA = "balance_delta"
     BEACON_WITHDRAWAL = "beacon_withdrawal"
+    MEMPOOL = "mempool"  # seen waiting, in no block: never credited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ class Inflow:
     the txid it is unique for ever. What no transaction explains carries "0x" and the block hash as
     txid: "delta:<hex target>", "withdrawal:7".
     `raw_tx` is the whole transaction on a UTXO chain (a signer wants it as proof), else empty.
+    `maturity_blocks` is how many blocks must lie between it and what spends it; 0 for most.
     """
 
     txid: str
@@ -100,6 +102,7 @@ class Inflow:
     units: int
     evidence: Evidence
     raw_tx: bytes = b""
+    maturity_blocks: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +173,27 @@ class BlockScan:
     spends: tuple[Spend, ...]
     moves: tuple[TokenMove, ...] = ()
     codes: tuple[TokenCode, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingTx:
+    """A transaction that waits in a node's pool and would pay watched targets.
+
+    `conflicts` names what only one mined transaction can use: the outpoints it spends ("txid:vout")
+    or its sender's nonce ("0x...:7"). Amounts are what it says, not what will arrive.
+    """
+
+    txid: str
+    inflows: tuple[Inflow, ...]
+    conflicts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A node's pool: the ids of all that waits, and what of it concerns us as far as looked at."""
+
+    txids: frozenset[str]
+    found: tuple[PendingTx, ...]
 
 
 class TxState(StrEnum):

@@ -6,12 +6,13 @@ Neither moves money by itself, and both decide who can move it later.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from policies import tiers
+from policies import fees, tiers
 from policies.decision import Decision, Reason, allow, ask, deny, strictest
-from policies.facts import OrderFacts, Purpose
+from policies.facts import OrderFacts, PaymentFacts, Purpose
 from policies.policy import GovernanceRule, Policy
 
 GOVERNANCE = "governance"
+UNSTICK = "unstick"
 DELEGATION = "delegation"
 
 
@@ -57,6 +58,28 @@ def decide_delegation(
         text = f"got {len(order.approvers)} approvals, expected {needed}"
         return _decision(policy, needed, [ask(DELEGATION, "quorum", text)])
     return _decision(policy, needed, [allow(DELEGATION, f"{source} may be gathered")])
+
+
+def decide_unstick(policy: Policy, facts: PaymentFacts) -> Decision:
+    """Whether a fee may be spent to free a nonce: up to the rule's amounts, as if it were paid.
+
+    `facts.spent_units` is what was spent so before. Without a rule nothing may be.
+    """
+    rule = policy.payment_rule(facts.network, facts.asset, Purpose.UNSTICK, facts.source)
+    if rule is None or facts.fee is None:
+        text = f"got a fee for a nonce of {facts.source}, expected a source with a rule for it"
+        return _decision(policy, 0, [deny(UNSTICK, "no_rule", text)])
+    fee_units = facts.fee.units
+    found = list(fees.check(policy.fee_rule(facts.network, Purpose.UNSTICK), facts))
+    if fee_units > rule.tx_units_max:
+        text = f"got a fee of {fee_units}, expected at most {rule.tx_units_max}"
+        found.append(deny(UNSTICK, "fee", text))
+    for window in rule.windows:
+        spent = facts.spent_units.get(window.seconds)
+        if spent is None or spent + fee_units > window.units_max:
+            text = f"got {spent} + {fee_units} in {window.seconds} s, at most {window.units_max}"
+            found.append(deny(UNSTICK, "window", text))
+    return _decision(policy, 0, found)
 
 
 def _binding(rule: GovernanceRule, facts: GovernanceFacts) -> list[Reason]:

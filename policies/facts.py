@@ -17,6 +17,7 @@ class Purpose(StrEnum):
     SWEEP = "sweep"
     REFILL = "refill"
     RESHAPE = "reshape"
+    UNSTICK = "unstick"
 
 
 class Owner(StrEnum):

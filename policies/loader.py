@@ -33,6 +33,7 @@ PURPOSE_OWNERS: Mapping[Purpose, frozenset[Owner]] = {
     Purpose.SWEEP: frozenset({Owner.COLD}),
     Purpose.REFILL: frozenset({Owner.HOT}),
     Purpose.RESHAPE: frozenset({Owner.HOT}),
+    Purpose.UNSTICK: frozenset(),
 }
 """Whom a purpose may ever pay; a policy can only narrow it."""
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from policies.acts import GovernanceFacts, decide_delegation, decide_governance
+from policies.acts import GovernanceFacts, decide_delegation, decide_governance, decide_unstick
 from policies.decision import Decision
-from policies.facts import OrderFacts
+from policies.facts import OrderFacts, PaymentFacts
 from signer.config import SignerConfig
-from signer.guards.facts import GovernanceFact, SpendFacts
+from signer.guards.facts import GovernanceFact, SpendFacts, UnstickFact
 from signer.protocol import Intent
 
 
@@ -15,8 +15,11 @@ def decide_act(
     intent: Intent,
     facts: SpendFacts,
     approvers: Mapping[bytes, frozenset[str]],
+    payment: PaymentFacts,
 ) -> Decision:
     """The decision on the one act of a request; the roles are this signer's own roster's."""
+    if isinstance(facts.act, UnstickFact):
+        return decide_unstick(config.policy, payment)
     names = approvers[intent.digest]
     if isinstance(facts.act, GovernanceFact):
         return decide_governance(

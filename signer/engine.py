@@ -178,6 +178,8 @@ class Engine:
         replaced = check_replacement(request, facts, home.state)
         if replaced is not None:
             facts = _told_replacing(facts, replaced)
+            # A fee that is all that is spent is spent more each time, and counted each time.
+            replaced = replaced if facts.payees else None
         until_s = now_s + config.clock_skew_s
         approvers = config.roster.verified(request.intents, request.approvals, until_s)
         if facts.replaces and not all(approvers.values()):
@@ -228,7 +230,7 @@ class Engine:
     ) -> bytes:
         """Commit first; what is returned is already in the log."""
         request, digest = review.request, review.request_digest
-        flow, now_s, units = flow_of(review.facts), self._now(), review.facts.units
+        flow, now_s, units = flow_of(review.facts), self._now(), review.facts.counted_units
         again = review.replaced
         windows = tuple(
             WindowSum(seconds=w, units=self._home.state.spent_units(flow, w, now_s, again) + units)

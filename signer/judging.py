@@ -42,7 +42,7 @@ def judge(
     fee = FeeFacts(
         units=facts.fee_units,
         rate_units=facts.feerate,
-        basis_units=facts.units if native and facts.fee_units else None,
+        basis_units=facts.units if native and facts.units else None,
     )
     payment = PaymentFacts(
         purpose=purpose,
@@ -59,7 +59,7 @@ def judge(
     if facts.act is None:
         decision = policy_engine.decide(config.policy, payment)
     else:
-        decision = decide_act(config, request.intents[0], facts, approvers)
+        decision = decide_act(config, request.intents[0], facts, approvers, payment)
     if decision.outcome is not Outcome.ALLOW:
         raise Refused(f"policy.{decision.code}", decision.text)
     return payment, decision

@@ -248,7 +248,7 @@ def signed_data(
         "source": facts.source,
         "asset": facts.asset,
         "purpose": str(facts.purpose),
-        "units": facts.units,
+        "units": facts.counted_units,
         "fee_units": facts.fee_units,
         "payees_digest": facts.payees_digest,
         "intents": [[intent.intent_id, intent.digest] for intent in request.intents],

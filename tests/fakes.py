@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from chains.evm.transactions import UnsignedTx
 from chains.simulated.evm import SimulatedEvmChain
 from chains.simulated.line import Fault
 from chains.simulated.utxo import SimulatedUtxoChain
@@ -16,6 +17,7 @@ from signer.protocol import (
     ANSWER,
     REQUEST,
     InputSignature,
+    Kind,
     Result,
     Sealed,
     SignAnswer,
@@ -24,6 +26,7 @@ from signer.protocol import (
     identity_sign,
     public_key_of,
 )
+from wallet.payments.replacing.versions import consumed
 from wallet.signing.coordinator import check_answer
 from wallet.signing.errors import SignerSilent, SignerUnready
 from wallet.signing.ports import CheckedAnswer
@@ -86,7 +89,7 @@ class FakeSigner:
     refuse: str = ""
     faults: deque[SignerFault] = field(default_factory=deque)
     answers: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
-    signed_intents: set[bytes] = field(default_factory=set)
+    signed_intents: dict[bytes, list[frozenset[str]]] = field(default_factory=dict)
     asked: int = 0
 
     @property
@@ -123,7 +126,8 @@ class FakeSigner:
         signatures: Sequence[InputSignature] = ()
         if not code:
             signatures = self.sign_with(request)
-            self.signed_intents.update(intent.digest for intent in request.intents)
+            for intent in request.intents:
+                self.signed_intents.setdefault(intent.digest, []).append(_consumed(request))
         body = SignAnswer(
             request_id=request.request_id,
             request_digest=sealed.digest,
@@ -145,6 +149,17 @@ class FakeSigner:
             return "request.replayed"
         if self.clock.now_s() >= request.expires_s:
             return "request.expired"
-        if any(intent.digest in self.signed_intents for intent in request.intents):
-            return "intent.already_signed"
+        for intent in request.intents:
+            if not all(
+                _consumed(request) & one for one in self.signed_intents.get(intent.digest, ())
+            ):
+                return "replacement.no_conflict"
         return self.refuse
+
+
+def _consumed(request: SignRequest) -> frozenset[str]:
+    """What a chain lets only one transaction have."""
+    nonce = None
+    if request.kind is Kind.EVM_TX:
+        nonce = UnsignedTx.decode(request.payload).nonce
+    return consumed(request, request.sender.address if request.sender else None, nonce)

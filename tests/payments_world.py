@@ -174,7 +174,7 @@ def make_signers(keep: Keep) -> None:
         )
 
 
-def network_settings() -> dict[str, NetworkSettings]:
+def network_settings(bump_after_blocks: int = 0) -> dict[str, NetworkSettings]:
     """BTC and ETH as the tests have them."""
     btc = NetworkSettings(
         id=BTC,
@@ -183,6 +183,7 @@ def network_settings() -> dict[str, NetworkSettings]:
         node_url="",
         fee_units_max=100_000,
         feerate_max=100_000,
+        bump_after_blocks=bump_after_blocks,
         hot="bitcoin-hot",
         cold="bitcoin-cold",
         deposit="bitcoin-hot",
@@ -193,6 +194,7 @@ def network_settings() -> dict[str, NetworkSettings]:
         params=ETH,
         node_url="",
         fee_units_max=10**16,
+        bump_after_blocks=bump_after_blocks,
         hot="ethereum-hot",
         cold="ethereum-cold",
         deposit="ethereum-deposit",
@@ -246,12 +248,14 @@ class World:
         public_keys: Mapping[str, str] | None = None,
         assets: Mapping[str, AssetSettings] | None = None,
         fence: Fence = unfenced,
+        bump_after_blocks: int = 0,
     ) -> None:
         self.database = database
         self.keep = keep or Keep()
         if not self.keep.signers:
             make_signers(self.keep)
-        self.networks, self.assets = network_settings(), dict(assets or asset_settings())
+        self.networks = network_settings(bump_after_blocks)
+        self.assets = dict(assets or asset_settings())
         self.chains: dict[str, Chain] = {BTC: self.keep.btc, ETH: self.keep.eth}
         self.policy = load_policy(tomllib.loads(POLICY.read_text()))
         vaults = VAULTS if vaults is None else vaults

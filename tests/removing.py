@@ -40,6 +40,8 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.backup.pile": BACKUP,
     "signer.backup.store": BACKUP,
     "signer.backup.card": BACKUP,
+    "signer.foreign.requests": (f"{UNIT}/test_foreign.py",),
+    "signer.foreign.answers": (f"{UNIT}/test_foreign.py",),
     "signer.ceremony.rules": (f"{UNIT}/test_ceremony.py",),
     "signer.ceremony.deposits": (f"{UNIT}/test_ceremony.py",),
     "signer.ceremony.plan": (f"{UNIT}/test_ceremony.py",),

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -25,6 +25,8 @@ from policies.loader import load_policy
 from policies.policy import Policy
 from wallet.addresses.derivation import OwnDeriver
 from wallet.clock import Clock, SystemClock
+from wallet.coins.quarantine import dusting_units
+from wallet.deposits.rules import DepositRules
 from wallet.fees.desk import FeeDesk
 from wallet.hosted_keys.context import HK0, HK1, HostedContext, MadeOutput, SpentCoin
 from wallet.hosted_keys.desk import HostedDesk
@@ -38,6 +40,7 @@ from wallet.networks import (
     utxo_rules,
 )
 from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
+from wallet.payments.deciding import decide
 from wallet.payments.desk import PaymentDesk
 from wallet.settings import AssetSettings, NetworkSettings, Settings
 from wallet.settings_file import load_settings
@@ -47,6 +50,7 @@ from wallet.store.database import Database
 from wallet.store.schema import addresses
 from wallet.treasury.approvals import ApprovalDesk
 from wallet.treasury.planning import Planner
+from wallet.treasury.quarantine import QuarantineDesk
 from wallet.treasury.staff_desk import StaffDesk
 from wallet.webhooks.secrets import load_service_key
 from wallet.withdrawals.requests import Withdrawals
@@ -246,6 +250,15 @@ class Deployment:
             new_id=new_id,
         )
 
+    def deposit_rules(self, network: NetworkSettings) -> Mapping[str, DepositRules]:
+        """What the configuration says of deposits on a network, by asset."""
+        dusting = dusting_units(network, self.vaults)
+        return {
+            asset.code: DepositRules(asset=asset, dusting_units=dusting)
+            for asset in self.settings.assets
+            if asset.network == network.id
+        }
+
     def close(self) -> None:
         """Give nodes, signers and database back."""
         opened = vars(self)
@@ -315,6 +328,17 @@ def open_staff_desk(config: Path) -> StaffDesk:
         offline=deployment.payments,
         reject=deployment.withdrawals.reject,
         staff=deployment.settings.staff,
+    )
+
+
+def open_quarantine(config: Path) -> QuarantineDesk:
+    """Where staff decide about what cannot be trusted, over the service's own database."""
+    deployment = open_deployment(config)
+    return QuarantineDesk(
+        database=deployment.database,
+        clock=deployment.clock,
+        member=open_staff_desk(config).member,
+        end_payment=partial(decide, deployment.payments.context),
     )
 
 

@@ -55,7 +55,14 @@ def open_chain(
         for a in ours
         if a.contract
     ]
-    return EvmChain(evm_rules(network), EvmNode(node_url), tokens, watched)
+    native = [a.balance_proof_from for a in ours if not a.contract]
+    return EvmChain(
+        evm_rules(network),
+        EvmNode(node_url),
+        tokens,
+        watched,
+        balance_proof_from=native[0] if native else 0,
+    )
 
 
 def utxo_rules(network: NetworkSettings) -> UtxoParams:

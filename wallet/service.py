@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from chains.evm.chain import EvmChain
 from chains.evm.safe import SafeVault
 from chains.evm.safe_state import check_safe
-from chains.ports import Chain
+from chains.ports import Chain, MempoolSight
 from chains.types import Family
 from wallet.addresses.issuing import Purpose, issue_own
 from wallet.api.app import create_app
@@ -17,12 +17,11 @@ from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
 from wallet.canary import Canary
-from wallet.coins.quarantine import dusting_units
 from wallet.deposits.drift import DriftCheck
 from wallet.deposits.following import Follower
 from wallet.deposits.gate import CreditGate
 from wallet.deposits.headers import HeaderChain
-from wallet.deposits.rules import DepositRules
+from wallet.deposits.mempool import MempoolWatcher
 from wallet.deposits.scanned.stops import gap_detector
 from wallet.deposits.second_node import SecondNode
 from wallet.deposits.watcher import Watcher
@@ -224,12 +223,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
 def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
     """Follow a network, and ask its second node where it has one."""
     chain = deployment.chains[network.id]
-    dusting = dusting_units(network, deployment.vaults)
-    rules = {
-        asset.code: DepositRules(asset=asset, dusting_units=dusting)
-        for asset in deployment.settings.assets
-        if asset.network == network.id
-    }
+    rules = deployment.deposit_rules(network)
     watcher = Watcher(
         chain,
         deployment.database,
@@ -252,6 +246,11 @@ def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
     jobs = [
         Job(name=f"watch:{network.id}", every_ms=network.poll_ms, run=_watching(chain, follower))
     ]
+    if isinstance(chain, MempoolSight) and network.mempool_drop_s:
+        pool = MempoolWatcher(
+            chain, chain, deployment.database, rules, deployment.clock, network.mempool_drop_s
+        )
+        jobs.append(Job(name=f"mempool:{network.id}", every_ms=network.poll_ms, run=pool.step))
     if network.id in deployment.second_chains:
         second = SecondNode(
             deployment.second_chains[network.id],

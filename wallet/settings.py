@@ -42,6 +42,7 @@ class AssetSettings:
     safe_from: int = 0
     finalized_from: int = 0
     second_node_from: int = 0
+    balance_proof_from: int = 0
     withdrawal_units_min: int = 1
     withdrawal_fee_units: int = 0
     gather_units_min: int = 0
@@ -80,6 +81,7 @@ class NetworkSettings:
     reorg_alarm_blocks: int = 0
     reorg_alarm_confirmations: int = 0
     reorg_blocks_max: int = 100
+    mempool_drop_s: int = 86_400
     batch_payees_max: int = 100
     batch_wait_s: int = 0
     fee_units_max: int = 0
@@ -90,6 +92,10 @@ class NetworkSettings:
     fee_target_blocks: int = 3
     feerate_long_term: int = 0
     consolidate_inputs_max: int = 0
+    bump_after_blocks: int = 6
+    bump_step_ppm: int = 250_000
+    bump_least_ppm: int = 100_000
+    feerate_relay: int = 1000
     coin_pool: tuple[CoinClass, ...] = ()
     change_outputs_max: int = 4
     small_coin_units: int = 0

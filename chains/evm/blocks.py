@@ -10,6 +10,7 @@ from typing import Any
 
 from chains.errors import UnexpectedAnswer
 from chains.evm.hashing import keccak256
+from chains.evm.lies import WrongReceipts
 from chains.types import BlockRef
 
 _QUANTITY = re.compile(r"0x[0-9a-f]{1,64}")
@@ -143,18 +144,18 @@ def receipt(answer: Any) -> Receipt:
 def receipts_of(answer: Any, whole: Block) -> tuple[Receipt, ...]:
     """All receipts of a block, in its order.
 
-    Raises UnexpectedAnswer when one is missing or foreign, or when the logs are not those that the
+    Raises WrongReceipts when one is missing or foreign, or when the logs are not those that the
     block's bloom filter was made of.
     """
     found = tuple(receipt(item) for item in items(answer, "receipts"))
     if [entry.txid for entry in found] != [entry.txid for entry in whole.transactions]:
-        raise UnexpectedAnswer(
+        raise WrongReceipts(
             f"got {len(found)} receipts, expected those of {len(whole.transactions)} transactions"
         )
     if any(entry.block_hash != whole.ref.hash for entry in found):
-        raise UnexpectedAnswer("got a receipt of another block")
+        raise WrongReceipts("got a receipt of another block")
     if bloom_of([log for entry in found for log in entry.logs]) != whole.logs_bloom:
-        raise UnexpectedAnswer("got logs that do not make the block's bloom filter")
+        raise WrongReceipts("got logs that do not make the block's bloom filter")
     return found
 
 

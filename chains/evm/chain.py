@@ -11,9 +11,11 @@ from chains.errors import (
     UnexpectedAnswer,
     invariant,
 )
-from chains.evm import addresses, erc20, proofs, scan, traces
+from chains.evm import addresses, erc20, pool, proofs, scan, traces
 from chains.evm import blocks as read
+from chains.evm.balances import BalanceWitness
 from chains.evm.broadcasting import send
+from chains.evm.lies import WrongContents
 from chains.evm.node import EvmNode, MethodMissing, RpcRefused
 from chains.evm.params import EvmParams
 from chains.evm.scan import EvidenceMode
@@ -28,6 +30,7 @@ from chains.types import (
     Family,
     FinalityTag,
     Inflow,
+    Pool,
     TokenOutcome,
     TxSighting,
     TxState,
@@ -36,8 +39,8 @@ from chains.types import (
 ADAPTER_VERSION = 1
 """Grows whenever a scan may find in the same block what it did not find before."""
 
-BLOCKS_KEPT = 4
-"""Blocks kept with their receipts."""
+PROVEN_KEPT = 4
+"""Blocks that are not asked for and checked again."""
 
 _NO_BLOCK = "0x" + "00" * 32
 
@@ -66,7 +69,13 @@ class EvmChain:
         node: EvmNode,
         tokens: Sequence[Asset] = (),
         delta_targets: Callable[[], Iterable[bytes]] | None = None,
+        *,
+        balance_proof_from: int = 0,
     ) -> None:
+        """Ether from contracts is held against the state from `balance_proof_from` wei in a block.
+
+        0 is never.
+        """
         self.network = params.id
         self.params = params
         self.assets: Sequence[Asset] = (params.native_asset, *tokens)
@@ -75,7 +84,8 @@ class EvmChain:
         self._tokens = {_contract(asset): asset for asset in tokens}
         self._codes = {contract: asset.code for contract, asset in self._tokens.items()}
         self._delta_targets = delta_targets
-        self._read_blocks: dict[BlockRef, tuple[read.Block, tuple[read.Receipt, ...]]] = {}
+        self._balances = BalanceWitness(self._ask, balance_proof_from)
+        self._proven: dict[str, tuple[read.Block, tuple[read.Receipt, ...]]] = {}
         self._witness = TokenWitness(self._ask, self._tokens)
         invariant(len(self._tokens) == len(tokens), "got a token contract twice")
 
@@ -140,6 +150,16 @@ class EvmChain:
         """The fingerprint of the code that answers for a token at a block. Raises NodeError."""
         return self._witness.code(self._contract_of(asset), at)
 
+    def pending(self, watched: Watched) -> Pool:
+        """What waits to be mined and would pay what is watched. Raises NodeError."""
+        return pool.look(self._ask, watched.targets, self.params.native, self._codes)
+
+    def is_used_up(self, conflict: str, at: BlockRef) -> bool:
+        """Whether the sender's nonce was used by a block up to `at`. Raises NodeError."""
+        sender, _, nonce = conflict.rpartition(":")
+        answer = self._ask("eth_getTransactionCount", sender, {"blockHash": "0x" + at.hash})
+        return read.quantity(answer, "nonce") > int(nonce)
+
     def balance_units(self, target: bytes, asset: str, at: BlockRef) -> int:
         """What an address holds at a block: wei, or base units of a token. Raises NodeError."""
         where = {"blockHash": "0x" + at.hash}
@@ -157,24 +177,27 @@ class EvmChain:
         return send(self._node, raw, self.sighting)
 
     def sighting(self, txid: str) -> TxSighting:
-        """What the node knows of a transaction; UNKNOWN is an answer. Raises NodeError."""
+        """What the node knows of a transaction; UNKNOWN is an answer. Raises NodeError.
+
+        That it was mined, succeeded and cost so much is proven by its block.
+        """
         answer = self._ask("eth_getTransactionByHash", txid)
         if answer is None:
             return TxSighting(txid=txid, state=TxState.UNKNOWN)
         if read.field(answer, "blockHash") is None:
             return TxSighting(txid=txid, state=TxState.MEMPOOL)
-        receipt_answer = self._ask("eth_getTransactionReceipt", txid)
-        if receipt_answer is None:
-            raise NodeUnavailable(f"{txid}: mined, but the node has no receipt yet")
-        receipt = read.receipt(receipt_answer)
-        if receipt.txid != txid:
-            raise UnexpectedAnswer(f"got a receipt of {receipt.txid}, expected {txid}")
+        block_hash = read.data_bytes(answer["blockHash"], "block hash", 32).hex()
+        block = self._block_by("eth_getBlockByHash", "0x" + block_hash)
+        _, receipts = self._whole(block)
+        found = [receipt for receipt in receipts if receipt.txid == txid]
+        if not found:
+            raise WrongContents(f"got block {block_hash} for {txid}, which it does not hold")
         return TxSighting(
             txid=txid,
             state=TxState.MINED,
-            block=self._block_by("eth_getBlockByHash", "0x" + receipt.block_hash),
-            fee_units=receipt.fee_wei,
-            succeeded=receipt.succeeded,
+            block=block,
+            fee_units=found[0].fee_wei,
+            succeeded=found[0].succeeded,
         )
 
     def feerate_units(self) -> int:
@@ -235,20 +258,9 @@ class EvmChain:
         return self._node.call(method, *params)
 
     def _whole(self, block: BlockRef) -> tuple[read.Block, tuple[read.Receipt, ...]]:
-        """A block and its receipts, checked against each other and against the block's hash.
-
-        The last few are kept: all payments in one block are looked up there.
-        """
-        known = self._read_blocks.get(block)
-        if known is not None:
-            return known
-        found = self._read_whole(block)
-        while len(self._read_blocks) >= BLOCKS_KEPT:
-            self._read_blocks.pop(next(iter(self._read_blocks)), None)
-        self._read_blocks[block] = found
-        return found
-
-    def _read_whole(self, block: BlockRef) -> tuple[read.Block, tuple[read.Receipt, ...]]:
+        """A block and its receipts, checked against each other and against the block's hash."""
+        if block.hash in self._proven:
+            return self._proven[block.hash]
         name = "0x" + block.hash
         shown = self._ask("eth_getBlockByHash", name, True)
         if shown is None:
@@ -264,6 +276,10 @@ class EvmChain:
             proofs.check_header(shown, block.hash)
             proofs.check_contents(shown)
             proofs.check_receipts(shown, answer)
+            proofs.check_costs(shown, answer)
+        # The few last ones: a payment that waits is looked at again with every poll.
+        latest = list(self._proven.items())[1 - PROVEN_KEPT :]
+        self._proven = {**dict(latest), block.hash: (whole, receipts)}
         return whole, receipts
 
     def _contract_of(self, asset: str) -> bytes:
@@ -316,7 +332,9 @@ class EvmChain:
         elif whole.transactions:
             moves = self._traced(whole)
             native = self.params.native
-            yield from scan.internal_inflows(moves, receipts, watched.targets, native)
+            found = list(scan.internal_inflows(moves, receipts, watched.targets, native))
+            self._balances.check(whole, receipts, moves, found)
+            yield from found
 
     def _traced(self, whole: read.Block) -> tuple[traces.InternalTransfer, ...]:
         if self.evidence_mode is EvidenceMode.CALL_TRACER:

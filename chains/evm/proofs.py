@@ -12,6 +12,7 @@ from chains.errors import UnexpectedAnswer
 from chains.evm import rlp, trie
 from chains.evm.blocks import address, bloom_of, data_bytes, field, items, quantity, receipt
 from chains.evm.hashing import keccak256
+from chains.evm.lies import WrongContents, WrongCosts, WrongHeader, WrongReceipts
 
 _HEADER_DATA = (
     ("parentHash", 32),
@@ -33,6 +34,9 @@ _HEADER_LATER: tuple[tuple[str, int], ...] = (
 )
 """Fields that forks added, in their order; 0 marks a number. Each one needs all before it."""
 
+_DYNAMIC = 2
+"""Transactions from this type on name a highest price instead of the price."""
+
 _Fields = list[Any]
 _NUMBERS_BEFORE_PAYEE: Mapping[int, tuple[str, ...]] = {
     0: ("nonce", "gasPrice", "gas"),
@@ -44,7 +48,7 @@ _NUMBERS_BEFORE_PAYEE: Mapping[int, tuple[str, ...]] = {
 
 
 def check_header(answer: Any, block_hash: str) -> None:
-    """Raise UnexpectedAnswer unless the header's own hash is `block_hash` (hex without 0x)."""
+    """Raise WrongHeader unless the header's own hash is `block_hash` (hex without 0x)."""
     header: _Fields = [_data(answer, name, size) for name, size in _HEADER_DATA]
     header += [_number(answer, name) for name in _HEADER_NUMBERS]
     header += [_data(answer, "extraData"), _data(answer, "mixHash", 32), _data(answer, "nonce", 8)]
@@ -54,30 +58,63 @@ def check_header(answer: Any, block_hash: str) -> None:
         header.append(_data(answer, name, size) if size else _number(answer, name))
     found = keccak256(rlp.encode(header)).hex()
     if found != block_hash:
-        raise UnexpectedAnswer(f"got a header of hash {found}, expected {block_hash}")
+        raise WrongHeader(f"got a header of hash {found}, expected {block_hash}")
+
+
+def state_root(answer: Any) -> bytes:
+    """What a header names the state of all accounts by."""
+    return _data(answer, "stateRoot", 32)
 
 
 def check_contents(answer: Any) -> None:
-    """Raise UnexpectedAnswer unless transactions and withdrawals give the header's roots."""
+    """Raise WrongContents unless transactions and withdrawals give the header's roots."""
     encoded = [_transaction(item) for item in items(field(answer, "transactions"), "transactions")]
     for item, raw in zip(answer["transactions"], encoded, strict=True):
         if keccak256(raw) != _data(item, "hash", 32):
-            raise UnexpectedAnswer("got a transaction that is not what its hash names")
-    _check_root(answer, "transactionsRoot", encoded)
+            raise WrongContents("got a transaction that is not what its hash names")
+    _check_root(answer, "transactionsRoot", encoded, WrongContents)
     if answer.get("withdrawalsRoot") is not None:
         given = items(answer.get("withdrawals") or [], "withdrawals")
-        _check_root(answer, "withdrawalsRoot", [_withdrawal(item) for item in given])
+        _check_root(answer, "withdrawalsRoot", [_withdrawal(item) for item in given], WrongContents)
 
 
 def check_receipts(block_answer: Any, receipts_answer: Any) -> None:
-    """Raise UnexpectedAnswer unless the receipts give the root in the block's header."""
+    """Raise WrongReceipts unless the receipts give the root in the block's header."""
     encoded = [_receipt(item) for item in items(receipts_answer, "receipts")]
-    _check_root(block_answer, "receiptsRoot", encoded)
+    _check_root(block_answer, "receiptsRoot", encoded, WrongReceipts)
 
 
-def _check_root(answer: Any, name: str, values: Sequence[bytes]) -> None:
+def check_costs(block_answer: Any, receipts_answer: Any) -> None:
+    """Raise WrongCosts unless gas and prices follow from what the roots cover.
+
+    Receipts carry both, but only the gas used so far is part of the receipts' root.
+    """
+    base = quantity(block_answer.get("baseFeePerGas") or "0x0", "base fee")
+    before = 0
+    for item, told in zip(block_answer["transactions"], receipts_answer, strict=True):
+        so_far = quantity(field(told, "cumulativeGasUsed"), "cumulative gas")
+        used = quantity(field(told, "gasUsed"), "gas used")
+        if so_far - before != used:
+            raise WrongCosts(f"got {used} gas used, expected {so_far - before}")
+        before = so_far
+        paid = quantity(field(told, "effectiveGasPrice"), "effective gas price")
+        if paid != _price(item, base):
+            raise WrongCosts(f"got a gas price of {paid}, expected {_price(item, base)}")
+
+
+def _price(item: Any, base: int) -> int:
+    """Wei for a unit of gas (EIP-1559)."""
+    if quantity(item.get("type") or "0x0", "transaction type") < _DYNAMIC:
+        return quantity(field(item, "gasPrice"), "gas price")
+    tip = quantity(field(item, "maxPriorityFeePerGas"), "priority fee")
+    return min(quantity(field(item, "maxFeePerGas"), "max fee"), base + tip)
+
+
+def _check_root(
+    answer: Any, name: str, values: Sequence[bytes], lie: type[UnexpectedAnswer]
+) -> None:
     if trie.ordered_root(values) != _data(answer, name, 32):
-        raise UnexpectedAnswer(f"got {len(values)} entries that do not make the {name}")
+        raise lie(f"got {len(values)} entries that do not make the {name}")
 
 
 def _transaction(item: Any) -> bytes:

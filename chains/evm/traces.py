@@ -23,6 +23,7 @@ class InternalTransfer:
 
     txid: str
     path: tuple[int, ...]
+    sender: bytes
     to: bytes
     units: int
 
@@ -61,7 +62,8 @@ def from_trace_block(answer: Any, whole: Block) -> tuple[InternalTransfer, ...]:
             failed.add((name, path))
         move = _flat_move(entry)
         if move is not None and path:
-            found.append(InternalTransfer(txid=name, path=path, to=move[0], units=move[1]))
+            sender, to, units = move
+            found.append(InternalTransfer(txid=name, path=path, sender=sender, to=to, units=units))
     if traced != {transaction.txid for transaction in whole.transactions}:
         raise UnexpectedAnswer(f"got traces of {len(traced)} transactions, expected all of them")
     return tuple(
@@ -84,14 +86,15 @@ def _nested(top: Any, name: str) -> Iterator[InternalTransfer]:
         if path and kind in _MOVING:
             units = quantity(frame.get("value") or "0x0", "frame value")
             if units and frame.get("to") is not None:
+                sender = address(field(frame, "from"), "frame payer")
                 to = address(frame["to"], "frame payee")
-                yield InternalTransfer(txid=name, path=path, to=to, units=units)
+                yield InternalTransfer(txid=name, path=path, sender=sender, to=to, units=units)
         below = items(frame.get("calls") or [], "calls")
         waiting += [(call, (*path, number)) for number, call in enumerate(below)]
 
 
-def _flat_move(entry: Any) -> tuple[bytes, int] | None:
-    """(payee, wei) of a flat trace entry, or None when it moves nothing."""
+def _flat_move(entry: Any) -> tuple[bytes, bytes, int] | None:
+    """(payer, payee, wei) of a flat trace entry, or None when it moves nothing."""
     kind, action = field(entry, "type"), field(entry, "action")
     match kind:
         case "call":
@@ -100,16 +103,20 @@ def _flat_move(entry: Any) -> tuple[bytes, int] | None:
                 raise UnexpectedAnswer(f"got call type {str(call_type)[:20]!r}")
             if call_type in _FLAT_STILL:
                 return None
-            to, units = field(action, "to"), field(action, "value")
+            sender, to, units = (field(action, name) for name in ("from", "to", "value"))
         case "create":
             created = entry.get("result") or {}
-            to, units = created.get("address"), field(action, "value")
+            sender, to = field(action, "from"), created.get("address")
+            units = field(action, "value")
         case "suicide" | "selfdestruct":
-            to, units = field(action, "refundAddress"), field(action, "balance")
+            sender, to = field(action, "address"), field(action, "refundAddress")
+            units = field(action, "balance")
         case _:
             raise UnexpectedAnswer(f"got a trace of type {str(kind)[:20]!r}")
     value = quantity(units, "trace value")
-    return (address(to, "trace payee"), value) if value and to is not None else None
+    if not value or to is None:
+        return None
+    return address(sender, "trace payer"), address(to, "trace payee"), value
 
 
 def _path(steps: Sequence[Any]) -> tuple[int, ...]:

@@ -1,11 +1,13 @@
-"""The root of a Merkle-Patricia trie (Yellow Paper, appendix D): what a block names contents by.
+"""Merkle-Patricia tries (Yellow Paper, appendix D): what a block names its contents and state by.
 
-Only roots are made: nothing is stored and nothing is looked up.
+Roots are made of all values, and single values are looked up in the nodes of a proof; nothing is
+stored.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from chains.errors import CodecError
 from chains.evm import rlp
 from chains.evm.hashing import keccak256
 
@@ -27,6 +29,44 @@ def root(items: Mapping[bytes, bytes]) -> bytes:
         return EMPTY_ROOT
     pairs = sorted((_nibbles(key), value) for key, value in items.items())
     return keccak256(rlp.encode(_node(pairs, 0)))
+
+
+def look_up(root: bytes, key: bytes, nodes: Sequence[bytes]) -> bytes | None:
+    """The value of a key, or None when the trie has none, from the nodes on the way to it.
+
+    Raises CodecError unless the nodes, and no others, lead from the root to the answer.
+    """
+    if not nodes and root == EMPTY_ROOT:
+        return None
+    rest: tuple[int, ...] | None = _nibbles(key)
+    waiting = list(nodes)
+    found: rlp.Item = root
+    while rest is not None and found:
+        if isinstance(found, bytes):
+            if not waiting or keccak256(waiting[0]) != found:
+                raise CodecError("got a proof whose nodes do not follow from the root")
+            found = rlp.decode(waiting.pop(0))
+        found, rest = _step(found, rest)
+    if waiting or isinstance(found, list):
+        raise CodecError("got a proof that does not end in its answer")
+    return found or None
+
+
+def _step(node: rlp.Item, path: tuple[int, ...]) -> tuple[rlp.Item, tuple[int, ...] | None]:
+    """What a node has for a path: the next node and the rest of the path, or a value and None."""
+    if not isinstance(node, list) or len(node) not in (2, 17):
+        raise CodecError("got a trie node of another shape")
+    if len(node) == 17:
+        return (node[path[0]], path[1:]) if path else (node[16], None)
+    if not isinstance(node[0], bytes) or not node[0]:
+        raise CodecError("got a trie node without a path")
+    packed = _nibbles(node[0])
+    is_leaf, part = packed[0] >= 2, packed[1 if packed[0] % 2 else 2 :]
+    if is_leaf:
+        return (node[1] if part == path else b""), None
+    if path[: len(part)] != part:
+        return b"", None
+    return node[1], path[len(part) :]
 
 
 def _node(pairs: _Pairs, depth: int) -> _Node:

@@ -1,7 +1,7 @@
 """What really happened on a simulated EVM chain: blocks, waiting transactions, reorgs."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import coincurve
@@ -35,6 +35,8 @@ _OUTSIDE_GAS = 5_000_000
 class EvmHistory:
     """One chain. A unit of gas costs `base_fee_wei` and what people add, about `tip_wei`.
 
+    Blocks are a second apart, or made at the time that `now_s` tells.
+
     `ever` holds every distinct transaction that a node was sent and took, which is what "paid once"
     is judged by. Payments from outside come from accounts of their own, made for one payment each.
     """
@@ -51,6 +53,7 @@ class EvmHistory:
     ever: dict[str, SignedTx] = field(default_factory=dict)
     known: dict[str, EvmBlock] = field(default_factory=dict)
     salt: int = 0
+    now_s: Callable[[], int] | None = None
     _mined: dict[str, tuple[Executed, EvmBlock]] = field(default_factory=dict)
     _outside: dict[bytes, coincurve.PrivateKey] = field(default_factory=dict)
 
@@ -157,6 +160,8 @@ class EvmHistory:
                 done.append(self._execute(state, signed))
         self.salt += 1
         time_s = START_TIME_S if parent is None else parent.time_s + 1
+        if self.now_s is not None:
+            time_s = self.now_s() if parent is None else max(time_s, self.now_s())
         block = seal(parent, time_s, self.base_fee_wei, self.salt, state, done)
         self.blocks.append(block)
         self.known[block.ref.hash] = block

@@ -55,6 +55,7 @@ class SimulatedEvmNode(EvmNode):
             "eth_call": self._call,
             "eth_estimateGas": self._estimate,
             "eth_maxPriorityFeePerGas": lambda: hex(history.tip_wei),
+            "eth_feeHistory": self._fee_history,
             "eth_sendRawTransaction": self._send,
         }
 
@@ -66,14 +67,18 @@ class SimulatedEvmNode(EvmNode):
 
     def call(self, method: str, *params: Any) -> Any:
         """The result of one call. Raises NodeUnavailable, RpcRefused or UnexpectedAnswer."""
-        self._line.carry(method)
         try:
-            if method not in self._methods:
-                raise Refused(METHOD_MISSING, "the method does not exist")
-            return self._methods[method](*params)
+            return self.answer(method, *params)
         except Refused as refused:
             error = {"code": refused.rpc_code, "message": refused.words}
             raise refusal(method, error) from None
+
+    def answer(self, method: str, *params: Any) -> Any:
+        """The same with the node's own error. Raises NodeUnavailable or Refused."""
+        self._line.carry(method)
+        if method not in self._methods:
+            raise Refused(METHOD_MISSING, "the method does not exist")
+        return self._methods[method](*params)
 
     @property
     def _blocks(self) -> Sequence[EvmBlock]:
@@ -191,6 +196,20 @@ class SimulatedEvmNode(EvmNode):
         if execute(state, self._history.contracts, sender, to, value, data) is None:
             raise Refused(_REVERTED, "execution reverted")
         return hex(gas_of(data))
+
+    def _fee_history(self, count: str, tag: str, _percentiles: object = None) -> dict[str, Any]:
+        """Flat base fees: the next block's is what this chain was told last."""
+        newest = self._at(tag)
+        last = 0 if newest is None else newest.ref.height
+        first = max(0, last + 1 - int(count, 16))
+        bases = [block.header["baseFeePerGas"] for block in self._blocks[first : last + 1]]
+        tip = hex(self._history.tip_wei)
+        return {
+            "oldestBlock": hex(first),
+            "baseFeePerGas": [*bases, hex(self._history.base_fee_wei)],
+            "gasUsedRatio": [0] * len(bases),
+            "reward": [[tip] for _ in bases],
+        }
 
     def _send(self, raw: str) -> str:
         def take() -> str:

@@ -4,7 +4,7 @@ Scripts are not run: whether a signature is right is what bcoin, lcoin and litec
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chains.simulated.utxo_blocks import MinedBlock, mine_block
@@ -30,6 +30,8 @@ class Refused(Exception):
 class UtxoHistory:
     """One chain. `feerate` is what space costs, `floor` what the next blocks ask at least.
 
+    Blocks are a second apart, or made at the time that `now_s` tells.
+
     `ever` holds every distinct transaction that a node was sent and took, which is what "paid once"
     is judged by. Transactions of outside people spend coins that nobody made.
     """
@@ -43,6 +45,7 @@ class UtxoHistory:
     known: dict[str, MinedBlock] = field(default_factory=dict)
     outside: dict[OutPoint, int] = field(default_factory=dict)
     salt: int = 0
+    now_s: Callable[[], int] | None = None
     _mined: dict[str, tuple[Transaction, MinedBlock]] = field(default_factory=dict)
     _spent: dict[OutPoint, str] = field(default_factory=dict)
 
@@ -151,6 +154,8 @@ class UtxoHistory:
         parent = self.blocks[-1].ref if self.blocks else None
         self.salt += 1
         time_s = START_TIME_S if parent is None else parent.time_s + 1
+        if self.now_s is not None:
+            time_s = self.now_s() if parent is None else max(time_s, self.now_s())
         block = mine_block(self.params, parent, time_s, self.salt, txs)
         self.blocks.append(block)
         self.known[block.ref.hash] = block

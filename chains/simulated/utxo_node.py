@@ -6,7 +6,7 @@ from typing import Any
 from chains.errors import CodecError
 from chains.simulated.line import Line
 from chains.simulated.utxo_blocks import MinedBlock, untrue
-from chains.simulated.utxo_history import Refused, UtxoHistory
+from chains.simulated.utxo_history import RELAY_FEERATE, Refused, UtxoHistory
 from chains.types import OutPoint
 from chains.units import to_text
 from chains.utxo.node import UtxoNode, refusal
@@ -34,6 +34,7 @@ class SimulatedUtxoNode(UtxoNode):
             "getblockheader": self._header,
             "getblock": self._block,
             "getmempoolentry": self._mempool_entry,
+            "getmempoolinfo": self._mempool_info,
             "getrawmempool": self._raw_mempool,
             "getrawtransaction": self._transaction,
             "gettxout": self._unspent,
@@ -49,14 +50,18 @@ class SimulatedUtxoNode(UtxoNode):
 
     def call(self, method: str, *params: object) -> Any:
         """The result of one call. Raises NodeUnavailable, Refusal or UnexpectedAnswer."""
-        self._line.carry(method)
         try:
-            if method not in self._methods:
-                raise Refused(-32601, "Method not found")
-            return self._methods[method](*params)
+            return self.answer(method, *params)
         except Refused as refused:
             error = {"code": refused.rpc_code, "message": refused.words}
             raise refusal(method, error) from None
+
+    def answer(self, method: str, *params: object) -> Any:
+        """The same with the node's own error. Raises NodeUnavailable or Refused."""
+        self._line.carry(method)
+        if method not in self._methods:
+            raise Refused(-32601, "Method not found")
+        return self._methods[method](*params)
 
     @property
     def _blocks(self) -> Sequence[MinedBlock]:
@@ -110,14 +115,28 @@ class SimulatedUtxoNode(UtxoNode):
         tx = self._history.mempool.get(txid)
         if tx is None:
             raise Refused(_NOT_FOUND, "Transaction not in mempool")
+        return self._entry(tx)
+
+    def _entry(self, tx: Transaction) -> dict[str, Any]:
         return {
             "vsize": tx.vsize,
             "fees": {"base": to_text(self._history.fee_sats(tx), DECIMALS)},
             "depends": [o.txid for o in tx.outpoints() if o.txid in self._history.mempool],
         }
 
-    def _raw_mempool(self, _verbose: bool = False) -> list[str]:
-        return list(self._history.mempool)
+    def _mempool_info(self) -> dict[str, Any]:
+        waiting = self._history.mempool.values()
+        return {
+            "loaded": True,
+            "size": len(waiting),
+            "bytes": sum(tx.vsize for tx in waiting),
+            "mempoolminfee": to_text(RELAY_FEERATE, DECIMALS),
+            "minrelaytxfee": to_text(RELAY_FEERATE, DECIMALS),
+        }
+
+    def _raw_mempool(self, verbose: bool = False) -> Any:
+        waiting = self._history.mempool
+        return {txid: self._entry(tx) for txid, tx in waiting.items()} if verbose else list(waiting)
 
     def _transaction(self, txid: str, verbose: bool = False, _block: str = "") -> Any:
         tx, block = self._seen(txid)

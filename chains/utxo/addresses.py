@@ -17,7 +17,7 @@ from chains.errors import (
     WrongNetwork,
 )
 from chains.types import Destination
-from chains.utxo import bech32, scripts
+from chains.utxo import bech32, mweb, scripts
 from chains.utxo.params import BUILTIN, UtxoParams
 from chains.utxo.scripts import ScriptError, ScriptKind
 
@@ -83,6 +83,8 @@ def _parse_bech32(params: UtxoParams, text: str) -> Destination:
     if hrp != params.hrp:
         raise WrongNetwork(f"got prefix {hrp!r}, expected {params.hrp or 'no bech32'!r}")
     version, program = bech32.decode(hrp, lower)
+    if params.mweb and bytes((0x50 + version, len(program))) in (mweb.HOGADDR, mweb.PEGIN):
+        raise MwebAddress("got a script of MWEB's own, expected an address that a person owns")
     if version > 1 or (version == 1 and len(program) != 32):
         raise UnknownWitnessVersion(
             f"got witness version {version} with {len(program)} bytes, which nobody can spend yet"

@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from chains.errors import CodecError
 from chains.ports import Watched
 from chains.types import BlockRef, BlockScan, Evidence, Inflow, OutPoint, Spend
-from chains.utxo import auxpow
+from chains.utxo import auxpow, mweb, transactions
 from chains.utxo.params import ProofOfWork, UtxoParams
 from chains.utxo.targets import WrongProofOfWork, target_of
 from chains.utxo.transactions import MWEB_FLAG, WITNESS_FLAG, Reader, compact_at
 from chains.watched import WatchedOutpoints
 
 HEADER_BYTES = 80
+
+COINBASE_MATURITY_BLOCKS = 100
+"""Blocks after which a block's reward may be spent, on every chain of this family."""
+
+_COINBASE_INPUT = b"\x01" + bytes(32) + b"\xff" * 4
+"""How the inputs of a coinbase begin: one, and it spends no output."""
 
 BLOCK_BYTES_MAX = 32_000_000
 """Far above any block of these chains, MWEB extension included; refused before parsing."""
@@ -33,6 +39,22 @@ class WrongMerkleRoot(BlockError):
     """Transactions that are not those the header commits to."""
 
     code = "block.wrong_merkle_root"
+
+
+class NoCoinbase(BlockError):
+    """A first transaction that is no coinbase.
+
+    Inner nodes of the Merkle tree are 64 bytes, and so may transactions be: a list of inner nodes
+    has the same root. None of them is a coinbase, which would take 224 bits of work to find.
+    """
+
+    code = "block.no_coinbase"
+
+
+class WrongHogex(BlockError):
+    """A HogEx (Litecoin's last transaction since MWEB) that is not the last transaction."""
+
+    code = "block.wrong_hogex"
 
 
 class WrongBlock(BlockError):
@@ -69,12 +91,14 @@ class Hit:
     """A transaction with something of ours: outputs (index, sats, script) and spent outpoints.
 
     `raw` is the transaction without witnesses: all that its txid covers, readable by any parser.
+    `maturity_blocks` is how deep its outputs must be before they may be spent.
     """
 
     txid: str
     raw: bytes
     outputs: tuple[tuple[int, int, bytes], ...]
     spends: tuple[OutPoint, ...]
+    maturity_blocks: int = 0
 
 
 def parse_header(params: UtxoParams, raw: bytes) -> Header:
@@ -142,6 +166,7 @@ def scan_block(
                     units=sats,
                     evidence=Evidence.OUTPUT,
                     raw_tx=hit.raw,
+                    maturity_blocks=hit.maturity_blocks,
                 )
             )
     spends = [Spend(outpoint=one, txid=hit.txid) for hit in hits for one in hit.spends]
@@ -187,15 +212,26 @@ def _read(
         check_work(params, header.bits, parent_header)
     count = reader.count(10)
     try:
-        txids, hits, at, hogex = _walk(raw, reader.at, count, watched)
+        _check_coinbase(raw, reader.at)
+        txids, hits, at, hogex_at = _walk(raw, reader.at, count, watched)
     except IndexError:
         raise BlockError("got a block that ends in the middle of a transaction") from None
-    extended = hogex and params.mweb
-    if (hogex and not params.mweb) or at > len(raw) or (at != len(raw) and not extended):
+    extended = hogex_at and params.mweb
+    if (hogex_at and not params.mweb) or at > len(raw) or (at != len(raw) and not extended):
         raise BlockError(f"got {len(raw)} bytes, expected {at} for {count} transactions")
     if merkle_root(txids) != header.merkle_root:
         raise WrongMerkleRoot("the transactions are not those of the header")
+    if extended:
+        hogex = transactions.parse(raw[hogex_at:at])
+        mweb.check_extension(hogex.outputs[0].script if hogex.outputs else b"", raw[at:])
     return header, txids, hits
+
+
+def _check_coinbase(raw: bytes, at: int) -> None:
+    """Raise NoCoinbase unless the transaction at a position spends nothing. Or IndexError."""
+    at += 6 if raw[at + 4] == 0 else 4
+    if raw[at : at + 37] != _COINBASE_INPUT:
+        raise NoCoinbase("got a block whose first transaction is no coinbase")
 
 
 def merkle_root(txids: list[bytes]) -> bytes:
@@ -230,8 +266,8 @@ def _outpoint_test(watched: Watched) -> Callable[[bytes], bool]:
 
 def _walk(
     raw: bytes, at: int, count: int, watched: Watched
-) -> tuple[list[bytes], list[Hit], int, bool]:
-    """Txids in internal order, hits, the position after the last transaction, whether a HogEx.
+) -> tuple[list[bytes], list[Hit], int, int]:
+    """Txids in internal order, hits, the position after the last transaction, that of a HogEx or 0.
 
     Written out instead of calling the codec: this is the loop that every byte of a chain passes.
     IndexError means that the bytes ended early.
@@ -242,14 +278,16 @@ def _walk(
     fresh: set[bytes] = set()
     txids: list[bytes] = []
     hits: list[Hit] = []
-    flag = 0
-    for _ in range(count):
+    start = flag = 0
+    for number in range(count):
         start, flag = at, 0
         at += 4
         if raw[at] == 0:
             flag = raw[at + 1]
             if not flag or flag & ~(WITNESS_FLAG | MWEB_FLAG):
                 raise BlockError(f"got transaction flag {flag}, expected 1 (or 8 and 9 on LTC)")
+            if flag & MWEB_FLAG and number != count - 1:
+                raise WrongHogex(f"got a HogEx as transaction {number} of {count}")
             at += 2
         body = at
         inputs = raw[at]
@@ -293,8 +331,14 @@ def _walk(
         txids.append(txid)
         if paid or spent:
             fresh.update(txid + vout.to_bytes(4, "little") for vout, _, _ in paid)
-            hits.append(_hit(txid, bare, paid, spent))
-    return txids, hits, at, bool(flag & MWEB_FLAG)
+            hits.append(_hit(txid, bare, paid, spent, _maturity_blocks(number, flag)))
+    return txids, hits, at, start if flag & MWEB_FLAG else 0
+
+
+def _maturity_blocks(number: int, flag: int) -> int:
+    if flag & MWEB_FLAG:
+        return mweb.PEGOUT_MATURITY_BLOCKS
+    return 0 if number else COINBASE_MATURITY_BLOCKS
 
 
 def _skip_extras(raw: bytes, at: int, inputs: int, flag: int) -> int:
@@ -320,7 +364,13 @@ def _skip_extras(raw: bytes, at: int, inputs: int, flag: int) -> int:
     return at
 
 
-def _hit(txid: bytes, bare: bytes, paid: list[tuple[int, int, bytes]], spent: list[bytes]) -> Hit:
+def _hit(
+    txid: bytes,
+    bare: bytes,
+    paid: list[tuple[int, int, bytes]],
+    spent: list[bytes],
+    maturity_blocks: int,
+) -> Hit:
     return Hit(
         txid=txid[::-1].hex(),
         raw=bare,
@@ -328,4 +378,5 @@ def _hit(txid: bytes, bare: bytes, paid: list[tuple[int, int, bytes]], spent: li
         spends=tuple(
             OutPoint(one[31::-1].hex(), int.from_bytes(one[32:], "little")) for one in spent
         ),
+        maturity_blocks=maturity_blocks,
     )

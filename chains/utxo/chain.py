@@ -19,6 +19,7 @@ from chains.types import (
     Destination,
     Evidence,
     Family,
+    Pool,
     TxSighting,
     TxState,
 )
@@ -26,6 +27,7 @@ from chains.units import to_units
 from chains.utxo import addresses, blocks, transactions
 from chains.utxo.node import ALREADY_KNOWN, NOT_FOUND, Refusal, UtxoNode
 from chains.utxo.params import UtxoParams
+from chains.utxo.pool import PoolView
 
 ADAPTER_VERSION = 1
 """Grows whenever a scan may find in the same block what it did not find before."""
@@ -73,6 +75,7 @@ class UtxoChain:
             Asset(code=self._asset, network=self.network, decimals=DECIMALS),
         )
         self._node = node
+        self._pool = PoolView(node, self._asset)
         self._feerate_min = feerate_min
 
     def destination(self, text: str) -> Destination:
@@ -110,6 +113,14 @@ class UtxoChain:
         return blocks.scan_block(
             self.params, raw, block.height, watched, block.hash, asset=self._asset
         )
+
+    def pending(self, watched: Watched) -> Pool:
+        """What waits to be mined and would pay what is watched. Raises NodeError."""
+        return self._pool.look(watched)
+
+    def is_used_up(self, conflict: str, at: BlockRef) -> bool:  # noqa: ARG002
+        """Never said here: the blocks' spends tell."""
+        return False
 
     def balance_units(self, target: bytes, asset: str, at: BlockRef) -> int:  # noqa: ARG002
         """Never: outputs are counted from blocks."""

@@ -163,6 +163,22 @@ class UtxoNode:
             raise UnexpectedAnswer("getmempoolentry: got another shape, expected an object")
         return True
 
+    def mempool(self) -> list[str]:
+        """The txids of all that waits to be mined."""
+        answer = self.call("getrawmempool")
+        if not isinstance(answer, list):
+            raise UnexpectedAnswer("getrawmempool: got another shape, expected a list")
+        return [_hash("getrawmempool", txid) for txid in answer]
+
+    def transaction(self, txid: str) -> bytes | None:
+        """A transaction in the mempool, or known by index; None when the node has it no more."""
+        try:
+            return _blob("getrawtransaction", self.call("getrawtransaction", txid, False))
+        except Refusal as refusal:
+            if refusal.reason == NOT_FOUND:
+                return None
+            raise
+
     def unspent(self, txid: str, vout: int) -> dict[str, Any] | None:
         """`gettxout` without the mempool: a confirmed output that no block has spent."""
         answer = self.call("gettxout", txid, vout, False)

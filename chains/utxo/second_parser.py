@@ -1,7 +1,8 @@
 """A second implementation's view of a signed transaction, before it is broadcast.
 
 bitcoinlib parses the bytes on its own; inputs, amounts, outputs and signatures must be what we
-believe they are. Online only: importing it loads HTTP, TLS and SQL modules and writes files.
+believe they are. It knows no BIP-340, so embit verifies what taproot keys signed. Online only:
+importing bitcoinlib loads HTTP, TLS and SQL modules and writes files.
 """
 
 import importlib
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 from chains.errors import ChainError
 from chains.utxo import addresses
 from chains.utxo.params import BUILTIN
+from chains.utxo.second_taproot import is_taproot, signed_by_key
 
 _NETWORK = "bitcoin"
 """What bitcoinlib is told. Scripts and digests are the same on every chain of the family, and it
@@ -111,6 +113,13 @@ class SecondParser:
         if outputs != [(one.units, one.script) for one in paid]:
             raise ParsersDisagree("it pays other outputs than planned")
         for one, origin in zip(transaction.inputs, spent, strict=True):
+            one.value = origin.units
+        coins = [(one.units, one.script) for one in spent]
+        for index, (one, origin) in enumerate(zip(transaction.inputs, spent, strict=True)):
+            if is_taproot(origin.script):
+                if not signed_by_key(raw, index, coins):
+                    raise ParsersDisagree("its signatures do not verify")
+                continue
             # Its signatures are checked against the script in the input itself; the address ties
             # that script to the output that is spent.
             if one.address != addresses.encode(BUILTIN[_NETWORK], origin.script):
@@ -118,6 +127,6 @@ class SecondParser:
             types = {one.hash_type, *(signature.hash_type for signature in one.signatures)}
             if types != {_SIGHASH_ALL}:
                 raise ParsersDisagree(f"input {origin.txid}:{origin.vout} is not signed as ALL")
-            one.value = origin.units
-        if transaction.verify() is not True:
-            raise ParsersDisagree("its signatures do not verify")
+            digest = transaction.signature_hash(index, one.hash_type, one.witness_type)
+            if not digest or one.verify(digest) is not True:
+                raise ParsersDisagree("its signatures do not verify")

@@ -12,6 +12,7 @@ import typer
 
 from signer.cli.terminal import AsJson, say, say_json, told_errors
 from signer.errors import Refused
+from signer.foreign.answers import eth_signature
 from signer.storage import StorageError, read_limited, require_free, write_new
 from signer.transports import qr, scan
 from signer.transports.bbqr import BbqrSource
@@ -19,7 +20,7 @@ from signer.transports.collect import Collector
 from signer.transports.limits import MESSAGE_BYTES_MAX, SEQUENCE_MAX
 from signer.transports.message import FrameSource, Kind, Message
 from signer.transports.ur import UrSource
-from signer.transports.ur_types import UrType
+from signer.transports.ur_types import EthSignRequest, UrType
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,6 +46,8 @@ class Content(StrEnum):
     BYTES = "bytes"
     PSBT = "psbt"
     CRYPTO_PSBT = "crypto-psbt"
+    ETH_SIGN_REQUEST = "eth-sign-request"
+    ETH_SIGNATURE = "eth-signature"
 
 
 @app.command()
@@ -57,6 +60,12 @@ def show(
         Content,
         typer.Option("--type", help="bytes for SR1 and SA1; crypto-psbt is psbt's older UR name."),
     ] = Content.BYTES,
+    reply_to: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --type eth-signature: the eth-sign-request that an answer (SA1) is to."
+        ),
+    ] = None,
     png: Annotated[
         Path | None, typer.Option("--png", help="Write one PNG a frame into this new folder.")
     ] = None,
@@ -70,12 +79,16 @@ def show(
 ) -> None:
     """Show a file as QR codes: in the terminal until Ctrl-C, or as images.
 
+    A sealed answer (SA1) with the signature of an EVM account becomes an eth-signature for other
+    wallets by `--type eth-signature --reply-to`, once it was checked to be to that request.
     Where standard output is no terminal, the frames are written as text, one a line.
     """
     with told_errors(as_json):
         if png and gif:
             raise Refused("output.two", "got --png and --gif, expected one of them")
         data = read_limited(file, MESSAGE_BYTES_MAX)
+        if reply_to is not None:
+            data = _as_signature(data, content, reply_to)
         source = _source(data, scheme, content, fragment_bytes)
         if png:
             names = _write_pngs(qr.recorded(source), png)
@@ -140,9 +153,19 @@ def read(
         )
 
 
+def _as_signature(answer: bytes, content: Content, reply_to: Path) -> bytes:
+    """The answer to that request, as its wallet reads it. Raises Refused."""
+    if content is not Content.ETH_SIGNATURE:
+        raise Refused("output.reply", "got --reply-to, expected --type eth-signature with it")
+    request = EthSignRequest.decode(read_limited(reply_to, MESSAGE_BYTES_MAX))
+    return eth_signature(answer, request).encode()
+
+
 def _source(data: bytes, scheme: Scheme, content: Content, fragment_bytes: int) -> FrameSource:
     if scheme is Scheme.UR:
         return UrSource(UrType(content), data, fragment_bytes)
+    if content in (Content.ETH_SIGN_REQUEST, Content.ETH_SIGNATURE):
+        raise Refused("output.scheme", f"got {content} as bbqr, expected --as ur")
     kind = Kind.BYTES if content is Content.BYTES else Kind.PSBT
     return BbqrSource(kind, data, fragment_bytes)
 

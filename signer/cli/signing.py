@@ -23,6 +23,8 @@ from signer.cli.terminal import (
 )
 from signer.engine import Engine, Review
 from signer.errors import Refused
+from signer.foreign.requests import is_foreign, read_foreign, require_sealed
+from signer.foreign.words import foreign_lines
 from signer.home import Home, HomeError
 from signer.keystore import Kek
 from signer.languages import Language, Message
@@ -48,16 +50,31 @@ LanguageTag = Annotated[
 
 @app.command()
 def inspect(
-    home: HomePath, request: RequestFile, language: LanguageTag = None, as_json: AsJson = False
+    home: HomePath,
+    request: Annotated[
+        Path,
+        typer.Option(help="A sealed request (SR1), an EIP-712 JSON or an eth-sign-request file."),
+    ],
+    language: LanguageTag = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Explain a request from its decoded bytes, with every check but without any key."""
+    """Explain a request from its decoded bytes, with every check but without any key.
+
+    Typed data (EIP-712) and what arrived as `ur:eth-sign-request` are shown too, in English; they
+    are never signed as they come: only a sealed request carries an intent and its approvals.
+    """
     with told_errors(as_json), opened_home(home) as opened:
-        engine = _engine(opened, lambda _: False, _no_kek, language)
-        review = engine.review(_read_request(request))
-        if as_json:
-            say_json({"ok": True, "digest": review.request_digest.hex(), "lines": review.lines})
+        data = _read_request(request)
+        if is_foreign(data):
+            foreign = read_foreign(data)
+            digest, lines = foreign.content.signing_hash, foreign_lines(foreign, opened)
         else:
-            for line in review.lines:
+            review = _engine(opened, lambda _: False, _no_kek, language).review(data)
+            digest, lines = review.request_digest, list(review.lines)
+        if as_json:
+            say_json({"ok": True, "digest": digest.hex(), "lines": lines})
+        else:
+            for line in lines:
                 typer.echo(line)
 
 
@@ -80,6 +97,8 @@ def sign(
         selfcheck.require()
         if yes and not opened.activated().policy.unattended:
             raise Refused("person.required", "the policy wants a person: leave out --yes")
+        data = _read_request(request)
+        require_sealed(data)
         words = language or opened.activated().language
 
         def shown(review: Review) -> bool:
@@ -87,7 +106,7 @@ def sign(
 
         kek = partial(kek_from, passphrase_file, passphrase_fd, unlock)
         engine = _engine(opened, shown, kek, words)
-        answer = engine.sign(_read_request(request))
+        answer = engine.sign(data)
         write_atomic(out, answer)
         _say_answer(answer, out, as_json)
 

@@ -97,6 +97,12 @@ def _check_what(request: SignRequest, intent: Intent) -> None:
         raise Refused("intent.act", f"{intent.intent_id} cannot be done by a PSBT")
     if not is_act and intent.call:
         raise Refused("intent.call", f"{intent.intent_id} approves bytes that pay nobody")
+    if intent.purpose is Purpose.UNSTICK:
+        if intent.payees or request.kind is not Kind.EVM_TX or len(request.intents) != 1:
+            raise Refused(
+                "intent.unstick", f"{intent.intent_id} must pay nobody, in an EVM account"
+            )
+        return
     if not is_act and not intent.payees:
         raise Refused("intent.no_payee", f"{intent.intent_id} pays nobody")
 

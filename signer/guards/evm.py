@@ -31,6 +31,7 @@ from signer.guards.facts import (
 from signer.guards.safe import pinned_safe
 from signer.guards.safe_deeds import Deed, inner_deed
 from signer.guards.told import told
+from signer.guards.unsticking import unstick_facts
 from signer.protocol import Kind, OwnOutput, Purpose, SignRequest
 
 PPM = 1_000_000
@@ -51,6 +52,9 @@ def check_evm_tx(request: SignRequest, context: GuardContext) -> SpendFacts:
     if tx.chain_id != rules.chain_id:
         raise Refused("evm.wrong_chain", f"got chain {tx.chain_id}, expected {rules.chain_id}")
     sender, key, own = sender_of(request, context)
+    if request.intents[0].purpose is Purpose.UNSTICK:
+        _check_fee(tx, request, rules.asset, 0, rules)
+        return unstick_facts(tx, _job(tx, sender, key, own), sender, request, context)
     deed, source = _deed(tx, sender, request, context, rules)
     payees, act, notes = told(deed, source, request, context)
     asset = deed.calls[0].asset if deed.calls else rules.asset

@@ -36,3 +36,26 @@ def check_account_nonce(
             "nonce.replacement_fee", f"got a fee of {fee_units}, expected above {before.fee_units}"
         )
     return True
+
+
+def check_freed_nonce(
+    nonce: int,
+    address: str,
+    network: str,
+    rules: NetworkRules,
+    context: GuardContext,
+    fee_units: int,
+) -> bool:
+    """Whether a payment of nothing takes the nonce of an earlier transaction. Raises Refused.
+
+    It may fill any hole below the highest nonce, and replace whatever was signed, at a higher fee.
+    """
+    last = context.memory.last_nonce(network, address)
+    if last is not None and nonce > last + 1 + rules.nonce_gap_max:
+        raise Refused("nonce.gap", f"got nonce {nonce}, signed up to {last} for {address}")
+    before = context.memory.signed_payment(network, address, nonce)
+    if before is not None and fee_units <= before.fee_units:
+        raise Refused(
+            "nonce.replacement_fee", f"got a fee of {fee_units}, expected above {before.fee_units}"
+        )
+    return before is not None

@@ -29,6 +29,7 @@ PAYING_ROLES = {
     Purpose.TOP_UP: frozenset({Role.HOT}),
     Purpose.SWEEP: frozenset({Role.HOT}),
     Purpose.REFILL: frozenset({Role.COLD}),
+    Purpose.UNSTICK: frozenset({Role.HOT, Role.DEPOSIT}),
     Purpose.GOVERNANCE: frozenset({Role.COLD, Role.HOT}),
 }
 """Which vaults may pay for what.

@@ -218,6 +218,11 @@ class DelegationFact:
     delegate: str
 
 
+@dataclass(frozen=True, slots=True)
+class UnstickFact:
+    """A nonce is used up by a payment of nothing to ourselves; only its fee is spent."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendFacts:
     """What the exact bytes do, as this signer understood them.
@@ -247,13 +252,18 @@ class SpendFacts:
     nonce: tuple[str, int] | None = None
     inputs: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
-    act: GovernanceFact | DelegationFact | None = None
+    act: GovernanceFact | DelegationFact | UnstickFact | None = None
     replaces: bool = False
 
     @property
     def units(self) -> int:
         """All payees together."""
         return sum(payee.units for payee in self.payees)
+
+    @property
+    def counted_units(self) -> int:
+        """What windows count: all payees, or the fee where that is all that is spent."""
+        return self.fee_units if isinstance(self.act, UnstickFact) else self.units
 
     @property
     def consumes(self) -> frozenset[str]:

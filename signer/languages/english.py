@@ -12,6 +12,7 @@ MESSAGES: Mapping[Message, str] = {
     Message.SWEEP: "SWEEP",
     Message.REFILL: "REFILL",
     Message.RESHAPE: "RESHAPE COINS",
+    Message.UNSTICK: "FREE A STUCK NONCE",
     Message.GOVERNANCE: "GOVERNANCE",
     Message.PAYS: "pays {amount}",
     Message.TO: "to {address} [{owner}]",

@@ -12,6 +12,7 @@ MESSAGES: Mapping[Message, str] = {
     Message.SWEEP: "コールドウォレットへの移動",
     Message.REFILL: "ホットウォレットへの補充",
     Message.RESHAPE: "コインの整理",
+    Message.UNSTICK: "滞留した nonce の解放",
     Message.GOVERNANCE: "ガバナンス変更",
     Message.PAYS: "支払額 {amount}",
     Message.TO: "宛先 {address} [{owner}]",

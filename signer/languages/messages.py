@@ -22,6 +22,7 @@ class Message(StrEnum):
     SWEEP = "purpose.sweep"
     REFILL = "purpose.refill"
     RESHAPE = "purpose.reshape"
+    UNSTICK = "purpose.unstick"
     GOVERNANCE = "purpose.governance"
     PAYS = "pays"
     TO = "to"

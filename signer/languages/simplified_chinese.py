@@ -12,6 +12,7 @@ MESSAGES: Mapping[Message, str] = {
     Message.SWEEP: "转入冷钱包",
     Message.REFILL: "补充热钱包",
     Message.RESHAPE: "整理零钱",
+    Message.UNSTICK: "释放卡住的 nonce",
     Message.GOVERNANCE: "治理变更",
     Message.PAYS: "支付 {amount}",
     Message.TO: "收款地址 {address} [{owner}]",

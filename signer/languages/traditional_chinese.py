@@ -12,6 +12,7 @@ MESSAGES: Mapping[Message, str] = {
     Message.SWEEP: "轉入冷錢包",
     Message.REFILL: "補充熱錢包",
     Message.RESHAPE: "整理零錢",
+    Message.UNSTICK: "釋放卡住的 nonce",
     Message.GOVERNANCE: "治理變更",
     Message.PAYS: "支付 {amount}",
     Message.TO: "收款地址 {address} [{owner}]",

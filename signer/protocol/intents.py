@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     SWEEP = "sweep"
     REFILL = "refill"
     RESHAPE = "reshape"
+    UNSTICK = "unstick"
     GOVERNANCE = "governance"
 
 

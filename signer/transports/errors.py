@@ -129,12 +129,6 @@ class EthRequestInvalid(TransportError):
     code = "eth_request.malformed"
 
 
-class EthRawBytes(TransportError):
-    """An eth-sign-request for raw bytes, which nobody can read."""
-
-    code = "eth_request.raw_bytes"
-
-
 class EthChainMissing(TransportError):
     """An eth-sign-request that leaves the chain to be guessed."""
 

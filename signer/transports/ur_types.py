@@ -18,7 +18,6 @@ from signer.protocol.cbor import Reader
 from signer.transports.errors import (
     CborMalformed,
     EthChainMissing,
-    EthRawBytes,
     EthRequestInvalid,
     EthSignatureInvalid,
     MessageSize,
@@ -56,14 +55,15 @@ class UrType(StrEnum):
 
 
 class DataType(IntEnum):
-    """What an eth-sign-request asks to sign. 3, raw bytes, is refused."""
+    """What an eth-sign-request asks to sign.
+
+    ERC-4527 calls 3 "raw bytes"; wallets write it for `personal_sign` (EIP-191), and so is it read.
+    """
 
     LEGACY_TRANSACTION = 1
     TYPED_DATA = 2
+    PERSONAL_MESSAGE = 3
     TYPED_TRANSACTION = 4
-
-
-_RAW_BYTES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +129,7 @@ class EthSignRequest:
 
     @classmethod
     def decode(cls, data: bytes) -> "EthSignRequest":
-        """Parse. Raises EthRequestInvalid, EthRawBytes, EthChainMissing."""
+        """Parse. Raises EthRequestInvalid, EthChainMissing."""
         got: dict[int, Any] = {}
         try:
             reader = Reader(data, CborMalformed)
@@ -138,8 +138,6 @@ class EthSignRequest:
             reader.done()
         except CborMalformed as error:
             raise EthRequestInvalid(str(error)) from error
-        if got.get(3) == _RAW_BYTES:
-            raise EthRawBytes("got raw bytes to sign, expected a transaction or typed data")
         if 4 not in got:
             raise EthChainMissing("got no chain id, expected the request to name its chain")
         if not {2, 3, 5} <= set(got) or got[3] not in tuple(DataType):

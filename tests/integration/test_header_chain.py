@@ -16,8 +16,10 @@ from chains.headers import (
     WrongStart,
 )
 from chains.types import BlockRef
-from tests.header_world import NOW_S, START_S, Following, Headers, node_of
+from tests.header_world import NOW_S, START_S, Clock, Following, Headers, node_of
+from wallet.deposits.following import Follower
 from wallet.deposits.watcher import Seen
+from wallet.events import read_events
 from wallet.store.database import Database
 from wallet.store.schema import blocks
 
@@ -213,3 +215,28 @@ def test_validators_decide_where_there_is_no_work(node: Headers, database: Datab
     node.change = _at(20, lambda ref: replace(ref, parent="ab" * 32))
     with pytest.raises(BrokenChain):
         following.follow()
+
+
+def test_a_lying_node_is_told_of_once_until_it_is_believed_again(following: Following) -> None:
+    node = following.node
+    follower = Follower(node, following.watcher, following.database, Clock())  # type: ignore[arg-type]
+    follower.run()
+    node.mine(2)
+    node.change = _at(20, lambda ref: replace(ref, bits=0x1F00FFFF))
+    for _ in range(2):
+        with pytest.raises(WrongDifficulty):
+            follower.run()
+    assert _told(following) == ["alert.scan_stopped"]
+    node.change = lambda ref: ref
+    follower.run()
+    follower.run()
+
+    assert _told(following) == ["alert.scan_stopped", "scan.resumed"]
+    with following.database.read() as tx:
+        body = read_events(tx, 0, 100)[0].body
+    assert "header.wrong_difficulty" in body
+
+
+def _told(following: Following) -> list[str]:
+    with following.database.read() as tx:
+        return [event.type for event in read_events(tx, 0, 100)]

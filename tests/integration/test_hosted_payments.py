@@ -3,13 +3,16 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
 
+from chains.errors import NodeRejected
 from chains.evm.addresses import from_text
 from chains.evm.params import BUILTIN as EVM_BUILTIN
+from chains.evm.transactions import SignedTx
 from chains.types import Asset
 from chains.utxo.params import BUILTIN
 from chains.utxo.second_parser import ParsersDisagree
@@ -35,9 +38,12 @@ from wallet.holdings import count_holdings
 from wallet.hosted_keys.context import HostedContext
 from wallet.hosted_keys.desk import HostedDesk
 from wallet.hosted_keys.errors import (
+    AddressMismatch,
+    AlreadySubmitted,
     CoinsTaken,
     HostedFundsMissing,
     HostedUnpayable,
+    HostedWouldRevert,
     NotAsPrepared,
     PaymentExpired,
 )
@@ -415,6 +421,73 @@ def test_what_cannot_be_paid_is_not_prepared(
     with pytest.raises(Exception, match="got") as caught:
         world.prepare(asset, units, address)
     assert getattr(caught.value, "code", "") == code
+
+
+@pytest.mark.parametrize("asset", ["BTC", "ETH", "DUSD"])
+def test_nothing_is_no_amount_to_pay(world: World, asset: str) -> None:
+    funded(world)
+    with world.database.read() as tx:
+        key = find_key(tx, world.keys[BTC if asset == "BTC" else ETH].kid)
+    payee = PAYEE if asset == "BTC" else EVM_PAYEE
+    for units in (0, -1):
+        with pytest.raises(HostedUnpayable, match="nothing to pay"):
+            world.desk.preparer.wish(key, asset, payee, units)
+
+
+def test_what_the_chain_refuses_is_not_prepared(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def revert(*_asked: object) -> NoReturn:
+        raise NodeRejected("execution reverted")
+
+    funded(world)
+    monkeypatch.setattr(world.eth, "estimate_gas", revert)
+    with pytest.raises(HostedWouldRevert, match="reverted"):
+        world.prepare("DUSD", 1_000)
+
+
+@pytest.mark.parametrize(("asset", "units"), PAYMENTS)
+def test_a_payment_takes_one_transaction_for_ever(world: World, asset: str, units: int) -> None:
+    prepared = funded(world).prepare(asset, units)
+    stored = world.submit(prepared)
+    with world.database.read() as tx:
+        key = find_key(tx, prepared.key_id)
+
+    with pytest.raises(AlreadySubmitted), world.database.write() as tx:
+        world.desk.submitter.submit(tx, key, prepared.id, b"other", "ab" * 32)
+
+    assert stored.txid == world.read(prepared).txid
+
+
+def test_bytes_in_another_writing_are_not_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The codec reads one writing only; this wall stands if it ever reads two."""
+    prepared = funded(world).prepare("ETH", 10**17)
+    raw = world.sign(prepared)
+    signed = SignedTx.decode(raw)
+    with world.database.read() as tx:
+        key = find_key(tx, prepared.key_id)
+    monkeypatch.setattr(SignedTx, "decode", lambda _raw: signed)
+    with pytest.raises(NotAsPrepared, match="another way"):
+        world.desk.submitter.check(key, prepared, raw + b"\x00")
+
+
+def test_a_public_key_off_the_curve_is_no_key(world: World) -> None:
+    off_curve = b"\x02" + b"\xff" * 32
+    new = NewHostedKey(
+        id=str(uuid4()),
+        account_id=world.account_id,
+        network=BTC,
+        public_key=off_curve,
+        address=address_of(hosted_network(BTC), off_curve),
+        blob=dump({"format": "HK1", "rest": bytes(48)}),
+        proof=bytes(70),
+        totp_secret=TOTP_SECRET,
+        totp_code=code_at(TOTP_SECRET, world.clock.now_s() // STEP_S),
+    )
+    with pytest.raises(AddressMismatch, match="no point"), world.database.write() as tx:
+        world.desk.keys.create(tx, new)
 
 
 def test_bytes_that_the_second_parser_reads_otherwise_are_not_taken(world: World) -> None:

@@ -412,6 +412,7 @@ def test_another_code_holds_deposits_until_somebody_trusts_it(bench: Bench) -> N
 
     assert sorted(bench.rows())[1:] == [("held", "quarantined:code_changed", n) for n in (6, 7)]
     assert len(bench.events("alert.token_code_changed")) == 1
+    assert len(bench.events("withdrawals.paused")) == 1
     with bench.database.write() as tx:
         assert waiting_code(tx, NETWORK, "TOK") == OTHER_CODE
         trust_code(tx, NETWORK, "TOK", OTHER_CODE, "ada", NOW_S)

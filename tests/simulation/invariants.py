@@ -84,6 +84,7 @@ def _check_users(
         for user in life.users:
             for asset in CHAIN_OF:
                 net = balance(tx, chart.user(user), asset).net
+                net -= balance(tx, chart.receivable(user), asset).net
                 want = expected[user, asset]
                 assert net == want, f"{user} has {net} {asset}, the chains say {want}"
 

@@ -19,6 +19,7 @@ from wallet.addresses.accounts import create_account
 from wallet.addresses.issuing import Address, Purpose
 from wallet.deposits.watcher import Seen
 from wallet.errors import WalletError
+from wallet.pauses import Scope, active, resume
 from wallet.payments.states import UNFINISHED
 from wallet.store.database import Database
 from wallet.store.schema import payments
@@ -27,10 +28,10 @@ from wallet.withdrawals.records import Withdrawal
 MINIMUM = {"BTC": 5_000, "ETH": 10**12, "DUSD": 10_000}
 """Deposits below these are booked, but not credited to their users."""
 
-HOUSE = {"BTC": 10**9, "ETH": 50 * 10**18, "DUSD": 10**12}
+HOUSE = {"BTC": 4 * 10**9, "ETH": 50 * 10**18, "DUSD": 10**12}
 """The operator's own money on the hot side, so that every withdrawal can be paid."""
 
-FIRST = {"BTC": 3_000_000, "ETH": 9 * 10**15, "DUSD": 900_000}
+FIRST = {"BTC": 15_000_000, "ETH": 9 * 10**15, "DUSD": 900_000}
 """What every user has to begin with."""
 
 NAMES = ("alice", "bob", "carol")
@@ -172,6 +173,14 @@ class Life:
             )
             return list(rows.scalars())
 
+    def resume(self, asset: str) -> bool:
+        """Staff let withdrawals of an asset go on; False if nothing held them."""
+        with self.database.write() as tx:
+            held = bool(active(tx, Scope.ASSET, asset))
+            if held:
+                resume(tx, Scope.ASSET, asset, "anna", self.keep.clock.now_s())
+        return held
+
     def mend(self) -> None:
         """Every fault ends: nodes, signers, prices."""
         for chain in (self.btc, self.eth):
@@ -179,7 +188,7 @@ class Life:
         for signer in self.keep.signers.values():
             signer.faults.clear()
         self.btc.history.feerate, self.btc.history.floor = 1_000, 0
-        self.eth.history.base_fee_wei, self.eth.history.tip_wei = 10**9, 10**9
+        self.eth.history.base_fee_wei, self.eth.history.tip_wei = 10**8, 10**8
         self.deadly_in = None
 
     def _new_process(self) -> World:

@@ -10,13 +10,14 @@ from signer.protocol import Approval, Intent, Payee, Purpose
 from tests.fakes import SignerFault
 from tests.payments_world import BTC
 from tests.simulation.life import CHAIN_OF, MINIMUM, Life
+from wallet.pauses import Scope, pause
 from wallet.payments.states import UNFINISHED, PaymentStatus
 from wallet.store.schema import payments
 from wallet.withdrawals.requests import WithdrawalOrder
 
 Rule = Callable[[Life, Seeded], str]
 
-UNIT = {"BTC": 20_000, "ETH": 2 * 10**14, "DUSD": 20_000}
+UNIT = {"BTC": 100_000, "ETH": 2 * 10**14, "DUSD": 20_000}
 """Amounts are some of these."""
 
 DAY_S = 86_400
@@ -128,11 +129,21 @@ def reorg(life: Life, random: Seeded) -> str:
     """A shallow one may drop or replace what it undoes; a deep one brings all of it back."""
     chain = life.either(random)
     if random.one_in(3):
-        depth, fate = 1, "kept"
+        depth, fate = random.between(2, 8), "kept"
     else:
         depth, fate = 1, random.pick(["kept", "dropped", "conflicting"])
     chain.reorg(depth, keep=fate != "dropped", conflicting=fate == "conflicting")
     return f"{depth} blocks of {chain.network}, {fate}"
+
+
+def stop(life: Life, random: Seeded) -> str:
+    """Staff pause withdrawals of an asset, or lift what is paused."""
+    asset = random.pick(list(CHAIN_OF))
+    if random.one_in(3):
+        with life.database.write() as tx:
+            pause(tx, Scope.ASSET, asset, "looking into it", "anna", life.keep.clock.now_s())
+        return f"{asset} paused"
+    return f"{asset} resumed: {life.resume(asset)}"
 
 
 def broadcast_fault(life: Life, random: Seeded) -> str:
@@ -270,6 +281,7 @@ RULES: tuple[tuple[Rule, int], ...] = (
     (withdraw_again, 2),
     (cancel, 1),
     (reorg, 5),
+    (stop, 4),
     (broadcast_fault, 5),
     (signer_fault, 3),
     (node_fault, 5),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chains.simulated.randomness import Seeded
 from tests.simulation import invariants
-from tests.simulation.life import Life, random_of
+from tests.simulation.life import CHAIN_OF, Life, random_of
 from tests.simulation.rules import RULES, cold_payments, sign_offline
 from wallet.withdrawals.states import WithdrawalStatus
 
@@ -93,6 +93,8 @@ def _quieten(life: Life, tell: Callable[[str], None]) -> None:
     for round_number in range(QUIET_ROUNDS):
         for payment_id in cold_payments(life):
             sign_offline(life, payment_id)
+        for asset in CHAIN_OF:
+            life.resume(asset)
         life.work()
         life.btc.mine(2)
         life.eth.mine(2)

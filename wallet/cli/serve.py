@@ -7,10 +7,10 @@ from typing import Annotated
 
 import structlog
 import typer
-import uvicorn
 
 from wallet.bootstrap import open_deployment
-from wallet.service import build_app, build_worker, start_metrics
+from wallet.service import build_app
+from wallet.serving import serve_until_stopped
 
 app = typer.Typer(help="Run the service: API and worker.")
 
@@ -30,32 +30,12 @@ def serve(
     Deposits are watched, withdrawals paid, hot and cold kept in balance and webhooks sent for as
     long as it runs. Stopping it at any moment loses nothing: it continues from its database.
     """
-    _configure_log()
+    configure_log()
     deployment = open_deployment(config, kill_at_milestone=kill_at)
-    worker = build_worker(deployment)
-    settings = deployment.settings
-    server = uvicorn.Server(
-        uvicorn.Config(
-            build_app(deployment),
-            host=settings.api_host,
-            port=settings.api_port,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-        )
-    )
-    end_metrics = start_metrics(deployment, worker)
-    worker.start()
-    try:
-        server.run()
-    finally:
-        end_metrics()
-        worker.stop()
-        deployment.leases.release()
-        deployment.close()
+    serve_until_stopped(deployment, build_app(deployment))
 
 
-def _configure_log() -> None:
+def configure_log() -> None:
     """One JSON line an event on standard error."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     # A job that is still running when it is due again is normal: it goes on.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from chains.evm.accounts import address_of_key, first_public_key
 from chains.evm.addresses import checksum
@@ -21,7 +22,8 @@ from wallet.bootstrap import new_id, open_deployment, random_bytes
 from wallet.client import Credentials, write_credentials
 from wallet.demo import commands, settings_text
 from wallet.demo.commands import CommandFailed
-from wallet.devnet.devnet import Devnet
+from wallet.devnet.devnet import NodeStatus
+from wallet.devnet.evm import Contracts
 from wallet.devnet.processes import free_port
 from wallet.signing.coordinator import create_coordinator
 from wallet.treasury.staff_keys import create_staff_key
@@ -38,6 +40,23 @@ _KDF_MEMORY_MIB = "64"
 
 _SAFE_VERSION = "1.4.1"
 Progress = Callable[[str], None]
+
+
+class Ground(Protocol):
+    """Development chains to stand on, real or simulated."""
+
+    @property
+    def contracts(self) -> Contracts:
+        """What is deployed."""
+        ...
+
+    def status(self) -> Sequence[NodeStatus]:
+        """The nodes."""
+        ...
+
+    def deploy_safe(self, owners: Sequence[str], threshold: int) -> str:
+        """A new Safe's address."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +125,13 @@ def make_keys(root: Path) -> KeysMade:
     return KeysMade(place=place, identities=identities, staff=staff, accounts=accounts)
 
 
-def provision(made: KeysMade, policies: Path, devnet: Devnet, progress: Progress) -> DemoDeployment:
-    """Vaults, policies and settings over these keys and chains. Raises CommandFailed."""
+def provision(
+    made: KeysMade, policies: Path, devnet: Ground, progress: Progress, port: int = 0
+) -> DemoDeployment:
+    """Vaults, policies and settings over these keys and chains; port 0 takes a free one.
+
+    Raises CommandFailed.
+    """
     place = made.place
     progress("writing vaults, deploying the Safe")
     _write_vaults(place, devnet, made.accounts)
@@ -125,7 +149,7 @@ def provision(made: KeysMade, policies: Path, devnet: Devnet, progress: Progress
             contracts=devnet.contracts,
             identities=made.identities,
             staff=made.staff,
-            port=free_port(),
+            port=port or free_port(),
         )
     )
     _create_api_key(place)
@@ -183,7 +207,7 @@ def _account_keys(place: DemoDeployment, signer_id: str) -> dict[tuple[str, str]
     return found
 
 
-def _write_vaults(place: DemoDeployment, devnet: Devnet, keys: Keys) -> None:
+def _write_vaults(place: DemoDeployment, devnet: Ground, keys: Keys) -> None:
     for network, coin in ((BTC, "bitcoin"), (LTC, "litecoin")):
         for kind, holders in (("hot", (*HOT_SIGNERS, RECOVERY)), ("cold", KEYHOLDERS)):
             theirs = [keys[holder, network] for holder in holders]
@@ -199,7 +223,7 @@ def _write_vaults(place: DemoDeployment, devnet: Devnet, keys: Keys) -> None:
     _write_safe(place, devnet, [keys[holder, ETH] for holder in KEYHOLDERS])
 
 
-def _write_safe(place: DemoDeployment, devnet: Devnet, keys: Sequence[KeyOrigin]) -> None:
+def _write_safe(place: DemoDeployment, devnet: Ground, keys: Sequence[KeyOrigin]) -> None:
     owners = [checksum(address_of_key(first_public_key(key))) for key in keys]
     fields: dict[str, str | int | Sequence[str]] = {
         "network": ETH,

@@ -2,10 +2,13 @@
 
 import structlog
 
+from chains.errors import CodecError, UnexpectedAnswer
+from chains.headers import HeaderError
 from chains.ports import Chain
 from wallet.clock import Clock
 from wallet.deposits.scanned.pace import pace
-from wallet.deposits.watcher import Seen, Step, Watcher
+from wallet.deposits.scanned.stops import NOT_BELIEVED, clear_stop, set_stop
+from wallet.deposits.watcher import ScanRace, Seen, Step, Watcher
 from wallet.store.database import Database
 
 BLOCKS_PER_PASS = 500
@@ -29,9 +32,29 @@ class Follower:
         self._database = database
         self._clock = clock
         self._told_s: int | None = None
+        self._is_believed = False
 
     def run(self) -> None:
-        """Scan until the tip is reached or the pass is full. Raises NodeError."""
+        """Scan until the tip is reached or the pass is full. Raises NodeError.
+
+        A node whose answers cannot be is told of once, as a stop of the scan, until they can again.
+        """
+        try:
+            self._pass()
+        except ScanRace:
+            raise
+        except (CodecError, HeaderError, UnexpectedAnswer) as error:
+            self._is_believed = False
+            with self._database.write() as tx:
+                detail = f"{error.code}: {error}"[:500]
+                set_stop(tx, self._network, NOT_BELIEVED, detail, self._clock.now_s())
+            raise
+        if not self._is_believed:
+            with self._database.write() as tx:
+                clear_stop(tx, self._network, NOT_BELIEVED, self._clock.now_s())
+            self._is_believed = True
+
+    def _pass(self) -> None:
         for _ in range(BLOCKS_PER_PASS):
             step = self._watcher.step()
             if step.seen is Seen.REORGANISED:

@@ -1,6 +1,8 @@
 """Write down what one scanned block brought, in the same transaction as the block itself."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select, update
@@ -9,6 +11,7 @@ from chains.types import BlockRef, BlockScan, Inflow, OutPoint, Spend
 from signer.protocol import Purpose
 from wallet.addresses.issuing import Address, find_by_targets
 from wallet.coins.quarantine import mark_dusting
+from wallet.deposits import pending
 from wallet.deposits.arrivals import QUARANTINED, Arrival
 from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.holding import hold
@@ -24,16 +27,32 @@ from wallet.store.schema import blocks, deposits, payment_versions, payments, ut
 def record_block(
     tx: Connection, network: str, scan: BlockScan, rules: Mapping[str, DepositRules], now_s: int
 ) -> int:
-    """Store a block, its outputs, spends and deposits. Returns the number of new deposits."""
+    """Store a block, its outputs, spends and deposits. Returns the number of its deposits."""
     _insert_block(tx, network, scan.ref, now_s)
+    return record_movements(tx, network, scan, rules, now_s).deposits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What was new in a block: how many deposits, and which outputs."""
+
+    deposits: int
+    outputs: tuple[OutPoint, ...]
+
+
+def record_movements(
+    tx: Connection, network: str, scan: BlockScan, rules: Mapping[str, DepositRules], now_s: int
+) -> Recorded:
+    """Store the outputs, spends and deposits of a block that is stored; what is known stays."""
     # What only looked like ours (the watch list may err that way) is not found here.
     targets = {inflow.target for inflow in scan.inflows} | {move.target for move in scan.moves}
     owners = find_by_targets(tx, network, targets)
     inflows = [inflow for inflow in scan.inflows if inflow.target in owners]
-    _record_outputs(tx, network, scan.ref, inflows, owners)
+    outputs = _record_outputs(tx, network, scan.ref, inflows, owners)
     _record_spends(tx, network, scan, now_s)
     hosted_coins.record_scan(tx, network, scan)
-    purposes = _own_purposes(tx, network, {inflow.txid for inflow in inflows})
+    purposes = own_purposes(tx, network, {inflow.txid for inflow in inflows})
+    pending.settle_mined(tx, network, {inflow.txid for inflow in inflows}, scan, now_s)
     strangers = [inflow for inflow in inflows if inflow.txid not in purposes]
     limits = {code: rule.dusting_units for code, rule in rules.items()}
     mark_dusting(tx, network, strangers, owners, limits, now_s)
@@ -43,11 +62,10 @@ def record_block(
     for inflow, arrival in judged.items():
         owner = owners[inflow.target]
         if inflow.asset in rules and is_deposit(purposes.get(inflow.txid), owner.purpose):
-            _record_deposit(
+            found += _record_deposit(
                 tx, network, scan.ref, inflow, arrival, owner, rules[inflow.asset], now_s
             )
-            found += 1
-    return found
+    return Recorded(deposits=found, outputs=outputs)
 
 
 def is_deposit(own_purpose: Purpose | None, address_purpose: str) -> bool:
@@ -74,7 +92,8 @@ def _insert_block(tx: Connection, network: str, ref: BlockRef, now_s: int) -> No
     )
 
 
-def _own_purposes(tx: Connection, network: str, txids: set[str]) -> dict[str, Purpose]:
+def own_purposes(tx: Connection, network: str, txids: set[str]) -> dict[str, Purpose]:
+    """What our own payments among these transactions are for, by txid."""
     rows = tx.execute(
         select(payment_versions.c.txid, payments.c.purpose)
         .select_from(payment_versions.join(payments))
@@ -89,7 +108,9 @@ def _record_outputs(
     ref: BlockRef,
     inflows: Sequence[Inflow],
     owners: Mapping[bytes, Address],
-) -> None:
+) -> tuple[OutPoint, ...]:
+    """Store outputs; those that were not known before are returned."""
+    new = []
     for inflow in inflows:
         if not inflow.position.startswith("out:"):
             continue
@@ -97,7 +118,7 @@ def _record_outputs(
         known = tx.execute(
             update(utxos)
             .where(utxos.c.network == network, utxos.c.txid == inflow.txid, utxos.c.vout == vout)
-            .values(height=ref.height)
+            .values(height=ref.height, mature_height=ref.height + inflow.maturity_blocks)
         )
         if known.rowcount == 0:
             tx.execute(
@@ -109,15 +130,18 @@ def _record_outputs(
                     units=inflow.units,
                     raw_tx=inflow.raw_tx,
                     height=ref.height,
+                    mature_height=ref.height + inflow.maturity_blocks,
                 )
             )
+            new.append(OutPoint(inflow.txid, vout))
+    return tuple(new)
 
 
 def _record_spends(tx: Connection, network: str, scan: BlockScan, now_s: int) -> None:
     if not scan.spends:
         return
     gone = inputs_of_gone_deposits(tx, network)
-    own = _own_purposes(tx, network, {spend.txid for spend in scan.spends})
+    own = own_purposes(tx, network, {spend.txid for spend in scan.spends})
     for spend in scan.spends:
         spent = tx.execute(
             update(utxos)
@@ -132,6 +156,7 @@ def _record_spends(tx: Connection, network: str, scan: BlockScan, now_s: int) ->
             body = {"network": network, "outpoint": str(spend.outpoint), "txid": spend.txid}
             append_event(tx, "alert.foreign_spend", spend.txid, body, now_s)
         _mark_replaced(tx, network, gone, spend, now_s)
+    pending.mark_replaced(tx, network, scan.spends, now_s)
 
 
 def _mark_replaced(
@@ -161,7 +186,11 @@ def _record_deposit(
     owner: Address,
     rules: DepositRules,
     now_s: int,
-) -> None:
+) -> bool:
+    """Store one deposit, or bring a known one back into the chain; False if it was in this block.
+
+    The key (network, txid, position) makes scanning the same block again change nothing.
+    """
     logged_units = None if arrival.units == inflow.units else inflow.units
     known = tx.execute(
         select(deposits).where(
@@ -170,9 +199,17 @@ def _record_deposit(
             deposits.c.position == inflow.position,
         )
     ).one_or_none()
+    if known is not None and known.block_hash == ref.hash:
+        _compare(tx, known, arrival, now_s)
+        return False
     if known is not None:
         # In another block another part of it may have arrived.
-        worth = {"units": arrival.units, "logged_units": logged_units}
+        worth = {
+            "units": arrival.units,
+            "logged_units": logged_units,
+            "evidence": inflow.evidence,
+            "confirmations_required": rules.confirmations(arrival.units),
+        }
         tx.execute(update(deposits).where(deposits.c.id == known.id).values(**worth))
         change = Change(status=DepositStatus.SEEN, height=ref.height, block_hash=ref.hash)
         row = apply_change(tx, known, change, now_s)
@@ -206,3 +243,18 @@ def _record_deposit(
         hold(tx, row, f"{QUARANTINED}{arrival.doubt}", now_s)
     elif owner.account_id is not None and arrival.units < rules.asset.deposit_units_min:
         apply_change(tx, row, Change(status=DepositStatus.BELOW_MINIMUM), now_s)
+    return True
+
+
+def _compare(tx: Connection, known: Any, arrival: Arrival, now_s: int) -> None:
+    """A block scanned again shows another amount: tell people, the books stay as they are."""
+    if known.units == arrival.units:
+        return
+    body = {
+        "deposit_id": known.id,
+        "txid": known.txid,
+        "position": known.position,
+        "amount_units": str(known.units),
+        "found_units": str(arrival.units),
+    }
+    append_event(tx, "alert.rescan_differs", known.id, body, now_s)

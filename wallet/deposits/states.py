@@ -24,6 +24,9 @@ class DepositStatus(StrEnum):
 ARROWS: dict[DepositStatus, frozenset[DepositStatus]] = {
     DepositStatus.SEEN: frozenset(
         {
+            # Seen in a node's pool first, then in a block; or its inputs went elsewhere.
+            DepositStatus.SEEN,
+            DepositStatus.REPLACED,
             DepositStatus.CONFIRMING,
             DepositStatus.HELD,
             DepositStatus.BELOW_MINIMUM,
@@ -62,7 +65,9 @@ RESTING: frozenset[DepositStatus] = frozenset(
 
 DUTIES: Mapping[DepositStatus, Duty] = {
     DepositStatus.SEEN: Duty(
-        owner=Owner.CHAIN, late_s=2 * HOUR_S, way_out="confirming, or gone with its block"
+        owner=Owner.CHAIN,
+        late_s=2 * HOUR_S,
+        way_out="confirming, or gone with its block or from the pool",
     ),
     DepositStatus.CONFIRMING: Duty(
         owner=Owner.CHAIN, late_s=6 * HOUR_S, way_out="credited when deep enough"

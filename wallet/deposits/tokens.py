@@ -12,8 +12,15 @@ from sqlalchemy import Connection, delete, insert, select, update
 from chains.types import BlockRef, TokenCode, TokenMove
 from wallet.addresses.issuing import Address
 from wallet.events import append_event
+from wallet.pauses import Scope, pause
 from wallet.settings import AssetSettings
 from wallet.store.schema import token_balances, token_codes
+
+CODE_CHANGED = "another code answers for this token"
+"""Why withdrawals of it stand still."""
+
+PAUSED_BY = "service:tokens"
+"""Who paused them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +57,7 @@ def check_code(
             "found": seen.fingerprint,
         }
         append_event(tx, "alert.token_code_changed", seen.asset, body, now_s)
+        pause(tx, Scope.ASSET, seen.asset, CODE_CHANGED, PAUSED_BY, now_s)
     return False
 
 
@@ -77,6 +85,8 @@ def follow_balance(
     if move.before is None or move.after is None:
         return
     known = known_balance(tx, network, move.asset, move.target)
+    if known is not None and known.height >= ref.height:
+        return  # an older block scanned again says nothing new
     between = 0 if known is None else move.before - known.units
     inside = move.unlogged or 0
     # Less than logged is told with the deposit, or booked with the payment, that it is about.

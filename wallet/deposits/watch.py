@@ -11,8 +11,10 @@ from sqlalchemy import Connection, func, select
 from chains.types import BlockScan, OutPoint
 from chains.utxo.transactions import Transaction
 from chains.watched import WatchedOutpoints, WatchedScripts
+from wallet.deposits import pending
 from wallet.deposits.states import DepositStatus
 from wallet.hosted_keys import coins as hosted_coins
+from wallet.store import counters
 from wallet.store.schema import addresses, deposits, utxos
 
 
@@ -25,6 +27,7 @@ class WatchList:
         self._highest: dict[tuple[str, int], int] = {}
         self._highest_hosted = 0
         self._outpoints: WatchedOutpoints | None = None
+        self._generation = 0
 
     @property
     def targets(self) -> Container[bytes]:
@@ -33,7 +36,7 @@ class WatchList:
 
     @property
     def outpoints(self) -> Container[OutPoint]:
-        """Unspent outputs, ours and hosted, and the inputs of deposits that left the chain."""
+        """Unspent outputs, ours and hosted, and inputs of deposits not in the chain now."""
         return self._outpoints or frozenset()
 
     def refresh(self, tx: Connection) -> None:
@@ -52,10 +55,17 @@ class WatchList:
         for position, target in hosted.items():
             self._scripts.add(target)
             self._highest_hosted = max(self._highest_hosted, position)
-        if self._outpoints is None:
+        generation = counters.current(tx, _generation_name(self._network))
+        if self._outpoints is None or generation != self._generation:
+            self._generation = generation
             self._outpoints = _unspent(tx, self._network)
             self._outpoints.update(hosted_coins.unspent_outpoints(tx, self._network))
             self._outpoints.update(inputs_of_gone_deposits(tx, self._network))
+        self._outpoints.update(pending.outpoints(tx, self._network))
+
+    def is_current(self, tx: Connection) -> bool:
+        """Whether no rescan added outputs since the last refresh: their spends would be missed."""
+        return counters.current(tx, _generation_name(self._network)) == self._generation
 
     def follow(self, scan: BlockScan) -> None:
         """Take over what a recorded block changed, instead of loading all of it again."""
@@ -82,6 +92,15 @@ class WatchList:
         )
         for (target,) in rows:
             self._scripts.add(target)
+
+
+def outputs_added(tx: Connection, network: str) -> None:
+    """Outputs were stored by another than the live watcher: it loads them before it goes on."""
+    counters.next_number(tx, _generation_name(network))
+
+
+def _generation_name(network: str) -> str:
+    return f"watch:{network}"
 
 
 def _unspent(tx: Connection, network: str) -> WatchedOutpoints:

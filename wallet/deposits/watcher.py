@@ -148,6 +148,8 @@ class Watcher:
         tags = self._gate.ask()
         with self._database.write() as tx:
             self._require_last(tx, last)
+            if not self._watch.is_current(tx):
+                raise ScanRace("got outputs that a rescan found meanwhile, expected to watch them")
             record_block(tx, network, scan, self._rules, now_s)
             coverage.extend(tx, network, scan.ref, version)
             advance(tx, network, self._gate.view(tx, scan.ref.height, tags), now_s)

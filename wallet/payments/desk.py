@@ -21,6 +21,11 @@ from wallet.payments.context import PaymentContext
 from wallet.payments.errors import BadOrder, WithdrawalsPaused
 from wallet.payments.execution import SafeExecutor
 from wallet.payments.journal import Payment
+from wallet.payments.replacing.building import ReplacementBuilder
+from wallet.payments.replacing.bumping import Bumper
+from wallet.payments.replacing.freeing import Freer
+from wallet.payments.replacing.nonces import NonceKeeper
+from wallet.payments.replacing.parents import ParentPayer
 from wallet.payments.runner import Runner
 
 Also = Callable[[Connection, Payment], None]
@@ -39,6 +44,11 @@ class PaymentDesk:
         self.utxo = UtxoBuilder(context)
         self.evm = EvmBuilder(context)
         self._executor = SafeExecutor(context, self.evm)
+        self.freer = Freer(context, self.evm)
+        self.nonces = NonceKeeper(context, self.evm, self.freer)
+        self.parents = ParentPayer(context)
+        replacing = ReplacementBuilder(context, self.utxo, self.evm)
+        self.bumper = Bumper(context, replacing, self.freer, self.parents)
         self._collector = Collector(context)
         self._runner = Runner(context, self._collector, self._executor)
 
@@ -86,8 +96,15 @@ class PaymentDesk:
             return journal.get(tx, payment_id)
 
     def run(self, network: str) -> int:
-        """Move every unfinished payment of a network on; returns the steps taken."""
-        return self._runner.run(network)
+        """Move every unfinished payment on, then fill holes and replace what waits too long.
+
+        What is new then goes on at once. Returns the steps taken. Raises NodeError.
+        """
+        steps = self._runner.run(network)
+        new = self.bumper.run(network)
+        if self.context.chains[network].family is Family.EVM:
+            new += self.nonces.run(network)
+        return steps + new + (self._runner.run(network) if new else 0)
 
     def advance(self, payment_id: str) -> int:
         """Move one payment as far as it goes now; returns the steps taken."""

@@ -16,8 +16,9 @@ from policies.depth import confirmations_needed
 from wallet.payments.context import PaymentContext
 from wallet.payments.journal import Payment
 from wallet.payments.replacing.versions import Version, scanned_height
+from wallet.payments.states import FINAL, PaymentStatus
 from wallet.reorgs import ReorgAlarm, alarm_confirmations
-from wallet.store.schema import blocks, utxos
+from wallet.store.schema import blocks, payment_versions, payments, utxos
 
 Sightings = Mapping[int, TxSighting]
 """What a node knows of each signed version, by its number; empty for UTXO payments."""
@@ -90,10 +91,25 @@ def _by_inputs(tx: Connection, payment: Payment, signed: Sequence[Version]) -> E
                 fee_units=mined.fee_units_max,
             )
     taken = {f"{row.txid}:{row.vout}": row.spent_height for row in rows}
+    if _has_lost_its_parent(tx, payment):
+        return Evidence(found=Found.CONFLICT, height=tip, depth=tip + 1)
     if not taken or any(not one.consumes & taken.keys() for one in signed):
         return Evidence(found=Found.NOTHING)
     first = min(taken.values())
     return Evidence(found=Found.CONFLICT, height=first, depth=tip - first + 1)
+
+
+def _has_lost_its_parent(tx: Connection, payment: Payment) -> bool:
+    """Whether it spends the change of a version that lost: the parent is final in another one."""
+    made = payment_versions.join(utxos, utxos.c.txid == payment_versions.c.txid).join(
+        payments, payments.c.id == payment_versions.c.payment_id
+    )
+    rows = tx.execute(
+        select(payments.c.status, payments.c.txid, utxos.c.txid.label("needed"))
+        .select_from(made)
+        .where(utxos.c.payment_id == payment.id, utxos.c.height.is_(None))
+    )
+    return any(PaymentStatus(row.status) in FINAL and row.txid != row.needed for row in rows)
 
 
 def _by_receipts(

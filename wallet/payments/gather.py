@@ -224,6 +224,7 @@ def _unbooked_units(tx: Connection, asset: AssetSettings, target: bytes) -> int:
             addresses.c.network == asset.network,
             addresses.c.target == target,
             deposits.c.asset == asset.code,
+            deposits.c.height.is_not(None),  # what only waits in a pool is in no balance yet
         )
     )
     coming = {str(status) for status in _COMING}

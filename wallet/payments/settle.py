@@ -48,7 +48,7 @@ def complete(
         for withdrawal in records.carried_by(tx, payment.id):
             lines.extend(_paid_out(withdrawal))
             records.move(tx, withdrawal, WithdrawalStatus.COMPLETED, now_s, payment_id=payment.id)
-    else:
+    elif payment.purpose is not Purpose.UNSTICK:
         into, out_of = places(payment.purpose)
         lines.extend(_kept_by_token(payment, out_of, left - arrived))
         if arrived and into != out_of:
@@ -180,6 +180,8 @@ def places(purpose: Purpose) -> tuple[str, str]:
             return chart.HOT, chart.HOT
         case Purpose.WITHDRAWAL:
             return chart.CLEARING, chart.HOT
+        case Purpose.UNSTICK:
+            return chart.HOT, chart.HOT
         case Purpose.GOVERNANCE:
             raise ValueError("got governance, expected a purpose that moves money")
     assert_never(purpose)

@@ -12,6 +12,7 @@ from wallet.store.tables.counters import counters
 from wallet.store.tables.deposits import (
     blocks,
     deposits,
+    pending_transactions,
     reorgs,
     scan_ranges,
     scan_stops,
@@ -72,6 +73,7 @@ __all__ = [
     "payment_broadcasts",
     "payment_versions",
     "payments",
+    "pending_transactions",
     "reorgs",
     "runways",
     "scan_ranges",

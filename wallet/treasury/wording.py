@@ -19,6 +19,7 @@ VERBS = {
     "top_up": "Top up",
     "sweep": "Sweep to cold storage",
     "refill": "Refill the hot wallet from cold storage",
+    "unstick": "Use up a stuck nonce",
     "reshape": "Make fewer or more coins of the hot wallet's own",
     "governance": "Change a Safe itself",
 }

@@ -98,7 +98,7 @@ def test_a_failed_transaction_moves_nothing() -> None:
     whole, receipts = read(
         a_block(a_transaction(0), bloom=bloom_for(a_log())), a_receipt(0, a_log(), status="0x0")
     )
-    inside = traces.InternalTransfer(txid=tid(0), path=(0,), to=OURS, units=1)
+    inside = traces.InternalTransfer(txid=tid(0), path=(0,), sender=OTHER, to=OURS, units=1)
 
     assert [] == list(scan.token_inflows(receipts, WATCHED, {TOKEN: "DUSD"}))
     assert [] == list(scan.direct_inflows(whole, receipts, WATCHED, "ETH"))

@@ -12,11 +12,14 @@ from embit.transaction import Transaction as EmbitTransaction
 
 from chains.errors import CodecError
 from chains.types import BlockScan, Evidence, OutPoint
-from chains.utxo import blocks, scripts
+from chains.utxo import blocks, mweb, scripts
 from chains.utxo.auxpow import AuxPowError, _slot
+from chains.utxo.blake3 import blake3
 from chains.utxo.blocks import (
     BlockError,
+    NoCoinbase,
     WrongBlock,
+    WrongHogex,
     WrongMerkleRoot,
     merkle_root,
     scan_block,
@@ -198,6 +201,107 @@ def test_repeated_transactions_with_an_honest_root_are_refused() -> None:
     body = compact_size(4) + b"".join(tx.serialize() for tx in [*txs, txs[2]])
     with pytest.raises(WrongMerkleRoot, match="twice"):
         _scan(raw[:80] + body, Watching())
+
+
+def test_repeated_pairs_with_an_honest_root_are_refused() -> None:
+    # CVE-2012-2459 one level up: the last two of six stand twice.
+    txs = [_tx(at) for at in range(6)]
+    raw = _block(txs)
+    body = compact_size(8) + b"".join(tx.serialize() for tx in [*txs, *txs[4:]])
+    with pytest.raises(WrongMerkleRoot, match="twice"):
+        _scan(raw[:80] + body, Watching())
+
+
+def test_inner_nodes_of_the_merkle_tree_are_no_transactions() -> None:
+    # CVE-2017-12842: 64 bytes that are two hashes to one reader and a transaction to another.
+    small = Transaction(
+        inputs=(TxInput(txid="22" * 32, vout=1, script_sig=b"\x51" * 4),),
+        outputs=(TxOutput(sats=5, script=b""),),
+    )
+    assert 64 == len(small.serialize())
+    with pytest.raises(NoCoinbase):
+        _scan(_block([small, replace(small, locktime=1)]), Watching())
+    two = _tx(1, spends=[OutPoint("22" * 32, 1), OutPoint("22" * 32, 2)])
+    with pytest.raises(NoCoinbase):
+        _scan(_block([two]), Watching())
+
+
+def test_what_a_coinbase_pays_must_ripen() -> None:
+    coinbase, other = _tx(0, TxOutput(sats=3, script=MINE)), _tx(1, TxOutput(sats=4, script=MINE))
+    scan = _scan(_block([coinbase, other]), Watching(targets=WatchedScripts([MINE])))
+
+    assert [(3, 100), (4, 0)] == [(one.units, one.maturity_blocks) for one in scan.inflows]
+
+
+EXTENSION = b"\x01" + b"\x81\x00" + bytes(range(160)) + b"\x05\x80\x07" + b"the body"
+HOGADDR = b"\x58\x20" + blake3(EXTENSION[1:-8])
+
+
+def _with_extension(
+    script: bytes = HOGADDR, extension: bytes = EXTENSION, *, last: bool = True
+) -> bytes:
+    """A Litecoin block whose HogEx pays us out of its extension block."""
+    outputs = TxOutput(sats=9, script=script), TxOutput(sats=7, script=MINE)
+    hogex = Transaction(inputs=(TxInput(txid="33" * 32, vout=0),), outputs=outputs)
+    txs = [_tx(0), _tx(1), hogex] if last else [_tx(0), hogex, _tx(1)]
+    raw, bare = _block(txs), hogex.serialize()
+    flagged = bare[:4] + b"\x00\x08" + bare[4:-4] + b"\x00" + bare[-4:]
+    header = raw[:76] + _scrypt_nonce(raw[:76])
+    return header + raw[80:].replace(bare, flagged) + extension
+
+
+def _scrypt_nonce(prefix: bytes) -> bytes:
+    for nonce in range(1000):
+        raw = prefix + nonce.to_bytes(4, "little")
+        if hashlib.scrypt(raw, salt=raw, n=1024, r=1, p=1, dklen=32)[31] < 0x7F:
+            return raw[76:]
+    raise AssertionError("no nonce found")
+
+
+def test_what_comes_out_of_the_extension_is_an_inflow() -> None:
+    watched = Watching(targets=WatchedScripts([MINE]))
+    scan = _scan(_with_extension(), watched, BUILTIN["litecoin-regtest"])
+
+    assert [("out:1", 7, 6)] == [
+        (one.position, one.units, one.maturity_blocks) for one in scan.inflows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "extension"),
+    [
+        (MINE, EXTENSION),
+        (HOGADDR[:-1], EXTENSION),
+        (b"\x59" + HOGADDR[1:], EXTENSION),
+        (HOGADDR, b""),
+        (HOGADDR, b"\x00"),
+        (HOGADDR, b"\x02" + EXTENSION[1:]),
+        (HOGADDR, EXTENSION[:100]),
+        (HOGADDR, b"\x01" + b"\xff" * 300),
+        (HOGADDR, EXTENSION[:50] + b"\xff" + EXTENSION[51:]),
+    ],
+)
+def test_an_extension_that_the_hogex_does_not_name_is_refused(
+    script: bytes, extension: bytes
+) -> None:
+    with pytest.raises(mweb.WrongExtension):
+        _scan(_with_extension(script, extension), Watching(), BUILTIN["litecoin-regtest"])
+
+
+def test_a_hogex_before_the_end_is_refused() -> None:
+    with pytest.raises(WrongHogex):
+        _scan(_with_extension(last=False), Watching(), BUILTIN["litecoin-regtest"])
+
+
+@pytest.mark.parametrize(
+    ("data", "digest"),
+    [
+        (b"", "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"),
+        (b"abc", "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85"),
+    ],
+)
+def test_blake3_as_published(data: bytes, digest: str) -> None:
+    assert digest == blake3(data).hex()
 
 
 @pytest.mark.parametrize("size", [0, 79, 80, 81, 90, 120])

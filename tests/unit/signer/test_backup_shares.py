@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from shamir_mnemonic import Share
 
 from signer.backup import phrases, possession
-from signer.backup.card import Card, VaultCopy, WrongSeed, check_value, check_words
+from signer.backup.card import (
+    CARD_BYTES_MAX,
+    Card,
+    CardInvalid,
+    VaultCopy,
+    WrongSeed,
+    check_value,
+    check_words,
+)
 from signer.backup.pile import (
     Assembled,
     HeadersDisagree,
@@ -394,6 +402,11 @@ def test_a_share_of_another_backup_answers_nothing(made: Shares, card: Card) -> 
 def test_challenges_are_fresh_and_readable(made: Shares, card: Card, challenge: str) -> None:
     with pytest.raises(possession.ChallengeUnfit):
         possession.answer(card, made[0][0], challenge)
+
+
+def test_a_card_is_measured_before_it_is_read() -> None:
+    with pytest.raises(CardInvalid, match="at most 1 MiB"):
+        Card.decode(b"{" * (CARD_BYTES_MAX + 1))
 
 
 def test_no_share_and_no_seed_is_in_a_repr(made: Shares) -> None:

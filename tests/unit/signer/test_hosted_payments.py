@@ -93,6 +93,15 @@ def test_a_bitcoin_payment_is_understood_signed_and_final() -> None:
     assert len(raw) and parse(raw).vsize <= payment.size
 
 
+def test_a_network_of_no_family_is_refused() -> None:
+    bare = dataclasses.replace(hosted_network(BTC), utxo=None)
+
+    with pytest.raises(SignerError) as caught:
+        check_payment(bare, PUBLIC_KEY, ASK, good())
+
+    assert caught.value.code == "request.kind"
+
+
 def test_an_ether_payment_is_understood_and_signed_by_its_address() -> None:
     payment = check_payment(evm_network(), PUBLIC_KEY, ETH_ASK, evm_payment(value_wei=10**18))
     signed = SignedTx.decode(sign_payment(OPENED, payment))

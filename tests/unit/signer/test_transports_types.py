@@ -89,8 +89,10 @@ def test_path_may_stand_under_its_new_tag() -> None:
     assert old == new
 
 
-def test_raw_bytes_are_refused() -> None:
-    assert "eth_request.raw_bytes" == refused_request({3: 3})
+def test_raw_bytes_are_a_personal_message() -> None:
+    assert (
+        DataType.PERSONAL_MESSAGE is EthSignRequest.decode(cbor2.dumps({**FIELDS, 3: 3})).data_type
+    )
 
 
 def test_a_chain_is_never_guessed() -> None:

@@ -17,6 +17,9 @@ GAP = "coverage_gap"
 TOO_DEEP = "reorg_too_deep"
 """The node's chain leaves ours further back than any reorganisation that is followed unasked."""
 
+NOT_BELIEVED = "node_not_believed"
+"""The node shows what no honest node of this chain can: a wrong difficulty, root, proof, field."""
+
 
 def set_stop(tx: Connection, network: str, code: str, detail: str, now_s: int) -> None:
     """Write down why a scan stands still; the alert is told once, however often this is called."""

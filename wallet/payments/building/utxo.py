@@ -6,7 +6,7 @@ transaction that stores the payment, so no coin is in two payments.
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from chains.types import OutPoint
 from chains.utxo.coins import Coin, OwnPlace, Payout
@@ -42,7 +42,7 @@ from wallet.payments.errors import (
     UnknownSource,
 )
 from wallet.payments.journal import NewPayment, Payment
-from wallet.store.schema import addresses, deposits, utxos
+from wallet.store.schema import addresses, blocks, deposits, utxos
 
 CHANGE_BRANCH = 1
 """BIP-44: outputs that only our own transactions pay."""
@@ -79,7 +79,7 @@ class UtxoBuilder:
         now_s = context.clock.now_s()
         plan, changes = self._allowed_plan(tx, order, vault, quote, now_s)
         outputs = self._with_change_addresses(tx, order, plan, changes, now_s)
-        payload = build_psbt(coins=plan.coins, outputs=outputs, vaults=self._all_vaults(order))
+        payload = build_psbt(coins=plan.coins, outputs=outputs, vaults=self.all_vaults(order))
         sealed = seal_request(
             tx, context, order, source=order.source, kind=Kind.PSBT, payload=payload, now_s=now_s
         )
@@ -177,14 +177,14 @@ class UtxoBuilder:
             if order.coins:
                 return plan_exact(
                     coins=coins,
-                    payouts=self._payouts(order),
+                    payouts=self.payouts(order),
                     vaults={vault.name: vault},
                     feerate=quote.feerate,
                     dust_sats=dust_sats,
                 )
             return plan_spend(
                 coins=coins,
-                payouts=self._payouts(order),
+                payouts=self.payouts(order),
                 change=change,
                 vaults={vault.name: vault},
                 market=Market(
@@ -203,7 +203,8 @@ class UtxoBuilder:
         except SelectionError as error:
             raise Unpayable(str(error)) from error
 
-    def _payouts(self, order: SpendOrder) -> list[Payout]:
+    def payouts(self, order: SpendOrder) -> list[Payout]:
+        """The outputs that an order's payees get."""
         chain = self._context.chains[order.network]
         own = {output.address: output for output in order.own}
         payouts = []
@@ -236,7 +237,8 @@ class UtxoBuilder:
         place = OwnPlace(source=fresh.source, branch=fresh.branch, index=fresh.position)
         return replace(change, script=fresh.target, place=place)
 
-    def _all_vaults(self, order: SpendOrder) -> dict[str, DescriptorVault]:
+    def all_vaults(self, order: SpendOrder) -> dict[str, DescriptorVault]:
+        """The paying vault and those of our own payees, by name. Raises UnknownSource."""
         names = {order.source, *(output.source for output in order.own)}
         return {name: self._vault(name) for name in names}
 
@@ -248,11 +250,13 @@ class UtxoBuilder:
 
 
 def spendable(tx: Connection, network: str, source: str) -> list[Coin]:
-    """Coins of a vault that are in the scanned chain, free, and whose deposit is booked.
+    """Coins of a vault that are in the scanned chain, ripe, free, and whose deposit is booked.
 
-    A deposit that is not yet deep enough, or held, is never spent: it may still go away. Dusting is
-    left alone.
+    A deposit that is not yet deep enough, or held, is never spent: it may still go away. What a
+    block rewards, and what comes out of MWEB, may be spent only some blocks later. Dusting is left
+    alone.
     """
+    tip = select(func.max(blocks.c.height)).where(blocks.c.network == network).scalar_subquery()
     position = "out:" + utxos.c.vout.cast(deposits.c.position.type)
     joined = utxos.join(addresses, addresses.c.id == utxos.c.address_id).outerjoin(
         deposits,
@@ -267,6 +271,7 @@ def spendable(tx: Connection, network: str, source: str) -> list[Coin]:
             utxos.c.network == network,
             addresses.c.source == source,
             utxos.c.height.is_not(None),
+            utxos.c.mature_height <= tip + 1,
             utxos.c.spent_txid.is_(None),
             utxos.c.payment_id.is_(None),
             utxos.c.quarantine != DUSTING,

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from chains.broadcast_errors import Next, rule_of
 from chains.errors import NodeError, invariant
 from chains.types import TxSighting, TxState
+from signer.protocol import Purpose
 from wallet import pauses
 from wallet.payments import journal, settle
 from wallet.payments.context import PaymentContext
@@ -95,6 +96,7 @@ class Broadcaster:
                 WithdrawalStatus.CONFIRMING,
                 now_s,
                 height=seen.height,
+                fee_units=seen.fee_units,
             )
             return "payment.confirming"
         if payment.status is not PaymentStatus.CONFIRMING:
@@ -113,7 +115,7 @@ class Broadcaster:
             return "payment.unconfirmed"
         if seen.depth < depth_needed(tx, self._context, payment):
             return ""
-        if seen.version.act is Act.DROP:
+        if seen.version.act is Act.DROP and payment.purpose is not Purpose.UNSTICK:
             settle.fail(tx, self._context, payment, "dropped", seen.fee_units, now_s)
             return "payment.failed"
         if not seen.succeeded:

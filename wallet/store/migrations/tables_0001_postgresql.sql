@@ -181,6 +181,15 @@ CREATE TABLE payments (
 
 CREATE INDEX ix_payments_status ON payments (status, network);
 
+CREATE TABLE pending_transactions (
+  network VARCHAR(64) NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  conflicts TEXT NOT NULL,
+  first_seen_s BIGINT NOT NULL,
+  gone_s BIGINT,
+  CONSTRAINT pk_pending_transactions PRIMARY KEY (network, txid)
+);
+
 CREATE TABLE reorgs (
   network VARCHAR(64) NOT NULL,
   number BIGINT NOT NULL,
@@ -540,6 +549,7 @@ CREATE TABLE utxos (
   units NUMERIC(78, 0) NOT NULL,
   raw_tx BYTEA NOT NULL,
   height BIGINT,
+  mature_height BIGINT NOT NULL,
   spent_txid VARCHAR(64),
   spent_height BIGINT,
   payment_id VARCHAR(36),

@@ -185,6 +185,15 @@ CREATE TABLE payments (
 
 CREATE INDEX ix_payments_status ON payments (status, network);
 
+CREATE TABLE pending_transactions (
+  network VARCHAR(64) NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  conflicts TEXT NOT NULL,
+  first_seen_s BIGINT NOT NULL,
+  gone_s BIGINT,
+  CONSTRAINT pk_pending_transactions PRIMARY KEY (network, txid)
+);
+
 CREATE TABLE reorgs (
   network VARCHAR(64) NOT NULL,
   number BIGINT NOT NULL,
@@ -546,6 +555,7 @@ CREATE TABLE utxos (
   units VARCHAR(79) NOT NULL,
   raw_tx BLOB NOT NULL,
   height BIGINT,
+  mature_height BIGINT NOT NULL,
   spent_txid VARCHAR(64),
   spent_height BIGINT,
   payment_id VARCHAR(36),

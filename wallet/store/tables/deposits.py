@@ -69,11 +69,22 @@ utxos = Table(
     Column("units", BaseUnits, nullable=False),
     Column("raw_tx", LargeBinary, nullable=False),  # funding transaction: the signer's proof
     Column("height", BigInteger),  # state: null while not in the scanned chain
+    Column("mature_height", BigInteger, nullable=False, default=0),  # first that may spend it
     Column("spent_txid", String(64)),  # state: set by the scan that saw the spend
     Column("spent_height", BigInteger),
     Column("payment_id", ID),  # state: reserved by this payment until it is final
     Column("quarantine", CODE, nullable=False, default=""),  # state: dusting | released (coins)
 )
+
+pending_transactions = Table(
+    "pending_transactions",
+    metadata,
+    Column("network", CODE, primary_key=True),
+    Column("txid", String(66), primary_key=True),
+    Column("conflicts", Text, nullable=False),  # chains.types.PendingTx, a JSON list
+    Column("first_seen_s", BigInteger, nullable=False),
+    Column("gone_s", BigInteger),  # state: since when the node's pool is without it
+)  # deposits seen waiting in a node's pool, until a block or time decides (wallet.deposits.mempool)
 
 deposits = Table(
     "deposits",

@@ -1,0 +1,1 @@
+"""The whole service over simulated chains: for integrators, with no node and no money at stake."""

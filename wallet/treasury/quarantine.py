@@ -1,0 +1,117 @@
+"""What staff decide about tokens that cannot be trusted: deposits, changed code, unproven payments.
+
+Whoever decides proves it by unlocking their own key, and their name stays with the decision.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import select
+
+from wallet.clock import Clock
+from wallet.deposits.arrivals import QUARANTINED, Doubt
+from wallet.deposits.holding import held_deposits, reject, release
+from wallet.deposits.tokens import trust_code, waiting_code
+from wallet.errors import Conflict
+from wallet.payments.states import PaymentStatus
+from wallet.payments.token_evidence import UNPROVEN
+from wallet.store.database import Database
+from wallet.store.schema import payments, token_codes
+from wallet.treasury.staff_keys import StaffKey
+
+
+class OtherCode(Conflict):
+    """The code that waits to be trusted is not the one that was looked at."""
+
+    code = "token.other_code"
+
+
+class Member(Protocol):
+    """Raises UnknownApprover unless a key is on the roster."""
+
+    def __call__(self, key: StaffKey) -> None:
+        """Check a key."""
+        ...
+
+
+class EndPayment(Protocol):
+    """Ends an unproven payment; see `wallet.payments.deciding.decide`."""
+
+    def __call__(self, payment_id: str, *, paid: bool, by: str) -> None:
+        """End it as paid or not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """All that waits for a decision; rows as the tables have them."""
+
+    deposits: Sequence[Any]
+    codes: Sequence[Any]
+    payments: Sequence[Any]
+
+
+class QuarantineDesk:
+    """The staff's side of the quarantine."""
+
+    def __init__(
+        self, *, database: Database, clock: Clock, member: Member, end_payment: EndPayment
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._member = member
+        self._end_payment = end_payment
+
+    def waiting(self) -> Quarantine:
+        """What waits now."""
+        c = payments.c
+        unproven = select(payments).where(
+            c.status == str(PaymentStatus.CONFIRMING), c.sub_status.startswith(UNPROVEN)
+        )
+        with self._database.read() as tx:
+            return Quarantine(
+                deposits=held_deposits(tx),
+                codes=tx.execute(select(token_codes).where(token_codes.c.waiting != "")).all(),
+                payments=tx.execute(unproven.order_by(c.created_s)).all(),
+            )
+
+    def release(self, deposit_id: str, key: StaffKey) -> None:
+        """Let a held deposit be credited with what arrived. Raises NotHeld or NothingArrived."""
+        self._member(key)
+        with self._database.write() as tx:
+            release(tx, deposit_id, key.id, self._clock.now_s())
+
+    def reject(self, deposit_id: str, key: StaffKey) -> None:
+        """Never credit a held deposit. Raises NotHeld."""
+        self._member(key)
+        with self._database.write() as tx:
+            reject(tx, deposit_id, key.id, self._clock.now_s())
+
+    def trust(self, network: str, asset: str, fingerprint: str, key: StaffKey) -> int:
+        """Trust a token's new code; returns the deposits released that were held for it alone.
+
+        Raises OtherCode when another one waits.
+        """
+        self._member(key)
+        now_s, why = self._clock.now_s(), f"{QUARANTINED}{Doubt.CODE_CHANGED}"
+        with self._database.write() as tx:
+            waiting = waiting_code(tx, network, asset)
+            if not waiting or waiting != fingerprint:
+                raise OtherCode(
+                    f"got {fingerprint[:64]!r}, expected {waiting or 'no code to wait'}"
+                )
+            trust_code(tx, network, asset, fingerprint, key.id, now_s)
+            held = [
+                row.id
+                for row in held_deposits(tx)
+                if (row.network, row.asset, row.sub_status) == (network, asset, why)
+            ]
+            for deposit_id in held:
+                release(tx, deposit_id, key.id, now_s)
+            return len(held)
+
+    def settle(self, payment_id: str, *, paid: bool, key: StaffKey) -> None:
+        """End an unproven payment as paid or not. Raises NotUnproven or NodeError."""
+        self._member(key)
+        self._end_payment(payment_id, paid=paid, by=key.id)
