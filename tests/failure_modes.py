@@ -219,6 +219,7 @@ MODES: Mapping[int, Mode] = {
             _HOOKS + "test_a_receiver_can_check_the_signature_with_the_open_library",
             _HOOKS + "test_a_name_that_turns_inward_later_is_refused_at_delivery",
             _HOOKS + "test_gone_pauses_a_webhook_until_it_is_resumed",
+            _HOOKS + "test_what_was_given_up_is_told_and_sent_again_when_asked",
         ),
     ),
     25: Mode(

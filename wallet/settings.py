@@ -150,6 +150,7 @@ class Settings:
     approvals_required: int
     webhooks_private_allowed: bool = False
     hosted_keys_legacy_allowed: bool = False
+    hosted_keys_authenticator_delay_s: int = 48 * 3600
     metrics_port: int = 0
     canary_account: str = ""
     canary_every_s: int = 3600
