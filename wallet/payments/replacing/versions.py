@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from chains.utxo.psbt import Psbt
-from signer.protocol import REQUEST, Kind, Purpose, Sealed, SignRequest
+from signer.protocol import Kind, Purpose, Sealed, SignRequest
 from wallet.errors import Conflict
+from wallet.signing.stored import stored_request
 from wallet.store.schema import blocks, payment_versions, payments
 
 
@@ -184,7 +185,7 @@ def _at(payment_id: str, number: int) -> tuple[Any, Any]:
 
 
 def _version(row: Row[Any]) -> Version:
-    sealed = Sealed.decode(bytes(row.request), REQUEST)
+    sealed, request = stored_request(bytes(row.request))
     return Version(
         payment_id=row.payment_id,
         number=row.number,
@@ -192,7 +193,7 @@ def _version(row: Row[Any]) -> Version:
         status=VersionStatus(row.status),
         reason=row.reason,
         sealed=sealed,
-        request=SignRequest.decode(sealed.body),
+        request=request,
         payload_digest=bytes(row.payload_digest),
         fee_units_max=row.fee_units_max,
         consumes=frozenset(row.consumes.split()),

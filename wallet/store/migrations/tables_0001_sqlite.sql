@@ -468,6 +468,8 @@ CREATE TABLE withdrawals (
 
 CREATE INDEX ix_withdrawals_account ON withdrawals (account_id, created_s);
 
+CREATE INDEX ix_withdrawals_spent ON withdrawals (network, asset, created_s);
+
 CREATE INDEX ix_withdrawals_status ON withdrawals (status, network);
 
 CREATE TABLE deposits (
