@@ -106,6 +106,16 @@ class Inflow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssetMove:
+    """A transfer of a listed token between two accounts, as a transaction's receipt shows it."""
+
+    asset: str
+    sender: bytes
+    to: bytes
+    units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spend:
     """A watched output that one block spent."""
 

@@ -1,6 +1,6 @@
 """What is decided beside payments: changing a Safe itself, and letting a sweeper gather.
 
-Neither moves money by itself, and both decide who can move it later.
+None of them pays anybody; the first two decide who can move money later, a batch costs a fee.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from policies.policy import GovernanceRule, Policy
 GOVERNANCE = "governance"
 UNSTICK = "unstick"
 DELEGATION = "delegation"
+BATCH = "batch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +50,35 @@ def decide_delegation(
     policy: Policy, network: str, asset: str, source: str, order: OrderFacts
 ) -> Decision:
     """Whether a deposit address may run the sweeper: where the policy lets it be gathered."""
+    needed, found = _gathering(policy, DELEGATION, (network, asset, source), order)
+    return _decision(policy, needed, found)
+
+
+def decide_batch(policy: Policy, payment: PaymentFacts, order: OrderFacts) -> Decision:
+    """Whether hot may let the sweeper empty deposit addresses: as they are gathered, and its fee.
+
+    The fee caps are those of gathering; what moves stays ours and has no cap.
+    """
+    flow = (payment.network, payment.asset, payment.source)
+    needed, found = _gathering(policy, BATCH, flow, order)
+    found.extend(fees.check(policy.fee_rule(payment.network, Purpose.GATHER), payment))
+    return _decision(policy, needed, found)
+
+
+def _gathering(
+    policy: Policy, what: str, flow: tuple[str, str, str], order: OrderFacts
+) -> tuple[int, list[Reason]]:
+    """Approvals that the first tier of a gather asks for, and whether they are there."""
+    network, asset, source = flow
     rule = policy.payment_rule(network, asset, Purpose.GATHER, source)
     if rule is None:
-        text = f"got a delegation of {source}, expected a source the policy lets gather"
-        return _decision(policy, 0, [deny(DELEGATION, "no_rule", text)])
+        text = f"got a {what} of {source}, expected a source the policy lets gather"
+        return 0, [deny(what, "no_rule", text)]
     needed = tiers.required(rule.tiers, 0)
     if len(order.approvers - {order.requester}) < needed:
         text = f"got {len(order.approvers)} approvals, expected {needed}"
-        return _decision(policy, needed, [ask(DELEGATION, "quorum", text)])
-    return _decision(policy, needed, [allow(DELEGATION, f"{source} may be gathered")])
+        return needed, [ask(what, "quorum", text)]
+    return needed, [allow(what, f"{source} may be gathered")]
 
 
 def decide_unstick(policy: Policy, facts: PaymentFacts) -> Decision:

@@ -1,12 +1,18 @@
-"""The policy's word on what moves no money: a change of a Safe, a delegation to the sweeper."""
+"""The policy's word on acts that pay nobody: changes of a Safe, delegations, sweeper batches."""
 
 from collections.abc import Mapping
 
-from policies.acts import GovernanceFacts, decide_delegation, decide_governance, decide_unstick
+from policies.acts import (
+    GovernanceFacts,
+    decide_batch,
+    decide_delegation,
+    decide_governance,
+    decide_unstick,
+)
 from policies.decision import Decision
 from policies.facts import OrderFacts, PaymentFacts
 from signer.config import SignerConfig
-from signer.guards.facts import GovernanceFact, SpendFacts, UnstickFact
+from signer.guards.facts import BatchFact, GovernanceFact, SpendFacts, UnstickFact
 from signer.protocol import Intent
 
 
@@ -37,4 +43,6 @@ def decide_act(
     order = OrderFacts(
         order_id=intent.intent_id, requester=intent.requester, payees=(), approvers=names
     )
+    if isinstance(facts.act, BatchFact):
+        return decide_batch(config.policy, payment, order)
     return decide_delegation(config.policy, facts.network, facts.asset, facts.source, order)

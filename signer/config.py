@@ -133,6 +133,7 @@ def _network(table: "_Table") -> NetworkRules:
         change_gap_max=table.integer("change_gap_max", 200),
         tokens={token.code: token for token in table.rows("tokens", _token)},
         sweeper=_sweeper(table, chain_id),
+        batch_gas_limit_max=table.integer("batch_gas_limit_max", 0),
         legacy=table.flag("legacy", False),
     )
     if utxo is not None and rules.legacy:

@@ -11,6 +11,7 @@ from policies.facts import PaymentFacts
 from signer import secp
 from signer.display import review_lines
 from signer.errors import ProtocolError, Refused
+from signer.guards.batch import check_batch
 from signer.guards.delegation import check_authorization
 from signer.guards.envelope import check_intents, check_source, check_times
 from signer.guards.evm import check_evm_tx
@@ -49,6 +50,7 @@ GUARDS: Mapping[Kind, Callable[[SignRequest, GuardContext], SpendFacts]] = {
     Kind.EVM_TX: check_evm_tx,
     Kind.SAFE_TX: check_safe_tx,
     Kind.EVM_AUTH: check_authorization,
+    Kind.EVM_BATCH: check_batch,
 }
 """One guard for each kind of payload."""
 

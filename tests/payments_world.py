@@ -2,16 +2,16 @@
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import coincurve
 from sqlalchemy import Connection, select
 
 from chains.evm.addresses import checksum
+from chains.evm.hashing import keccak256
 from chains.evm.params import BUILTIN as EVM_BUILTIN
 from chains.evm.safe import SafeTx
-from chains.evm.transactions import UnsignedTx
 from chains.ports import Chain
 from chains.types import Asset
 from chains.utxo.descriptors import Template
@@ -25,13 +25,13 @@ from wallet.addresses.derivation import OwnDeriver
 from wallet.addresses.issuing import Address, Purpose, issue, issue_own
 from wallet.deposits.rules import DepositRules
 from wallet.deposits.watcher import Seen, Watcher
+from wallet.gathers.gatherer import Gatherer
 from wallet.ledger import chart
 from wallet.ledger.balances import off_balance
 from wallet.ledger.posting import asset_totals, balance
 from wallet.milestones import Milestone, pass_by
 from wallet.payments.context import Fence, PaidOutput, PaymentContext, SpentOutput, unfenced
 from wallet.payments.desk import PaymentDesk
-from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
 from wallet.settings import AssetSettings, ConfirmationTier, NetworkSettings, SignerSettings
@@ -81,7 +81,7 @@ def evm_signer(
         if request.kind is Kind.SAFE_TX:
             hashed = SafeTx.decode(request.payload).safe_tx_hash
         else:
-            hashed = UnsignedTx.decode(request.payload).signing_hash
+            hashed = keccak256(request.payload)
         made = coincurve.PrivateKey(key.secret(index)).sign_recoverable(hashed, hasher=None)
         signature = made[:64] + bytes([27 + made[64]])
         owner = bytes.fromhex(key.address(index)[2:])
@@ -246,6 +246,7 @@ class World:
         vaults: Mapping[str, Vault] | None = None,
         doors: Mapping[str, SignerDoor] | None = None,
         public_keys: Mapping[str, str] | None = None,
+        sweeper: str = "",
         assets: Mapping[str, AssetSettings] | None = None,
         fence: Fence = unfenced,
         bump_after_blocks: int = 0,
@@ -256,6 +257,7 @@ class World:
             make_signers(self.keep)
         self.networks = network_settings(bump_after_blocks)
         self.assets = dict(assets or asset_settings())
+        self.networks[ETH] = replace(self.networks[ETH], sweeper=sweeper)
         self.chains: dict[str, Chain] = {BTC: self.keep.btc, ETH: self.keep.eth}
         self.policy = load_policy(tomllib.loads(POLICY.read_text()))
         vaults = VAULTS if vaults is None else vaults

@@ -25,9 +25,9 @@ from wallet.deposits.mempool import MempoolWatcher
 from wallet.deposits.scanned.stops import gap_detector
 from wallet.deposits.second_node import SecondNode
 from wallet.deposits.watcher import Watcher
+from wallet.gathers.gatherer import Gatherer
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.payments.context import role_of
-from wallet.payments.gather import Gatherer
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
 from wallet.reorgs import ReorgAlarm

@@ -66,7 +66,8 @@ class CoinClass:
 class NetworkSettings:
     """One chain. `params` names a built-in parameter set, or `custom` defines one.
 
-    `hot` and `cold` name vault files (UTXO) or addresses (EVM) in `vaults`.
+    `hot` and `cold` name vault files (UTXO) or addresses (EVM) in `vaults`. `sweeper` is the
+    contract that deposit addresses delegate to (EIP-7702), empty where gas is topped up instead.
     """
 
     id: str
@@ -105,6 +106,8 @@ class NetworkSettings:
     hot: str = ""
     cold: str = ""
     deposit: str = ""
+    sweeper: str = ""
+    gather_feerate_max: int = 0
     custom: Mapping[str, object] = field(default_factory=dict)
 
 

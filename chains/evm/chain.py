@@ -23,6 +23,7 @@ from chains.evm.token_witness import TokenWitness
 from chains.ports import Watched
 from chains.types import (
     Asset,
+    AssetMove,
     BlockRef,
     BlockScan,
     BroadcastAnswer,
@@ -200,6 +201,18 @@ class EvmChain:
             succeeded=found[0].succeeded,
         )
 
+    def token_moves(self, txid: str) -> tuple[AssetMove, ...]:
+        """Transfers of listed tokens in a mined transaction that succeeded. Raises NodeError."""
+        answer = self._receipt(txid)
+        if answer is None:
+            raise NodeUnavailable(f"{txid}: the node has no receipt")
+        return tuple(scan.token_moves(read.receipt(answer), self._codes))
+
+    def gas_used(self, txid: str) -> int | None:
+        """Gas that a mined transaction took, None while it is not mined. Raises NodeError."""
+        answer = self._receipt(txid)
+        return None if answer is None else read.quantity(read.field(answer, "gasUsed"), "gas")
+
     def feerate_units(self) -> int:
         """Max wei for a unit of gas now."""
         return self.fees().max_fee_wei
@@ -256,6 +269,12 @@ class EvmChain:
         """A question to a node that is known to be the right one."""
         self.ready()
         return self._node.call(method, *params)
+
+    def _receipt(self, txid: str) -> Any:
+        answer = self._ask("eth_getTransactionReceipt", txid)
+        if answer is not None and read.receipt(answer).txid != txid:
+            raise UnexpectedAnswer(f"got another receipt, expected {txid}'s")
+        return answer
 
     def _whole(self, block: BlockRef) -> tuple[read.Block, tuple[read.Receipt, ...]]:
         """A block and its receipts, checked against each other and against the block's hash."""

@@ -7,7 +7,7 @@ from chains.errors import CodecError, UnexpectedAnswer
 from chains.evm.blocks import Block, Receipt
 from chains.evm.erc20 import decode_transfer_log
 from chains.evm.traces import InternalTransfer
-from chains.types import Evidence, Inflow
+from chains.types import AssetMove, Evidence, Inflow
 
 
 class EvidenceMode(StrEnum):
@@ -44,6 +44,25 @@ def token_inflows(
                     units=transfer.units,
                     evidence=Evidence.LOG,
                 )
+
+
+def token_moves(receipt: Receipt, tokens: Mapping[bytes, str]) -> Iterator[AssetMove]:
+    """Transfers by listed contracts in one transaction that succeeded.
+
+    Raises UnexpectedAnswer on a malformed Transfer.
+    """
+    for log in receipt.logs if receipt.succeeded else ():
+        code = tokens.get(log.contract)
+        if code is None:
+            continue
+        try:
+            transfer = decode_transfer_log(log.topics, log.data)
+        except CodecError as error:
+            raise UnexpectedAnswer(f"{receipt.txid}, {code}: {error}") from error
+        if transfer is not None:
+            yield AssetMove(
+                asset=code, sender=transfer.sender, to=transfer.to, units=transfer.units
+            )
 
 
 def direct_inflows(

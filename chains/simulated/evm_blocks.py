@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from chains.evm import rlp, trie
+from chains.evm.authorizations import SignedAuthorization
 from chains.evm.blocks import Log, bloom_of
 from chains.evm.hashing import keccak256
+from chains.evm.set_code import SET_CODE_TYPE, SignedSetCodeTx
 from chains.evm.transactions import SignedTx
 from chains.simulated.evm_state import Effects, State
 from chains.types import BlockRef
@@ -93,12 +95,39 @@ def seal(
     )
 
 
+def read_signed(raw: bytes) -> SignedTx:
+    """Signed bytes of either type that this chain takes. Raises CodecError."""
+    if raw[:1] != bytes([SET_CODE_TYPE]):
+        return SignedTx.decode(raw)
+    signed = SignedSetCodeTx.decode(raw)
+    return SignedTx(tx=signed.tx.call, sender=signed.sender, raw=raw, txid=signed.txid)
+
+
+def leaves_of(signed: SignedTx) -> tuple[SignedAuthorization, ...]:
+    """The authorisations that a transaction carries."""
+    if signed.raw[0] != SET_CODE_TYPE:
+        return ()
+    return SignedSetCodeTx.decode(signed.raw).tx.authorizations
+
+
 def show_transaction(signed: SignedTx, block: str | None, index: int | None) -> dict[str, Any]:
     """A transaction as nodes print it; `block` is None while it waits."""
-    parity, r, s = (rlp.decode_int(item, 256) for item in _items(signed.raw)[9:12])
+    parity, r, s = (rlp.decode_int(item, 256) for item in _items(signed.raw)[-3:])
     tx = signed.tx
+    leaves = [
+        {
+            "chainId": hex(one.authorization.chain_id),
+            "address": _shown(one.authorization.delegate),
+            "nonce": hex(one.authorization.nonce),
+            "yParity": hex(one.parity),
+            "r": hex(one.r),
+            "s": hex(one.s),
+        }
+        for one in leaves_of(signed)
+    ]
     return {
-        "type": "0x2",
+        **({"authorizationList": leaves} if leaves else {}),
+        "type": hex(signed.raw[0]),
         "hash": signed.txid,
         "blockHash": None if block is None else "0x" + block,
         "transactionIndex": None if index is None else hex(index),
@@ -143,7 +172,7 @@ def _receipt_bytes(done: Sequence[Executed]) -> list[bytes]:
             bloom_of(logs),
             [[log.contract, list(log.topics), log.data] for log in logs],
         ]
-        encoded.append(b"\x02" + rlp.encode(body))
+        encoded.append(one.signed.raw[:1] + rlp.encode(body))
     return encoded
 
 
@@ -153,7 +182,7 @@ def _receipts(done: Sequence[Executed], block: str) -> list[dict[str, Any]]:
         total += one.gas_used
         shown.append(
             {
-                "type": "0x2",
+                "type": hex(one.signed.raw[0]),
                 "transactionHash": one.signed.txid,
                 "transactionIndex": hex(at),
                 "blockHash": "0x" + block,

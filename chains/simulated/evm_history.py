@@ -10,7 +10,7 @@ from chains.evm.addresses import from_text, of_public_key
 from chains.evm.erc20 import transfer_calldata
 from chains.evm.safe import SafeVault
 from chains.evm.transactions import SignedTx, UnsignedTx
-from chains.simulated.evm_blocks import EvmBlock, Executed, seal
+from chains.simulated.evm_blocks import EvmBlock, Executed, leaves_of, read_signed, seal
 from chains.simulated.evm_state import (
     NATIVE,
     SPLITTER,
@@ -116,7 +116,7 @@ class EvmHistory:
 
     def take(self, raw: bytes) -> str:
         """A broadcast; the txid. Raises Refused in the words of go-ethereum."""
-        signed = SignedTx.decode(raw)
+        signed = read_signed(raw)
         if signed.txid in self.mempool or signed.txid in self._mined:
             raise Refused(_SERVER_ERROR, "already known")
         if signed.tx.nonce < self.nonce(signed.sender):
@@ -176,6 +176,12 @@ class EvmHistory:
     def _execute(self, state: State, signed: SignedTx) -> Executed:
         tx, sender = signed.tx, signed.sender
         state.nonces[sender] = tx.nonce + 1
+        for leave in leaves_of(signed):
+            # Given also where the call itself then reverts (EIP-7702).
+            given, authority = leave.authorization, leave.authority
+            if given.nonce == state.nonces.get(authority, 0):
+                state.nonces[authority] = given.nonce + 1
+                state.delegates[authority] = given.delegate
         price = min(tx.max_fee_wei, self.base_fee_wei + tx.priority_fee_wei)
         gas = gas_of(tx.data)
         effects: Effects | None = None

@@ -9,6 +9,7 @@ from chains.evm import abi, erc20
 from chains.evm.node import EvmNode, refusal
 from chains.evm.safe import SafeVault
 from chains.evm.safe_state import MODULES, NONCE, OWNERS, SINGLETON_SLOT, THRESHOLD, VERSION
+from chains.evm.sweeper import delegation_code, runtime_code
 from chains.simulated.evm_blocks import EvmBlock, show_transaction
 from chains.simulated.evm_history import EvmHistory
 from chains.simulated.evm_state import execute, gas_of
@@ -169,6 +170,11 @@ class SimulatedEvmNode(EvmNode):
     def _code(self, address: str, _tag: Any) -> str:
         contracts = self._history.contracts
         target = _bytes(address)
+        if target in contracts.sweepers:
+            return _hex(runtime_code(contracts.sweepers[target]))
+        delegate = self._state_at("latest").delegates.get(target)
+        if delegate is not None:
+            return _hex(delegation_code(delegate))
         return "0xfe" if target in contracts.tokens or target in contracts.safes else "0x"
 
     def _storage(self, address: str, slot: str, _tag: Any) -> str:

@@ -1,4 +1,4 @@
-"""Accounts of a simulated EVM chain, and what a call does to them: value, tokens, Safes, splits."""
+"""Accounts of a simulated EVM chain, and what a call does to them: value, tokens, Safes, sweeps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from chains.evm import abi
 from chains.evm.erc20 import TRANSFER, TRANSFER_TOPIC, decode_transfer
 from chains.evm.safe import EXEC_TRANSACTION, SafeTx, SafeVault
 from chains.evm.safe_signatures import recover_owners
+from chains.evm.sweeper import ETHER, SWEEP_MANY, SweepCall
 from chains.types import Asset
 
 NATIVE = bytes(20)
@@ -20,6 +21,7 @@ _SPLIT = b"\x5b\x11\x77\xed"
 """Its one function, with three words for each payment: contract (zero is native), payee, units."""
 
 _GAS_CALL, _GAS_TRANSFER, _GAS_OTHER, _GAS_EACH = 21_000, 50_000, 90_000, 30_000
+_GAS_SHARE = 10_000
 
 Balances = dict[tuple[bytes, str], int]
 
@@ -54,6 +56,8 @@ class Effects:
 class Contracts:
     """What code stands where. Calls that reach a `reverting` address revert when they run.
 
+    `sweepers` maps each sweeper to its treasury. A `frozen` account's tokens do not move, and of
+    every transfer its token keeps `token_fee` units.
     `answers` has what a token's transfer answers where that is not true.
     """
 
@@ -62,6 +66,9 @@ class Contracts:
     tokens: Mapping[bytes, Asset]
     safes: Mapping[bytes, SafeVault]
     reverting: set[bytes]
+    sweepers: dict[bytes, bytes] = field(default_factory=dict)
+    frozen: set[bytes] = field(default_factory=set)
+    token_fee: dict[str, int] = field(default_factory=dict)
     answers: dict[bytes, bytes] = field(default_factory=dict)
 
 
@@ -73,10 +80,17 @@ class State:
     balances: Balances = field(default_factory=dict)
     nonces: dict[bytes, int] = field(default_factory=dict)
     safe_nonces: dict[bytes, int] = field(default_factory=dict)
+    delegates: dict[bytes, bytes] = field(default_factory=dict)
 
     def copy(self) -> "State":
         """The state that the next block starts from."""
-        return State(self.rich, dict(self.balances), dict(self.nonces), dict(self.safe_nonces))
+        return State(
+            self.rich,
+            dict(self.balances),
+            dict(self.nonces),
+            dict(self.safe_nonces),
+            dict(self.delegates),
+        )
 
     def held(self, target: bytes, asset: str) -> int:
         """What an address has."""
@@ -101,6 +115,8 @@ def gas_of(data: bytes) -> int:
     """The gas that a call uses: flat rates, for this chain runs no code."""
     if data[:4] == _SPLIT:
         return _GAS_CALL + _GAS_EACH * (len(data) // (3 * abi.WORD))
+    if data[:4] == SWEEP_MANY:
+        return _GAS_CALL + _GAS_SHARE * (len(data) // abi.WORD)
     return {b"": _GAS_CALL, TRANSFER: _GAS_TRANSFER}.get(data[:4], _GAS_OTHER)
 
 
@@ -127,6 +143,8 @@ def execute(
         except CodecError:
             return None
         return _pay_each(state, contracts, sender, [(to, payee, units)])
+    if to in contracts.sweepers and data[:4] == SWEEP_MANY:
+        return _sweep(state, contracts, sender, to, data)
     if to == SPLITTER and data[:4] == _SPLIT:
         return _pay_each(state, contracts, sender, _split_of(data))
     state.move(contracts.native, sender, to, value_wei)
@@ -158,15 +176,45 @@ def _pay_each(
     for contract, to, units in payments:
         native = contract == NATIVE
         asset = contracts.native if native else contracts.tokens[contract].code
-        if to in contracts.reverting or not state.can_pay(sender, asset, units):
+        stuck = not native and sender in contracts.frozen
+        if to in contracts.reverting or stuck or not state.can_pay(sender, asset, units):
             state.balances = before
             return None
-        state.move(asset, sender, to, units)
+        kept = 0 if native else min(units, contracts.token_fee.get(asset, 0))
+        state.add(sender, asset, -units)
+        state.add(to, asset, units - kept)
         if native:
             moves.append(Move(SPLITTER, to, units))
         else:
             topics = (TRANSFER_TOPIC, abi.address_word(sender), abi.address_word(to))
-            logs.append(LogEntry(contract, topics, abi.word(units)))
+            logs.append(LogEntry(contract, topics, abi.word(units - kept)))
+    return Effects(tuple(logs), tuple(moves))
+
+
+def _sweep(
+    state: State, contracts: Contracts, sender: bytes, sweeper: bytes, data: bytes
+) -> Effects | None:
+    """Every account that delegates to the sweeper pays the treasury; one that fails is passed."""
+    treasury = contracts.sweepers[sweeper]
+    try:
+        call = SweepCall.decode(data)
+    except CodecError:
+        return None
+    if sender != treasury or (call.token != ETHER and call.token not in contracts.tokens):
+        return None
+    native = call.token == ETHER
+    asset = contracts.native if native else contracts.tokens[call.token].code
+    logs: list[LogEntry] = []
+    moves: list[Move] = []
+    for account in call.accounts:
+        units = state.held(account, asset)
+        if state.delegates.get(account) != sweeper or not units:
+            continue
+        if native:
+            state.move(asset, account, treasury, units)
+            moves.append(Move(account, treasury, units))
+        elif done := _pay_each(state, contracts, account, [(call.token, treasury, units)]):
+            logs.extend(done.logs)
     return Effects(tuple(logs), tuple(moves))
 
 

@@ -11,15 +11,20 @@ from chains.evm.addresses import checksum, from_text
 from chains.evm.authorizations import Authorization
 from signer.errors import Refused
 from signer.guards.evm_nonces import check_account_nonce
-from signer.guards.evm_payees import BRANCH, act_intent, check_source, rules_of, sender_of
+from signer.guards.evm_payees import (
+    account_job,
+    act_intent,
+    check_source,
+    rules_of,
+    sender_of,
+)
 from signer.guards.facts import (
     DelegationFact,
     GuardContext,
     Role,
-    SignatureForm,
-    SigningJob,
     SpendFacts,
 )
+from signer.guards.sweepers import pays_only
 from signer.protocol import Kind, Purpose, SignRequest
 
 
@@ -31,6 +36,8 @@ def check_authorization(request: SignRequest, context: GuardContext) -> SpendFac
         raise Refused("evm.wrong_chain", f"got chain {one.chain_id}, expected {rules.chain_id}")
     if not rules.sweeper:
         raise Refused("delegation.no_sweeper", f"no sweeper is configured for {rules.id}")
+    if not any(pays_only(vault, rules) for vault in context.vaults.values()):
+        raise Refused("delegation.treasury", f"{rules.sweeper} pays no hot account of ours")
     if one.delegate != from_text(rules.sweeper):
         raise Refused(
             "delegation.not_sweeper", f"got {checksum(one.delegate)}, expected {rules.sweeper}"
@@ -54,16 +61,7 @@ def check_authorization(request: SignRequest, context: GuardContext) -> SpendFac
         size=0,
         feerate=0,
         snapshot=hashlib.sha256(request.payload).digest(),
-        jobs=(
-            SigningJob(
-                index=0,
-                digest=one.signing_hash,
-                path=(*key.path, BRANCH, own.index),
-                public_key=sender.vault.public_key_at(own.index),
-                answer_key=sender.vault.address_at(own.index),
-                form=SignatureForm.RSV,
-            ),
-        ),
+        jobs=(account_job(one.signing_hash, sender, key, own),),
         nonce=(own.address, one.nonce),
         notes=(f"EIP-7702: {own.address} lets the sweeper {rules.sweeper} act for it",),
         act=DelegationFact(delegate=rules.sweeper),

@@ -9,6 +9,8 @@ from signer.errors import Refused
 from signer.guards.facts import GuardContext, RegisteredVault
 from signer.protocol import Intent, Kind, Purpose, SignRequest
 
+_ACTS = frozenset({Kind.EVM_AUTH, Kind.EVM_BATCH})
+
 PAYEES_IN_REQUEST_MAX = 500
 """Payees of all intents of a request together."""
 
@@ -52,7 +54,7 @@ def check_source(request: SignRequest, context: GuardContext, signer_id: str) ->
 
 
 def kinds_of(vault: RegisteredVault) -> frozenset[Kind]:
-    """What is signed for a vault; only deposit addresses ever delegate."""
+    """What is signed for a vault; only deposit addresses delegate, only single accounts batch."""
     match vault.vault:
         case DescriptorVault():
             return frozenset({Kind.PSBT})
@@ -61,7 +63,7 @@ def kinds_of(vault: RegisteredVault) -> frozenset[Kind]:
         case KeyAccount():
             return frozenset({Kind.EVM_TX, Kind.EVM_AUTH})
         case _:
-            return frozenset({Kind.EVM_TX})
+            return frozenset({Kind.EVM_TX, Kind.EVM_BATCH})
 
 
 def check_intents(request: SignRequest, context: GuardContext) -> None:
@@ -90,7 +92,7 @@ def check_intents(request: SignRequest, context: GuardContext) -> None:
 
 def _check_what(request: SignRequest, intent: Intent) -> None:
     """An intent pays somebody, or approves exact bytes that pay nobody; never both or neither."""
-    is_act = request.kind is Kind.EVM_AUTH or intent.purpose is Purpose.GOVERNANCE
+    is_act = request.kind in _ACTS or intent.purpose is Purpose.GOVERNANCE
     if is_act and (intent.payees or not intent.call):
         raise Refused("intent.act", f"{intent.intent_id} must name a call and no payee")
     if is_act and request.kind is Kind.PSBT:

@@ -12,19 +12,13 @@ from chains.evm.safe_signatures import recover_owners
 from chains.evm.transactions import UnsignedTx
 from signer.errors import Refused
 from signer.guards.evm_calls import decode_call
+from signer.guards.evm_fees import check_fee_share, check_gas
 from signer.guards.evm_nonces import check_account_nonce
-from signer.guards.evm_payees import (
-    BRANCH,
-    rules_of,
-    sender_of,
-)
+from signer.guards.evm_payees import account_job, rules_of, sender_of
 from signer.guards.facts import (
     GuardContext,
     NetworkRules,
-    OwnKey,
     RegisteredVault,
-    SignatureForm,
-    SigningJob,
     SpendFacts,
     payees_digest,
 )
@@ -32,10 +26,7 @@ from signer.guards.safe import pinned_safe
 from signer.guards.safe_deeds import Deed, inner_deed
 from signer.guards.told import told
 from signer.guards.unsticking import unstick_facts
-from signer.protocol import Kind, OwnOutput, Purpose, SignRequest
-
-PPM = 1_000_000
-"""Shares are parts per million."""
+from signer.protocol import Kind, Purpose, SignRequest
 
 LEGACY_FROM = 0xC0
 """First byte of a bare RLP list: a transaction from before EIP-2718."""
@@ -53,12 +44,14 @@ def check_evm_tx(request: SignRequest, context: GuardContext) -> SpendFacts:
         raise Refused("evm.wrong_chain", f"got chain {tx.chain_id}, expected {rules.chain_id}")
     sender, key, own = sender_of(request, context)
     if request.intents[0].purpose is Purpose.UNSTICK:
-        _check_fee(tx, request, rules.asset, 0, rules)
-        return unstick_facts(tx, _job(tx, sender, key, own), sender, request, context)
+        check_gas(tx.gas_limit, tx.max_fee_wei, request, rules.gas_limit_max, rules)
+        job = account_job(tx.signing_hash, sender, key, own)
+        return unstick_facts(tx, job, sender, request, context)
     deed, source = _deed(tx, sender, request, context, rules)
     payees, act, notes = told(deed, source, request, context)
     asset = deed.calls[0].asset if deed.calls else rules.asset
-    _check_fee(tx, request, asset, sum(payee.units for payee in payees), rules)
+    check_gas(tx.gas_limit, tx.max_fee_wei, request, rules.gas_limit_max, rules)
+    check_fee_share(tx.fee_wei_max, request, asset, sum(payee.units for payee in payees), rules)
     payment = (payees_digest(asset, payees), tx.fee_wei_max)
     replaces = check_account_nonce(tx.nonce, own.address, request.network, rules, context, payment)
     if replaces:
@@ -74,7 +67,7 @@ def check_evm_tx(request: SignRequest, context: GuardContext) -> SpendFacts:
         size=tx.gas_limit,
         feerate=tx.max_fee_wei,
         snapshot=hashlib.sha256(request.payload).digest(),
-        jobs=(_job(tx, sender, key, own),),
+        jobs=(account_job(tx.signing_hash, sender, key, own),),
         nonce=(own.address, tx.nonce),
         notes=notes,
         act=act,
@@ -143,33 +136,3 @@ def _executed(tx: AnyTx, vault: SafeVault, request: SignRequest) -> SafeTx:
             "safe.signatures", f"got {len(owners)} signatures, expected {vault.threshold}"
         )
     return inner
-
-
-def _check_fee(
-    tx: AnyTx, request: SignRequest, asset: str, units: int, rules: NetworkRules
-) -> None:
-    """Every cap must hold at once. Raises Refused."""
-    fee, promised = tx.fee_wei_max, sum(intent.fee_units_max for intent in request.intents)
-    if tx.gas_limit > rules.gas_limit_max:
-        raise Refused("fee.gas_limit", f"got gas {tx.gas_limit}, expected {rules.gas_limit_max}")
-    if tx.max_fee_wei > rules.feerate_max:
-        raise Refused("fee.rate", f"got {tx.max_fee_wei} wei for gas, cap {rules.feerate_max}")
-    if fee > rules.fee_units_max:
-        raise Refused("fee.absolute", f"got up to {fee} wei, cap {rules.fee_units_max}")
-    if fee > promised:
-        raise Refused("fee.intent", f"got up to {fee} wei, approved {promised}")
-    # A top-up is only as large as the fee it pays for, so a share of it says nothing.
-    shared = asset == rules.asset and units and request.intents[0].purpose is not Purpose.TOP_UP
-    if shared and fee * PPM > rules.fee_ppm_max * units:
-        raise Refused("fee.share", f"got up to {fee} wei for {units}, cap {rules.fee_ppm_max}")
-
-
-def _job(tx: AnyTx, sender: RegisteredVault, key: OwnKey, own: OwnOutput) -> SigningJob:
-    return SigningJob(
-        index=0,
-        digest=tx.signing_hash,
-        path=(*key.path, BRANCH, own.index),
-        public_key=sender.vault.public_key_at(own.index),
-        answer_key=sender.vault.address_at(own.index),
-        form=SignatureForm.RSV,
-    )

@@ -16,6 +16,8 @@ from signer.guards.facts import (
     PayeeFact,
     RegisteredVault,
     Role,
+    SignatureForm,
+    SigningJob,
 )
 from signer.guards.owners import payee_facts
 from signer.protocol import Intent, Kind, OwnOutput, Purpose, SignRequest
@@ -137,3 +139,15 @@ def sender_of(
     if address != own.address:
         raise Refused("sender.mismatch", f"got {own.address[:64]}, derived {address}")
     return entry, entry.own, own
+
+
+def account_job(digest: bytes, sender: RegisteredVault, key: OwnKey, own: OwnOutput) -> SigningJob:
+    """The one signature of an account that `sender_of` found."""
+    return SigningJob(
+        index=0,
+        digest=digest,
+        path=(*key.path, BRANCH, own.index),
+        public_key=sender.vault.public_key_at(own.index),
+        answer_key=sender.vault.address_at(own.index),
+        form=SignatureForm.RSV,
+    )

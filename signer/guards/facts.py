@@ -65,7 +65,8 @@ class NetworkRules:
     of the native value paid; `feerate_max` is sats per 1000 vbytes, or wei per gas (maxFeePerGas).
     `chain_id` is None on a UTXO network and `utxo` None on an EVM one. `tokens` maps asset codes.
     `sweeper` is the EIP-55 address of the only contract that deposit addresses may delegate to
-    (EIP-7702), empty where none. `legacy` allows EIP-155 transactions, for chains without EIP-1559.
+    (EIP-7702), empty where none; `batch_gas_limit_max` is what one batch by it may take. `legacy`
+    allows EIP-155 transactions, for chains without EIP-1559.
     """
 
     id: str
@@ -83,6 +84,7 @@ class NetworkRules:
     change_gap_max: int = 200
     tokens: Mapping[str, TokenRule] = field(default_factory=dict)
     sweeper: str = ""
+    batch_gas_limit_max: int = 0
     legacy: bool = False
 
 
@@ -224,6 +226,15 @@ class UnstickFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFact:
+    """Deposit addresses that the sweeper empties to hot, and how many of them give their leave."""
+
+    sweeper: str
+    accounts: int
+    authorizations: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpendFacts:
     """What the exact bytes do, as this signer understood them.
 
@@ -234,7 +245,8 @@ class SpendFacts:
     (EIP-55 address, nonce) on an EVM chain, `inputs` every "txid:vout" on a UTXO chain. `notes` are
     further lines to show (Safe hashes, token contract). `act` is set where nobody is paid: what is
     done instead. `replaces`: a Safe's nonce was signed before; then somebody must have approved,
-    whatever the tiers say.
+    whatever the tiers say. `act_digest` is of an act that may be sent again at a higher fee, empty
+    for any other.
     """
 
     purpose: Purpose
@@ -252,8 +264,9 @@ class SpendFacts:
     nonce: tuple[str, int] | None = None
     inputs: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
-    act: GovernanceFact | DelegationFact | UnstickFact | None = None
+    act: GovernanceFact | DelegationFact | UnstickFact | BatchFact | None = None
     replaces: bool = False
+    act_digest: bytes = b""
 
     @property
     def units(self) -> int:
@@ -275,8 +288,8 @@ class SpendFacts:
 
     @property
     def payees_digest(self) -> bytes:
-        """SHA-256 of who gets what; empty where nobody is paid."""
-        return payees_digest(self.asset, self.payees)
+        """SHA-256 of who gets what, or of what is done instead; empty where it is done once."""
+        return payees_digest(self.asset, self.payees) or self.act_digest
 
 
 def payees_digest(asset: str, payees: Sequence[PayeeFact]) -> bytes:

@@ -29,7 +29,7 @@ INDEX_MAX = 2**31 - 1
 
 def payee_facts(request: SignRequest, context: GuardContext) -> tuple[PayeeFact, ...]:
     """Every payee of the intents with its owner. Raises Refused."""
-    own = _derived(request, context)
+    own = derived_claims(request, context)
     claims = {**_fixed_claims(request.network, context), **own}
     facts = tuple(
         _fact(intent, payee.address, payee.units, claims.get(payee.address), context)
@@ -66,7 +66,8 @@ def count_payees(facts: tuple[PayeeFact, ...]) -> Counter[tuple[str, int]]:
     return Counter((fact.address, fact.units) for fact in facts)
 
 
-def _derived(request: SignRequest, context: GuardContext) -> dict[str, OwnOutput]:
+def derived_claims(request: SignRequest, context: GuardContext) -> dict[str, OwnOutput]:
+    """The request's origins by address, each derived anew from our own vaults. Raises Refused."""
     found: dict[str, OwnOutput] = {}
     for claim in request.own:
         vault = context.vaults.get(claim.source)

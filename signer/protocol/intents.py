@@ -18,6 +18,7 @@ class Kind(StrEnum):
     EVM_TX = "evm_tx"
     SAFE_TX = "safe_tx"
     EVM_AUTH = "evm_auth"
+    EVM_BATCH = "evm_batch"
 
 
 class Purpose(StrEnum):
@@ -48,7 +49,8 @@ class Intent:
     `fee_units_max` is in base units of the network's native asset. Times are Unix seconds.
     `source` names the vault, account or Safe that pays.
     `call` is what an intent without payees does, byte for byte: the calldata of a Safe's call to
-    itself (governance), or an EIP-7702 authorisation of a deposit address (gather). `hot_units` is
+    itself (governance), an EIP-7702 authorisation of a deposit address (gather), or the calldata of
+    a batch by the sweeper (gather, by hot). `hot_units` is
     what hot had of the asset, less what it owed out, when a refill was asked for. Either makes it
     version 2; the bytes, and so the digests, of all other intents are as they were.
     """

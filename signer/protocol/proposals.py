@@ -30,6 +30,7 @@ _DEFAULTS: Mapping[str, int] = {
     "governance_quorum": 0,
     "clock_skew_s": 300,
     "nonce_gap_max": 0,
+    "batch_gas_limit_max": 0,
     "inputs_max": 500,
     "outputs_max": 500,
     "change_gap_max": 200,

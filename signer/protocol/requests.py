@@ -47,7 +47,8 @@ class SignRequest:
     """A request to sign exact bytes for the stated intents.
 
     `payload` is a PSBT, an unsigned transaction (EIP-1559: 0x02 || rlp, or EIP-155), a SafeTx as
-    `chains.evm.safe.SafeTx.encode` writes it (ABI), or an EIP-7702 authorisation (0x05 || rlp).
+    `chains.evm.safe.SafeTx.encode` writes it (ABI), an EIP-7702 authorisation (0x05 || rlp), or a
+    transaction that may carry some (0x04 || rlp).
     `sender` (EVM) is the key's origin. `own` lists re-derivable addresses among payees.
     `prev_state` is what each signer last said of its log, so that one put back notices itself.
     `safe_nonce` goes with a transaction that executes a Safe's: its owners' signatures cover the

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from signer.protocol import Purpose
 from tests import evm_world
 from tests.payments_world import CUSTOMER, ETH, World
+from wallet.gathers.books import REFUSED_PAUSE_S
 from wallet.ledger import chart
-from wallet.payments.gather import REFUSED_PAUSE_S
 from wallet.payments.states import PaymentStatus as P
 from wallet.store.database import Database
 from wallet.store.schema import deposits, payments

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from chains.evm import erc20
-from chains.evm.addresses import checksum
+from chains.evm.addresses import checksum, from_text
 from chains.evm.safe import SafeTx
 from chains.evm.safe_signatures import pack_signatures
+from chains.evm.sweeper import sweeper_address
 from chains.evm.transactions import UnsignedTx
 from chains.utxo import addresses
 from chains.utxo.coins import Coin, Payout
@@ -49,7 +50,8 @@ from tests.signer_world import (
 from tests.signer_world import CONFIG as PLAIN_CONFIG
 
 DUSD = bytes.fromhex("d05d" + "00" * 17 + "01")
-SWEEPER = b"\x53" * 20
+SWEEPER = sweeper_address(from_text("0x3e3372eCc278Da47Ff458eC5A4Ff8190644C6d50"))
+"""Of the world's hot account, whose keys are the same in every run; `prepare` holds it to that."""
 ETHER = 10**18
 GWEI = 10**9
 NEEDS_TWO = 200_000_000
@@ -59,6 +61,7 @@ CONFIG = PLAIN_CONFIG.replace(
     "nonce_gap_max = 5\n",
     f"""nonce_gap_max = 5
 sweeper = "{checksum(SWEEPER)}"
+batch_gas_limit_max = 1000000
 tokens = [{{ code = "DUSD", contract = "{checksum(DUSD)}", decimals = 6, symbol = "DUSD" }}]
 """,
 )
@@ -71,7 +74,7 @@ POLICY_HERE = (
 [[payments]]
 network = "{ETH}"
 asset = "DUSD"
-purposes = ["withdrawal"]
+purposes = ["withdrawal", "gather"]
 order_units_max = 1000000000
 tx_units_max = 1000000000
 tiers = [{{ from_units = 0, approvals = 0 }}]
@@ -80,11 +83,17 @@ tiers = [{{ from_units = 0, approvals = 0 }}]
 
 
 def prepare(world: World) -> None:
-    """Give both signers the limits that the accepted requests need."""
+    """Give both signers the limits that the accepted requests need, and the sweeper of hot."""
     for name in ("hot", "cold"):
         home = world.open(name)
+        assert sweeper_of(home) == SWEEPER
         home.configure(CONFIG.encode(), POLICY_HERE.encode(), NOW_S)
         home.close()
+
+
+def sweeper_of(home: Home) -> bytes:
+    """The sweeper whose code pays the hot account alone."""
+    return sweeper_address(home.vaults["ethereum-hot"].vault.address)
 
 
 @dataclass(frozen=True, slots=True)

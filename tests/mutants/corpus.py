@@ -1,5 +1,6 @@
 """All mutants."""
 
+from tests.mutants.batches import BATCH_MUTANTS
 from tests.mutants.bench import Mutant
 from tests.mutants.delegation import DELEGATION_MUTANTS
 from tests.mutants.envelope import ENVELOPE_MUTANTS
@@ -9,6 +10,7 @@ from tests.mutants.psbt import PSBT_MUTANTS
 CORPUS: tuple[Mutant, ...] = (
     *PSBT_MUTANTS,
     *EVM_MUTANTS,
+    *BATCH_MUTANTS,
     *DELEGATION_MUTANTS,
     *ENVELOPE_MUTANTS,
 )

@@ -118,6 +118,13 @@ EVM_MUTANTS = (
         code="evm.wrong_chain",
     ),
     Mutant(
+        name="a payment whose intent approves bytes too",
+        proves=("16",),
+        base=payment,
+        change=intent(call=b"\x01"),
+        code="intent.call",
+    ),
+    Mutant(
         name="another payee than approved",
         proves=("16",),
         base=ether_payment,

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,108 +14,30 @@ from hypothesis import strategies as st
 
 from chains.evm import sweeper
 from chains.evm.addresses import checksum, from_text
-from chains.evm.authorizations import Authorization
 from chains.evm.chain import EvmChain
 from chains.evm.contracts import build
-from chains.evm.erc20 import transfer_calldata
+from chains.evm.erc20 import balance_calldata, transfer_calldata
 from chains.evm.node import EvmNode
 from chains.evm.params import BUILTIN
-from chains.evm.set_code import UnsignedSetCodeTx
 from chains.evm.sweeper import ETHER, SweepCall
 from chains.evm.transactions import UnsignedTx
 from chains.types import Asset
+from tests.contracts.build import creation_code
+from tests.sweeper_ground import ONE, UNITS, Ground
 from wallet.devnet.devnet import Devnet
 from wallet.devnet.nodes import ETHEREUM
 
 GWEI = 10**9
-ONE = 10**18
-UNITS = 5_000_000
 ANYBODY = "0x" + "a7" * 20
 
 
-@dataclass
-class Field:
-    """A hot account, its sweeper, and deposit accounts that run it."""
-
-    devnet: Devnet
-    chain: EvmChain
-    hot: Any = field(default_factory=Account.create)
-
-    def __post_init__(self) -> None:
-        self.token = from_text(self.devnet.contracts.tokens["DUSD"])
-        self.treasury = from_text(self.hot.address)
-        self.sweeper = from_text(self.devnet.deploy_sweeper(self.hot.address))
-        self.fund("ETH", self.treasury, 100 * ONE)
-        self.fund("DUSD", self.treasury, 1)
-
-    def fund(self, asset: str, target: bytes, units: int) -> None:
-        self.devnet.fund(ETHEREUM, asset, checksum(target), units)
-        self.devnet.mine(ETHEREUM)
-
-    def accounts(self, count: int, units: int = UNITS) -> list[Any]:
-        """Fresh deposit accounts that hold tokens and no gas."""
-        made = [Account.create() for _ in range(count)]
-        for one in made:
-            self.devnet.fund(ETHEREUM, "DUSD", one.address, units)
-        self.devnet.mine(ETHEREUM)
-        return made
-
-    def held(self, target: bytes, asset: str = "DUSD") -> int:
-        return self.chain.balance_units(target, asset, self.chain.tip())
-
-    def sweep(self, call: SweepCall, *new: Any) -> Any:
-        """The receipt of a batch by the hot account; `new` accounts give their leave in it."""
-        plain = UnsignedTx(
-            chain_id=31337,
-            nonce=self.chain.nonce(self.treasury),
-            priority_fee_wei=1,
-            max_fee_wei=self.chain.fees().max_fee_wei,
-            gas_limit=8_000_000,
-            to=self.sweeper,
-            value_wei=0,
-            data=call.encode(),
-        )
-        tx: Any = plain
-        if new:
-            leave = Authorization(chain_id=31337, delegate=self.sweeper, nonce=0)
-            signed = [
-                leave.with_signature(
-                    bytes(Account.unsafe_sign_hash(leave.signing_hash, one.key).signature)
-                )
-                for one in new
-            ]
-            tx = UnsignedSetCodeTx(call=plain, authorizations=tuple(signed))
-        made = Account.unsafe_sign_hash(tx.signing_hash, self.hot.key)
-        return self.sent(tx.with_signature(bytes(made.signature)).raw)
-
-    def sent(self, raw: bytes) -> Any:
-        txid = self.devnet.rpc(ETHEREUM, "eth_sendRawTransaction", "0x" + raw.hex())
-        self.devnet.mine(ETHEREUM)
-        return self.devnet.rpc(ETHEREUM, "eth_getTransactionReceipt", txid)
-
-    def asked(self, sender: str, to: bytes, data: bytes, value: int = 0) -> Any:
-        """The receipt of a call by anybody."""
-        self.devnet.rpc(ETHEREUM, "anvil_impersonateAccount", sender)
-        self.devnet.rpc(ETHEREUM, "anvil_setBalance", sender, hex(10 * ONE))
-        request = {
-            "from": sender,
-            "to": checksum(to),
-            "data": "0x" + data.hex(),
-            "value": hex(value),
-            "gas": hex(1_000_000),
-        }
-        txid = self.devnet.rpc(ETHEREUM, "eth_sendTransaction", request)
-        self.devnet.mine(ETHEREUM)
-        return self.devnet.rpc(ETHEREUM, "eth_getTransactionReceipt", txid)
-
-
 @pytest.fixture(scope="module")
-def ground(devnet: Devnet) -> Iterator[Field]:
+def ground(devnet: Devnet) -> Iterator[Ground]:
     asset = Asset(
         code="DUSD", network=ETHEREUM, decimals=6, contract=devnet.contracts.tokens["DUSD"]
     )
     chain = EvmChain(BUILTIN[ETHEREUM], EvmNode(devnet.url(ETHEREUM)), [asset])
-    yield Field(devnet, chain)
+    yield Ground(devnet, chain)
     chain.close()
 
 
@@ -132,12 +53,12 @@ def test_the_committed_code_is_what_the_compiler_makes(name: str) -> None:
     assert committed == build.compile_contract(folder / f"{name}.vy")
 
 
-def test_the_chain_has_exactly_our_code_where_it_has_to_be(ground: Field) -> None:
+def test_the_chain_has_exactly_our_code_where_it_has_to_be(ground: Ground) -> None:
     assert sweeper.sweeper_address(ground.treasury) == ground.sweeper
     assert sweeper.runtime_code(ground.treasury) == ground.chain.code_at(ground.sweeper)
 
 
-def test_the_first_batch_delegates_and_moves_and_a_later_one_only_moves(ground: Field) -> None:
+def test_the_first_batch_delegates_and_moves_and_a_later_one_only_moves(ground: Ground) -> None:
     accounts = ground.accounts(3)
     call = SweepCall(token=ground.token, accounts=targets(accounts))
     before = ground.held(ground.treasury)
@@ -155,7 +76,7 @@ def test_the_first_batch_delegates_and_moves_and_a_later_one_only_moves(ground: 
     assert int(later["gasUsed"], 16) < int(first["gasUsed"], 16)
 
 
-def test_ether_moves_too(ground: Field) -> None:
+def test_ether_moves_too(ground: Ground) -> None:
     accounts = ground.accounts(2)
     for one in targets(accounts):
         ground.fund("ETH", one, ONE)
@@ -168,7 +89,7 @@ def test_ether_moves_too(ground: Field) -> None:
     assert [0, 0] == [ground.held(one, "ETH") for one in targets(accounts)]
 
 
-def test_one_that_cannot_be_moved_stops_nobody_else(ground: Field) -> None:
+def test_one_that_cannot_be_moved_stops_nobody_else(ground: Ground) -> None:
     accounts = ground.accounts(3)
     call = SweepCall(token=ground.token, accounts=targets(accounts))
 
@@ -180,7 +101,7 @@ def test_one_that_cannot_be_moved_stops_nobody_else(ground: Field) -> None:
     assert ("0x1", []) == (nothing["status"], nothing["logs"])
 
 
-def test_a_delegated_address_takes_ether_with_the_gas_of_a_plain_transfer(ground: Field) -> None:
+def test_a_delegated_address_takes_ether_with_the_gas_of_a_plain_transfer(ground: Ground) -> None:
     accounts = ground.accounts(1)
     (target,) = targets(accounts)
     ground.sweep(SweepCall(token=ground.token, accounts=(target,)), *accounts)
@@ -198,7 +119,7 @@ def test_a_delegated_address_takes_ether_with_the_gas_of_a_plain_transfer(ground
 ANYBODY_BYTES = bytes.fromhex(ANYBODY[2:])
 
 
-def test_a_plain_gather_still_works_after_delegation(ground: Field) -> None:
+def test_a_plain_gather_still_works_after_delegation(ground: Ground) -> None:
     accounts = ground.accounts(1)
     (target,) = targets(accounts)
     ground.sweep(SweepCall(token=ground.token, accounts=(target,)), *accounts)
@@ -247,7 +168,7 @@ def attacks(draw: st.DrawFn) -> tuple[str, str, str, tuple[bytes, ...], bytes, i
 )
 @given(attack=attacks())
 def test_whoever_calls_with_whatever_only_the_treasury_is_paid(
-    ground: Field, attack: tuple[str, str, str, tuple[bytes, ...], bytes, int]
+    ground: Ground, attack: tuple[str, str, str, tuple[bytes, ...], bytes, int]
 ) -> None:
     caller, called, kind, names, junk, wei = attack
     deposit = the_deposit(ground)
@@ -292,7 +213,7 @@ def test_whoever_calls_with_whatever_only_the_treasury_is_paid(
 _DEPOSITS: list[bytes] = []
 
 
-def the_deposit(ground: Field) -> bytes:
+def the_deposit(ground: Ground) -> bytes:
     """A delegated deposit address that holds tokens; the same one until it was swept."""
     if not _DEPOSITS:
         accounts = ground.accounts(1, 1)
@@ -306,7 +227,7 @@ def the_deposit(ground: Field) -> bytes:
     return deposit
 
 
-def test_gas_for_each_deposit_beside_the_top_up_way(ground: Field) -> None:
+def test_gas_for_each_deposit_beside_the_top_up_way(ground: Ground) -> None:
     """In batches of 50: at most 0.6 of the top-up way the first time, and 0.25 after that."""
     accounts = ground.accounts(50)
     call = SweepCall(token=ground.token, accounts=targets(accounts))
@@ -315,26 +236,62 @@ def test_gas_for_each_deposit_beside_the_top_up_way(ground: Field) -> None:
         ground.devnet.fund(ETHEREUM, "DUSD", checksum(one), UNITS)
     ground.devnet.mine(ETHEREUM)
     later = int(ground.sweep(call)["gasUsed"], 16)
-    top_up = 21_000 + plain_transfer_gas(ground)
+    top_up = 21_000 + ground.plain_transfer_gas()
 
     assert first * 10 <= 50 * top_up * 6
     assert later * 100 <= 50 * top_up * 25
 
 
-def plain_transfer_gas(ground: Field) -> int:
-    (one,) = ground.accounts(1)
-    target = from_text(one.address)
-    ground.fund("ETH", target, ONE)
-    tx = UnsignedTx(
-        chain_id=31337,
-        nonce=0,
-        priority_fee_wei=1,
-        max_fee_wei=ground.chain.fees().max_fee_wei,
-        gas_limit=100_000,
-        to=ground.token,
-        value_wei=0,
-        data=transfer_calldata(ground.treasury, UNITS),
-    )
-    made = Account.unsafe_sign_hash(tx.signing_hash, one.key)
-    receipt = ground.sent(tx.with_signature(bytes(made.signature)).raw)
-    return int(receipt["gasUsed"], 16)
+MOVED, LEFT = "moved", "left"
+
+
+@pytest.mark.parametrize(
+    ("name", "switch", "outcome"),
+    [
+        ("NoReturn", "", MOVED),
+        ("FalseReturn", "", MOVED),
+        ("FalseReturn", "stop(bool)", LEFT),
+        ("Pausable", "", MOVED),
+        ("Pausable", "pause(bool)", LEFT),
+        ("FeeOnTransfer", "", MOVED),
+        ("Reentrant", "", MOVED),
+        ("RevertOnZero", "", MOVED),
+        ("MissingEvents", "", MOVED),
+        ("SameEventTwice", "", MOVED),
+    ],
+)
+def test_odd_tokens_are_moved_or_passed_over_and_never_stop_the_batch(
+    ground: Ground, name: str, switch: str, outcome: str
+) -> None:
+    """No answer is as good as true; false and a revert alike leave the address its tokens."""
+    token = deployed(ground, name)
+    accounts = ground.accounts(2)
+    call = SweepCall(token=token, accounts=targets(accounts))
+    for one in call.accounts:
+        ground.asked(ANYBODY, token, transfer_calldata(one, UNITS))
+    put = [units_of(ground, token, one) for one in call.accounts]
+    assert all(put)
+    if switch:
+        ground.asked(ANYBODY, token, call_of(switch, ["bool"], [True]))
+
+    receipt = ground.sweep(call, *accounts)
+
+    assert "0x1" == receipt["status"]
+    left = [units_of(ground, token, one) for one in call.accounts]
+    assert left == ([0, 0] if outcome is MOVED else put)
+    assert bool(units_of(ground, token, ground.treasury)) is (outcome is MOVED)
+
+
+def deployed(ground: Ground, name: str) -> bytes:
+    """An odd token whose whole supply anybody has."""
+    made = creation_code(name) + encode(["uint8", "address", "uint256"], [6, ANYBODY, 10**15])
+    sender: Any = ground.devnet.rpc(ETHEREUM, "eth_accounts")
+    request = {"from": sender[0], "data": "0x" + made.hex()}
+    txid = ground.devnet.rpc(ETHEREUM, "eth_sendTransaction", request)
+    ground.devnet.mine(ETHEREUM)
+    receipt: Any = ground.devnet.rpc(ETHEREUM, "eth_getTransactionReceipt", txid)
+    return bytes.fromhex(receipt["contractAddress"][2:])
+
+
+def units_of(ground: Ground, token: bytes, holder: bytes) -> int:
+    return int.from_bytes(ground.chain.call(token, balance_calldata(holder)), "big")

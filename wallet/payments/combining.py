@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from chains.errors import ChainError, CodecError
 from chains.evm.addresses import from_text
+from chains.evm.authorizations import Authorization
 from chains.evm.safe import SafeTx, SafeVault
 from chains.evm.safe_signatures import pack_signatures
+from chains.evm.set_code import SET_CODE_TYPE, UnsignedSetCodeTx
 from chains.evm.transactions import UnsignedTx, recover
 from chains.utxo import psbt_roles
 from chains.utxo.descriptors import DescriptorVault
@@ -27,7 +29,7 @@ class BadSignatures(WalletError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Combined:
-    """Bytes ready for the next step; a Safe payload has no txid of its own."""
+    """Bytes ready for the next step; Safe payloads and authorisations have no txid of their own."""
 
     raw: bytes
     txid: str | None
@@ -46,11 +48,13 @@ def combine(context: PaymentContext, payment: Payment, answers: Sequence[SignAns
             case Kind.PSBT:
                 return _psbt(context, payment, answers)
             case Kind.EVM_TX:
-                return _evm(payment, answers)
+                return _evm(payment, answers, UnsignedTx.decode(payment.request.payload))
             case Kind.SAFE_TX:
                 return _safe(context, payment, answers)
+            case Kind.EVM_BATCH:
+                return _evm(payment, answers, _batch_tx(payment.request.payload))
             case Kind.EVM_AUTH:
-                raise BadSignatures("got an authorisation, which is no transaction by itself")
+                return _authorization(payment, answers)
     except ChainError as error:
         raise BadSignatures(f"got answers that do not combine: {error}") from error
 
@@ -77,12 +81,30 @@ def _psbt(context: PaymentContext, payment: Payment, answers: Sequence[SignAnswe
     return Combined(raw=raw, txid=parse_transaction(raw).txid)
 
 
-def _evm(payment: Payment, answers: Sequence[SignAnswer]) -> Combined:
-    signature = _only(answers[0].signatures)
-    signed = UnsignedTx.decode(payment.request.payload).with_signature(signature.signature)
+def _evm(
+    payment: Payment, answers: Sequence[SignAnswer], tx: UnsignedTx | UnsignedSetCodeTx
+) -> Combined:
+    signed = tx.with_signature(_only(answers[0].signatures).signature)
     if payment.sender is None or signed.sender != from_text(payment.sender):
         raise CodecError(f"got a signature of {signed.sender.hex()}, expected {payment.sender}")
     return Combined(raw=signed.raw, txid=signed.txid)
+
+
+def _batch_tx(payload: bytes) -> UnsignedTx | UnsignedSetCodeTx:
+    """A batch carries authorisations only where an address gives its leave for the first time."""
+    if payload[:1] == bytes([SET_CODE_TYPE]):
+        return UnsignedSetCodeTx.decode(payload)
+    return UnsignedTx.decode(payload)
+
+
+def _authorization(payment: Payment, answers: Sequence[SignAnswer]) -> Combined:
+    """The signed authorisation, for a batch to carry: no transaction by itself."""
+    signed = Authorization.decode(payment.request.payload).with_signature(
+        _only(answers[0].signatures).signature
+    )
+    if payment.sender is None or signed.authority != from_text(payment.sender):
+        raise CodecError(f"got leave of {signed.authority.hex()}, expected {payment.sender}")
+    return Combined(raw=signed.encode(), txid=None)
 
 
 def _safe(context: PaymentContext, payment: Payment, answers: Sequence[SignAnswer]) -> Combined:

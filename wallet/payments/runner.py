@@ -66,6 +66,9 @@ class Runner:
 
     def _step(self, payment: Payment) -> bool:
         is_safe = payment.request.kind is Kind.SAFE_TX
+        if payment.request.kind is Kind.EVM_AUTH and payment.raw is not None:
+            # A batch carries it to the chain, and wallet.gathers sees what became of it.
+            return False
         match payment.status:
             case PaymentStatus.BUILT:
                 return self._collector.begin(payment)

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from sqlalchemy import ColumnElement, Connection, update
 
-from signer.protocol import Purpose
+from signer.protocol import Kind, Purpose
 from wallet.events import append_event
 from wallet.ledger import chart
 from wallet.ledger.posting import post_batch
@@ -54,12 +54,12 @@ def complete(
         if arrived and into != out_of:
             moved = Transfer.single(debit=into, credit=out_of, asset=payment.asset, units=arrived)
             lines.append(moved)
-    lines.extend(_fee(context, payment, fee_units))
+    lines.extend(fee_lines(context, payment, fee_units))
     post_batch(tx, f"payment:{payment.id}:completed", lines, now_s)
     journal.move(tx, payment, PaymentStatus.COMPLETED, now_s, fee_units=fee_units)
     # Coins that only a version consumed which was not mined are free again.
     _free_coins(tx, payment, utxos.c.spent_txid.is_(None))
-    _announce(tx, payment, PaymentStatus.COMPLETED, "", now_s)
+    announce(tx, payment, PaymentStatus.COMPLETED, "", now_s)
 
 
 def fail(
@@ -81,12 +81,12 @@ def fail(
             payment_id=payment.id,
         )
         void_hold(tx, withdrawal, now_s)
-    fee = _fee(context, payment, fee_units)
+    fee = fee_lines(context, payment, fee_units)
     if fee:
         post_batch(tx, f"payment:{payment.id}:failed", fee, now_s)
     journal.move(tx, payment, PaymentStatus.FAILED, now_s, sub_status=why[:64], fee_units=fee_units)
     _free_coins(tx, payment)
-    _announce(tx, payment, PaymentStatus.FAILED, why, now_s)
+    announce(tx, payment, PaymentStatus.FAILED, why, now_s)
 
 
 def abandon(
@@ -110,7 +110,7 @@ def abandon(
             void_hold(tx, withdrawal, now_s)
     journal.move(tx, payment, PaymentStatus.ABANDONED, now_s, sub_status=why[:64], nonce=None)
     _free_coins(tx, payment)
-    _announce(tx, payment, PaymentStatus.ABANDONED, why, now_s)
+    announce(tx, payment, PaymentStatus.ABANDONED, why, now_s)
 
 
 def move_with_withdrawals(
@@ -187,12 +187,13 @@ def places(purpose: Purpose) -> tuple[str, str]:
     assert_never(purpose)
 
 
-def _fee(context: PaymentContext, payment: Payment, fee_units: int) -> list[Transfer]:
+def fee_lines(context: PaymentContext, payment: Payment, fee_units: int) -> list[Transfer]:
+    """What the chain took, booked where it was paid from."""
     if not fee_units:
         return []
     _, payer = places(payment.purpose)
-    if payment.parent_id is not None:
-        # Executing a Safe payload: the hot account pays the gas, whatever the Safe moves.
+    if payment.parent_id is not None or payment.request.kind is Kind.EVM_BATCH:
+        # The hot account carries a Safe payload, or sends a batch: it pays, whatever moves.
         payer = chart.HOT
     native = context.native_asset(payment.network)
     return [Transfer.single(debit=chart.NETWORK_FEES, credit=payer, asset=native, units=fee_units)]
@@ -204,9 +205,8 @@ def _free_coins(tx: Connection, payment: Payment, *which: ColumnElement[bool]) -
     )
 
 
-def _announce(
-    tx: Connection, payment: Payment, status: PaymentStatus, why: str, now_s: int
-) -> None:
+def announce(tx: Connection, payment: Payment, status: PaymentStatus, why: str, now_s: int) -> None:
+    """The event of a payment's end."""
     body = {
         "payment_id": payment.id,
         "purpose": str(payment.purpose),

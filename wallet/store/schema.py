@@ -20,6 +20,7 @@ from wallet.store.tables.deposits import (
 )
 from wallet.store.tables.events import events, webhook_deliveries, webhooks
 from wallet.store.tables.fees import block_prices, fee_estimates
+from wallet.store.tables.gathers import batch_shares, delegations, top_ups
 from wallet.store.tables.hosted_keys import hosted_coins, hosted_keys, hosted_payments
 from wallet.store.tables.leases import leases
 from wallet.store.tables.ledger import (
@@ -51,9 +52,11 @@ __all__ = [
     "api_keys",
     "api_nonces",
     "approvals",
+    "batch_shares",
     "block_prices",
     "blocks",
     "counters",
+    "delegations",
     "deposits",
     "events",
     "fee_estimates",
@@ -81,6 +84,7 @@ __all__ = [
     "thresholds",
     "token_balances",
     "token_codes",
+    "top_ups",
     "treasury_requests",
     "utxos",
     "webhook_deliveries",

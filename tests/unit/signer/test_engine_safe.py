@@ -10,6 +10,7 @@ from chains.evm.addresses import checksum, from_text
 from chains.evm.authorizations import Authorization
 from chains.evm.safe import SafeTx
 from chains.evm.safe_governance import SENTINEL, GovernanceCall, SelfCall
+from chains.evm.sweeper import sweeper_address
 from policies import load_policy
 from signer.errors import Refused
 from signer.home import Home
@@ -33,7 +34,6 @@ from tests.signer_world import (
 )
 
 ETHER = 10**18
-SWEEPER = "0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0"
 MODULE = checksum(bytes.fromhex("c0ffee01".rjust(40, "0")))
 SAFE_BYTES = bytes.fromhex(SAFE[2:])
 
@@ -218,7 +218,7 @@ def test_a_safe_nonce_again_needs_somebody_who_approves(safe: Home) -> None:
 def an_authorization(home: Home, name: str = "d1", **changes: Any) -> SignRequest:
     deposit = home.vaults["ethereum-deposit"].vault
     payload = Authorization(
-        chain_id=31337, delegate=bytes.fromhex(SWEEPER[2:]), nonce=changes.pop("nonce", 0)
+        chain_id=31337, delegate=sweeper_of(home), nonce=changes.pop("nonce", 0)
     ).encode()
     fields: dict[str, Any] = {
         "purpose": Purpose.GATHER,
@@ -241,8 +241,13 @@ def an_authorization(home: Home, name: str = "d1", **changes: Any) -> SignReques
     )
 
 
+def sweeper_of(home: Home) -> bytes:
+    return sweeper_address(home.vaults["ethereum-hot"].vault.address)
+
+
 def with_sweeper(home: Home, policy: str = POLICY) -> None:
-    config = CONFIG.replace("chain_id = 31337\n", f'chain_id = 31337\nsweeper = "{SWEEPER}"\n')
+    lines = f'chain_id = 31337\nsweeper = "{checksum(sweeper_of(home))}"\n'
+    config = CONFIG.replace("chain_id = 31337\n", lines)
     home.configure(config.encode(), policy.encode(), NOW_S)
 
 

@@ -8,6 +8,7 @@ from eth_account import Account
 
 from chains.evm.addresses import checksum
 from chains.evm.authorizations import Authorization
+from chains.evm.sweeper import sweeper_address
 from policies import OrderFacts, load_policy
 from policies.acts import decide_delegation
 from signer.errors import Refused
@@ -23,6 +24,7 @@ from tests.evm_world import (
     DEPOSIT_VAULT,
     HOT,
     HOT_SENDER,
+    HOT_VAULT,
     NETWORK,
     RULES,
     a_context,
@@ -31,7 +33,7 @@ from tests.evm_world import (
     deposit_origin,
 )
 
-SWEEPER = b"\x53" * 20
+SWEEPER = sweeper_address(HOT_VAULT.address)
 WITH_SWEEPER = replace(RULES, sweeper=checksum(SWEEPER))
 GOOD = Authorization(chain_id=CHAIN_ID, delegate=SWEEPER, nonce=0)
 
@@ -142,6 +144,14 @@ def test_without_a_configured_sweeper_nothing_is_authorised() -> None:
 )
 def test_intents_that_approve_something_else(intent: Intent, code: str) -> None:
     assert code == code_of(authorizing(GOOD.encode(), intent))
+
+
+def test_a_sweeper_that_pays_no_hot_account_of_ours_gets_no_power() -> None:
+    stranger = sweeper_address(CUSTOMER)
+    payload = replace(GOOD, delegate=stranger).encode()
+    rules = replace(RULES, sweeper=checksum(stranger))
+
+    assert "delegation.treasury" == code_of(authorizing(payload), a_signer(rules))
 
 
 def test_the_hot_account_never_delegates() -> None:

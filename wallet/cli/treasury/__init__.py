@@ -1,5 +1,5 @@
-"""`glaytos-wallet treasury`: what staff approve and carry, the hot bounds, and pauses."""
+"""`glaytos-wallet treasury`: what staff approve and carry, bounds, pauses, and gathers."""
 
-from wallet.cli.treasury.pauses import app
+from wallet.cli.treasury.gathers import app
 
 __all__ = ["app"]

@@ -214,11 +214,11 @@ class EvmBuilder:
         now_s = context.clock.now_s()
         if parent is None:
             check_turn(tx, order, context.assets[order.asset])
-        self._check_sender(tx, order, sender.address, quote, moves_asset=parent is None)
+        self.check_sender(tx, order, sender.address, quote, moves_asset=parent is None)
         check_caps(context.networks[order.network], order, fee)
         chain = self.door(order.network)
         judge(tx, context.policy, chain, order, fee, now_s, parent.id if parent else None)
-        nonce = _next_nonce(tx, order.network, sender.address, quote.nonce)
+        nonce = next_nonce(tx, order.network, sender.address, quote.nonce)
         unsigned = UnsignedTx(
             chain_id=chain.chain_id,
             nonce=nonce,
@@ -253,7 +253,7 @@ class EvmBuilder:
         )
         return journal.create(tx, new, now_s)
 
-    def _check_sender(
+    def check_sender(
         self,
         tx: Connection,
         order: SpendOrder,
@@ -262,7 +262,10 @@ class EvmBuilder:
         *,
         moves_asset: bool,
     ) -> None:
-        """The sender is free and has the money, counting what it has already promised."""
+        """The sender is free and has the money, counting what it has already promised.
+
+        Raises SenderBusy or FundsMissing.
+        """
         rows = tx.execute(
             select(
                 payments.c.status,
@@ -297,7 +300,7 @@ class EvmBuilder:
             )
 
 
-def _next_nonce(tx: Connection, network: str, sender: str, mined: int) -> int:
+def next_nonce(tx: Connection, network: str, sender: str, mined: int) -> int:
     """The lowest nonce that is neither mined nor given to a payment of ours."""
     taken = set(
         tx.execute(

@@ -14,6 +14,9 @@ from wallet.payments.errors import NotBuilt
 REQUEST_LIFE_S = 900
 """A hot signer answers in seconds; a request older than this is given up and built anew."""
 
+_SENT = frozenset({Kind.EVM_TX, Kind.EVM_AUTH, Kind.EVM_BATCH})
+"""Signed by an account's own key, whose origin the request says."""
+
 
 class OrderExpired(NotBuilt):
     """The order's time is over: nothing may be built for it any more."""
@@ -60,7 +63,7 @@ def seal_request(
         payload=payload,
         intents=order.intents,
         approvals=order.approvals,
-        sender=order.sender if kind is Kind.EVM_TX else None,
+        sender=order.sender if kind in _SENT else None,
         own=order.own,
         signers=signers,
         prev_state=journal.signer_states(tx, signers),

@@ -23,7 +23,7 @@ from wallet.payments.replacing import versions
 from wallet.payments.replacing.versions import Act, Version
 from wallet.payments.states import PaymentStatus
 from wallet.settings import AssetSettings
-from wallet.store.schema import ledger_batches, ledger_transfers, payments, withdrawals
+from wallet.store.schema import delegations, ledger_batches, ledger_transfers, payments, withdrawals
 from wallet.withdrawals.states import WithdrawalStatus
 
 Progress = Callable[[int, int], None]
@@ -99,7 +99,8 @@ class Prover:
                     violations.append(_wrong("bytes", version.payment_id, str(error)))
                     continue
                 own.append(made)
-                if version.act is Act.PAY:
+                # An authorisation pays nobody and is no transaction: a batch carries it.
+                if version.act is Act.PAY and version.request.kind is not Kind.EVM_AUTH:
                     for intent in version.request.intents:
                         by_intent.setdefault(intent.digest, []).append(made)
             violations += _check_conflicts(row.id, own)
@@ -221,9 +222,10 @@ def _check_booked(tx: Connection, payment_id: str, status: PaymentStatus) -> Ite
 
 
 def _is_payload(tx: Connection, payment_id: str) -> bool:
-    """Whether another payment executes it; then that one is what is booked."""
+    """Whether another payment executes or carries it; then that one is what is booked."""
     child = select(payments.c.id).where(payments.c.parent_id == payment_id)
-    return tx.execute(child.limit(1)).one_or_none() is not None
+    carried = select(delegations.c.payment_id).where(delegations.c.payment_id == payment_id)
+    return any(tx.execute(one.limit(1)).one_or_none() for one in (child, carried))
 
 
 def _check_withdrawal(tx: Connection, row: Any, made: Sequence[_Made]) -> Iterator[Violation]:

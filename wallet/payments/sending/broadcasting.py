@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from chains.broadcast_errors import Next, rule_of
 from chains.errors import NodeError, invariant
 from chains.types import TxSighting, TxState
-from signer.protocol import Purpose
+from signer.protocol import Kind, Purpose
 from wallet import pauses
 from wallet.payments import journal, settle
 from wallet.payments.context import PaymentContext
@@ -121,6 +121,9 @@ class Broadcaster:
         if not seen.succeeded:
             settle.fail(tx, self._context, payment, "reverted", seen.fee_units, now_s)
             return "payment.failed"
+        if payment.request.kind is Kind.EVM_BATCH:
+            # What each address gave is not in its bytes: wallet.gathers looks, and books it.
+            return ""
         if is_token(self._context, payment):
             return self._act_on_proof(tx, payment, seen, proof, now_s)
         settle.complete(tx, self._context, payment, seen.fee_units, now_s)

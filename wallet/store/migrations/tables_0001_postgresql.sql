@@ -466,6 +466,33 @@ CREATE INDEX ix_withdrawals_spent ON withdrawals (network, asset, created_s);
 
 CREATE INDEX ix_withdrawals_status ON withdrawals (status, network);
 
+CREATE TABLE batch_shares (
+  payment_id VARCHAR(36) NOT NULL,
+  address_id VARCHAR(36) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  block_hash VARCHAR(64),
+  left_units NUMERIC(78, 0),
+  arrived_units NUMERIC(78, 0),
+  CONSTRAINT pk_batch_shares PRIMARY KEY (payment_id, address_id),
+  CONSTRAINT fk_batch_shares_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id),
+  CONSTRAINT fk_batch_shares_address_id FOREIGN KEY(address_id) REFERENCES addresses (id)
+);
+
+CREATE INDEX ix_batch_shares_address ON batch_shares (address_id);
+
+CREATE TABLE delegations (
+  payment_id VARCHAR(36) NOT NULL,
+  address_id VARCHAR(36) NOT NULL,
+  sweeper VARCHAR(64) NOT NULL,
+  batch_id VARCHAR(36),
+  CONSTRAINT pk_delegations PRIMARY KEY (payment_id),
+  CONSTRAINT fk_delegations_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id),
+  CONSTRAINT fk_delegations_address_id FOREIGN KEY(address_id) REFERENCES addresses (id),
+  CONSTRAINT fk_delegations_batch_id FOREIGN KEY(batch_id) REFERENCES payments (id)
+);
+
+CREATE INDEX ix_delegations_address ON delegations (address_id);
+
 CREATE TABLE deposits (
   id VARCHAR(36) NOT NULL,
   account_id VARCHAR(36),
@@ -544,6 +571,16 @@ CREATE TABLE hosted_payments (
 CREATE INDEX ix_hosted_payments_key ON hosted_payments (key_id, created_s);
 
 CREATE INDEX ix_hosted_payments_status ON hosted_payments (status, network);
+
+CREATE TABLE top_ups (
+  payment_id VARCHAR(36) NOT NULL,
+  address_id VARCHAR(36) NOT NULL,
+  CONSTRAINT pk_top_ups PRIMARY KEY (payment_id),
+  CONSTRAINT fk_top_ups_payment_id FOREIGN KEY(payment_id) REFERENCES payments (id),
+  CONSTRAINT fk_top_ups_address_id FOREIGN KEY(address_id) REFERENCES addresses (id)
+);
+
+CREATE INDEX ix_top_ups_address ON top_ups (address_id);
 
 CREATE TABLE utxos (
   network VARCHAR(64) NOT NULL,

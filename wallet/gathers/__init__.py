@@ -1,0 +1,1 @@
+"""Gathering: what lies on EVM deposit addresses moves to the hot account when that is worth it."""
