@@ -15,6 +15,8 @@ _SIGNER = f"{_U}/signer/"
 _CRASH = f"{_I}/test_withdrawals_crash.py::"
 _SWEEPS = "tests/integration/test_failure_modes_sweeps.py::"
 _FEES = f"{_I}/test_failure_modes_fees.py::"
+_FOUND = f"{_I}/test_failure_modes_deposits.py::"
+_STUCK = f"{_I}/test_failure_modes_payments.py::"
 _TOKENS = f"{_I}/test_failure_modes_tokens.py::"
 _ODD = f"{_N}/test_odd_tokens.py::"
 _HOOKS = f"{_I}/api/test_webhooks.py::"
@@ -32,6 +34,8 @@ MODES: Mapping[int, Mode] = {
     1: Mode(
         "the cursor jumps past blocks that nobody scanned",
         (
+            _FOUND + "test_mode_01_cursor_never_jumps_past_unscanned_blocks",
+            _FOUND + "test_mode_01_a_hole_made_by_hand_stops_the_scan_and_is_named",
             f"{_I}/test_coverage.py::test_a_missing_block_is_found_stops_the_scan_and_alerts_once",
             f"{_I}/test_coverage.py::test_a_restarted_watcher_looks_for_gaps_before_its_first_block",
             f"{_I}/test_catching_up.py::test_a_week_of_blocks_is_caught_up_without_a_gap_in_passes",
@@ -40,6 +44,7 @@ MODES: Mapping[int, Mode] = {
     2: Mode(
         "an error in a block is swallowed and the block counts as done",
         (
+            _FOUND + "test_mode_02_a_block_that_fails_is_not_passed_and_leaves_nothing",
             f"{_C}/test_evm_scan.py::test_a_malformed_transfer_of_a_listed_token_is_loud",
             f"{_C}/test_utxo_blocks.py::test_changed_transaction_is_refused",
             _DEPOSITS + "test_killed_at_each_persisted_step_nothing_is_lost_or_twice",
@@ -57,6 +62,9 @@ MODES: Mapping[int, Mode] = {
     4: Mode(
         "a reorganisation is not applied or not told",
         (
+            _FOUND + "test_mode_04_a_reorg_is_applied_booked_back_and_announced",
+            f"{_N}/test_deposits_on_nodes.py::test_a_deep_reorg_of_outputs_reverses_pauses_and_credits_again",
+            f"{_N}/test_deposits_on_nodes.py::test_a_deep_reorg_of_ether_reverses_pauses_and_credits_again",
             _DEPOSITS + "test_reorg_before_credit_orphans_and_a_new_block_brings_it_back",
             _DEPOSITS + "test_reorg_after_credit_reverses_and_credits_again_in_the_new_block",
             _DEPOSITS
@@ -67,6 +75,7 @@ MODES: Mapping[int, Mode] = {
     5: Mode(
         "of several credits in one transaction one is booked",
         (
+            _FOUND + "test_mode_05_each_output_of_a_transaction_is_a_deposit",
             _DEPOSITS + "test_several_outputs_of_one_transaction_are_several_deposits",
             f"{_C}/test_evm_scan.py::test_two_logs_of_one_transaction_are_two_inflows",
             _ODD + "test_one_move_told_twice_is_worth_one",
@@ -75,6 +84,8 @@ MODES: Mapping[int, Mode] = {
     6: Mode(
         "a deposit is credited twice when blocks are scanned again",
         (
+            _FOUND + "test_mode_06_replay_by_rescan_restart_and_reorg_credits_once",
+            f"{_I}/test_rescanning.py::test_scan_twice_is_scan_once",
             _DEPOSITS + "test_a_reorg_and_back_to_the_very_same_blocks_credits_again",
             _DEPOSITS + "test_any_history_of_blocks_and_reorgs_ends_with_books_equal_to_the_chain",
             f"{_I}/test_coverage.py::test_scanning_again_moves_heights_to_the_new_version",
@@ -82,7 +93,12 @@ MODES: Mapping[int, Mode] = {
     ),
     7: Mode(
         "a replaced incoming payment still counts",
-        (_DEPOSITS + "test_conflicting_spend_after_a_reorg_marks_the_deposit_replaced",),
+        (
+            _FOUND + "test_mode_07_a_replaced_payment_never_counts",
+            f"{_N}/test_deposits_on_nodes.py::test_a_real_fee_bump_that_pays_elsewhere_replaces_the_deposit",
+            f"{_N}/test_deposits_on_nodes.py::test_an_evm_transaction_replaced_at_its_nonce_is_told",
+            _DEPOSITS + "test_conflicting_spend_after_a_reorg_marks_the_deposit_replaced",
+        ),
     ),
     8: Mode(
         "credit from wrong evidence: calldata, failed transfers, fake events, decimals",
@@ -122,6 +138,8 @@ MODES: Mapping[int, Mode] = {
             _PAYING + "test_a_lost_answer_is_resolved_by_looking",
             _CRASH + "test_killed_at_a_step_with_an_answer_lost_after_broadcast",
             _CRASH + "test_killed_at_a_step_with_a_broadcast_that_never_arrived",
+            _STUCK + "test_mode_11_a_lost_answer_is_answered_by_the_same_bytes",
+            f"{_N}/test_replacements.py::test_a_line_cut_in_the_middle_of_a_broadcast",
         ),
     ),
     12: Mode(
@@ -130,6 +148,7 @@ MODES: Mapping[int, Mode] = {
             _CRASH + "test_killed_at_every_step_one_after_the_other",
             _CRASH + "test_sigkill_of_a_real_process",
             f"{_I}/test_leases.py::test_a_stopped_and_revived_worker_changes_no_payment",
+            _STUCK + "test_mode_12_of_two_executors_one_pays",
         ),
     ),
     13: Mode(
@@ -138,6 +157,7 @@ MODES: Mapping[int, Mode] = {
             f"{_I}/test_waiting.py::test_every_state_that_is_no_end_has_its_duty",
             f"{_I}/test_waiting.py::test_every_such_state_shows_its_age_in_the_metrics",
             f"{_I}/test_withdrawals_requests.py::test_every_waiting_state_ends_at_its_deadline",
+            _STUCK + "test_mode_13_a_stuck_payment_has_a_way_out",
         ),
     ),
     14: Mode(
@@ -145,6 +165,7 @@ MODES: Mapping[int, Mode] = {
         (
             _PAYING + "test_evm_withdrawals_take_nonces_in_order",
             _PAYING + "test_an_abandoned_nonce_is_used_again",
+            _STUCK + "test_mode_14_a_hole_is_filled_and_a_strangers_use_is_told",
         ),
     ),
     15: Mode(
@@ -153,6 +174,7 @@ MODES: Mapping[int, Mode] = {
             _FEES + "test_mode_15_a_source_in_another_unit_cannot_set_the_price",
             _FEES + "test_mode_15_a_fee_spike_is_paid_only_up_to_the_ceiling",
             _PAYING + "test_a_fee_over_the_cap_waits_for_cheaper_hours",
+            _STUCK + "test_mode_15_a_spike_is_followed_to_the_cap_and_no_further",
         ),
     ),
     16: Mode(
@@ -160,6 +182,7 @@ MODES: Mapping[int, Mode] = {
         (
             _FEES + "test_mode_16_a_burst_is_paid_from_confirmed_coins_without_waiting",
             _FEES + "test_mode_16_without_a_pool_the_second_payment_waits_instead_of_chaining",
+            f"{_I}/test_children.py::test_an_expired_payment_is_paid_for_by_a_child",
         ),
     ),
     17: Mode(
@@ -191,17 +214,22 @@ MODES: Mapping[int, Mode] = {
     20: Mode(
         "rescan and index are too slow at an exchange's size",
         (
+            _FOUND + "test_mode_20_one_transaction_is_scanned_again_without_the_rest",
             f"{_C}/test_watched.py::test_growing_keeps_everything_and_stays_small",
             f"{_I}/test_catching_up.py::test_a_week_of_blocks_is_caught_up_without_a_gap_in_passes",
         ),
     ),
     21: Mode(
         "the gap limit hides money after a restore or a burst",
-        (f"{_I}/test_addresses.py::test_an_aborted_request_uses_no_index",),
+        (
+            _FOUND + "test_mode_21_addresses_are_watched_by_stored_index_not_by_gap",
+            f"{_I}/test_addresses.py::test_an_aborted_request_uses_no_index",
+        ),
     ),
     22: Mode(
         "one address for two users",
         (
+            _FOUND + "test_mode_22_no_two_users_ever_get_one_address",
             f"{_I}/test_addresses.py::test_requests_at_once_never_share_an_address",
             f"{_I}/test_addresses.py::test_every_request_gets_a_fresh_address",
         ),
@@ -225,6 +253,7 @@ MODES: Mapping[int, Mode] = {
             _HOOKS + "test_a_receiver_can_check_the_signature_with_the_open_library",
             _HOOKS + "test_a_name_that_turns_inward_later_is_refused_at_delivery",
             _HOOKS + "test_gone_pauses_a_webhook_until_it_is_resumed",
+            _HOOKS + "test_what_was_given_up_is_told_and_sent_again_when_asked",
         ),
     ),
     25: Mode(

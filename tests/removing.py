@@ -56,6 +56,7 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.hosted.blobs": DEVICE,
     "signer.hosted.memory": DEVICE,
     "signer.hosted.networks": DEVICE,
+    "wallet.hosted_keys.authenticators": (f"{API}/test_authenticators.py",),
     "wallet.hosted_keys.context": HOSTED,
     "wallet.hosted_keys.journal": HOSTED,
     "wallet.hosted_keys.preparing": HOSTED,

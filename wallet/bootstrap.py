@@ -229,6 +229,7 @@ class Deployment:
                 blob_formats=frozenset(
                     {HK1, HK0} if self.settings.hosted_keys_legacy_allowed else {HK1}
                 ),
+                authenticator_delay_s=self.settings.hosted_keys_authenticator_delay_s,
                 service_key=load_service_key(self.settings.service_key_file),
             )
         )

@@ -9,6 +9,7 @@ from prometheus_client import start_http_server
 from prometheus_client.core import CollectorRegistry, GaugeMetricFamily, Metric
 
 from wallet.api.tips import Tips
+from wallet.canary import Canary
 from wallet.clock import Clock
 from wallet.deposits.watcher import last_scanned
 from wallet.events import last_seq
@@ -25,7 +26,15 @@ Failing = Callable[[], Mapping[str, str]]
 class WalletCollector:
     """Answers one look at the wallet; reads the database and remembers nothing."""
 
-    def __init__(self, database: Database, clock: Clock, tips: Tips, failing: Failing) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        tips: Tips,
+        failing: Failing,
+        canary: Canary | None = None,
+    ) -> None:
+        self._canary = canary
         self._database = database
         self._clock = clock
         self._tips = tips
@@ -35,6 +44,7 @@ class WalletCollector:
         """Every family once."""
         yield from self._standings()
         yield from self._chains()
+        yield from self._canaries()
         failed = GaugeMetricFamily(
             "glaytos_job_failing", "1 while the last run of a job failed.", labels=["job", "code"]
         )
@@ -63,6 +73,22 @@ class WalletCollector:
             late.add_metric(where, one.late_count)
         yield from (count, age, late)
         yield GaugeMetricFamily("glaytos_events_last_seq", "Number of the last event.", value=seq)
+
+    def _canaries(self) -> Iterator[Metric]:
+        if self._canary is None:
+            return
+        took = GaugeMetricFamily(
+            "glaytos_canary_seconds",
+            "How long the last canary took, or has been away.",
+            labels=["asset"],
+        )
+        late = GaugeMetricFamily(
+            "glaytos_canary_late", "1 while that is over the objective.", labels=["asset"]
+        )
+        for flight in self._canary.flights():
+            took.add_metric([flight.asset], flight.seconds(self._clock.now_s()))
+            late.add_metric([flight.asset], int(self._canary.is_late(flight)))
+        yield from (took, late)
 
     def _chains(self) -> Iterator[Metric]:
         scanned = GaugeMetricFamily(

@@ -16,6 +16,7 @@ from wallet.api.forgetting import forget_expired
 from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
+from wallet.canary import Canary
 from wallet.deposits.drift import DriftCheck
 from wallet.deposits.following import Follower
 from wallet.deposits.gate import CreditGate
@@ -41,6 +42,9 @@ from wallet.worker import Job, Worker
 
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
+
+CANARY_MS = 10_000
+"""How often canaries are looked for."""
 
 RUNWAY_MS = 60_000
 """How often the hours until hot is empty are forecast."""
@@ -89,6 +93,7 @@ def start_metrics(deployment: Deployment, worker: Worker) -> Callable[[], None]:
         deployment.clock,
         Tips(deployment.chains, deployment.clock),
         lambda: worker.failing,
+        _canary(deployment) if deployment.settings.canary_account else None,
     )
     return serve_metrics(collector, deployment.settings.metrics_port)
 
@@ -157,7 +162,19 @@ def build_worker(deployment: Deployment) -> Worker:
             run=lambda: forget_expired(deployment.database, deployment.clock),
         ),
     ]
+    if deployment.settings.canary_account:
+        jobs.append(Job(name="canary", every_ms=CANARY_MS, run=_canary(deployment).run))
     return Worker(jobs, deployment.leases.take)
+
+
+def _canary(deployment: Deployment) -> Canary:
+    return Canary(
+        database=deployment.database,
+        clock=deployment.clock,
+        settings=deployment.settings,
+        deriver=deployment.deriver,
+        withdrawals=deployment.withdrawals,
+    )
 
 
 def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:

@@ -51,6 +51,7 @@ class AssetSettings:
     hot_target: int = 0
     hot_max: int = 0
     runway_hours_min: int = 0
+    canary_units: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,11 @@ class Settings:
     approvals_required: int
     webhooks_private_allowed: bool = False
     hosted_keys_legacy_allowed: bool = False
+    hosted_keys_authenticator_delay_s: int = 48 * 3600
     metrics_port: int = 0
+    canary_account: str = ""
+    canary_every_s: int = 3600
+    canary_latency_s: int = 1800
     kill_at: str = ""
 
 

@@ -19,6 +19,9 @@ from wallet.settings import AssetSettings, Settings, TokenKind
 FILE_BYTES_MAX = 1024 * 1024
 """No settings file is larger; checked before parsing."""
 
+AUTHENTICATOR_DELAY_S_MIN = 3600
+"""A change that counts at once would let nobody notice it."""
+
 _HASH = re.compile(r"[0-9a-f]{64}")
 _DIGITS = re.compile(r"[0-9]{1,78}")
 
@@ -82,6 +85,11 @@ def _check_names(settings: Settings) -> None:
     ]
     wrong += [complaint for asset in settings.assets for complaint in _token_complaints(asset)]
     wrong += _unprovable(settings)
+    if settings.hosted_keys_authenticator_delay_s < AUTHENTICATOR_DELAY_S_MIN:
+        wrong.append(
+            f"hosted_keys_authenticator_delay_s: got {settings.hosted_keys_authenticator_delay_s},"
+            f" expected {AUTHENTICATOR_DELAY_S_MIN} at least, so that people can notice"
+        )
     if wrong:
         raise SettingsError("; ".join(wrong), {"wrong": wrong})
 

@@ -132,7 +132,14 @@ def import_web3(
         key = read_web3(read_limited(file, FILE_BYTES_MAX), password)
         kek = kek_from(passphrase_file, passphrase_fd, unlock)
         kept = opened.import_key(key.secret, key.address.hex(), kek, terminal.now_s())
-        say({"address": checksum(key.address), "file": f"{kept.name}.hk1"}, as_json)
+        say(
+            {
+                "address": checksum(key.address),
+                "file": f"{kept.name}.hk1",
+                "signs": "nothing: move its money to a vault's address, then destroy the keystore",
+            },
+            as_json,
+        )
 
 
 @app.command("transit-request")

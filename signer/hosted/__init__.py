@@ -13,6 +13,7 @@ from signer.hosted.blobs import (
     header_of_blob,
     open_key,
     prove,
+    prove_authenticator,
     seal_key,
 )
 from signer.hosted.errors import (
@@ -63,6 +64,7 @@ __all__ = [
     "open_key",
     "payment_lines",
     "prove",
+    "prove_authenticator",
     "public_key_of_secret",
     "seal_key",
     "sign_payment",

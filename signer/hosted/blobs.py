@@ -27,7 +27,7 @@ from signer.keystore import (
     encode_key,
     header_of,
 )
-from signer.protocol import Ownership
+from signer.protocol import AuthenticatorChange, Ownership
 from signer.protocol.wire import Fields
 
 HK1 = "HK1"
@@ -129,6 +129,19 @@ def prove(opened: OpenedHostedKey, key: HostedKey, blob: bytes) -> bytes:
         public_key=key.public_key,
         version=key.version,
         blob=blob,
+    )
+    return secp.sign_low_r(opened.secret, claim.digest)
+
+
+def prove_authenticator(opened: OpenedHostedKey, number: int, secret: bytes) -> bytes:
+    """The key's own signature (DER) for its next second factor."""
+    key = opened.key
+    claim = AuthenticatorChange(
+        kid=key.kid,
+        network=key.network,
+        public_key=key.public_key,
+        number=number,
+        secret=secret,
     )
     return secp.sign_low_r(opened.secret, claim.digest)
 

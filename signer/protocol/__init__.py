@@ -7,7 +7,7 @@ This package is all that the online service sees of the signer; it holds no wall
 
 from signer.errors import ProtocolError
 from signer.protocol.intents import Approval, Intent, Kind, OwnOutput, Payee, Purpose
-from signer.protocol.ownership import Ownership
+from signer.protocol.ownership import AuthenticatorChange, Ownership
 from signer.protocol.proposals import PROPOSAL, Proposal
 from signer.protocol.requests import (
     InputSignature,
@@ -40,6 +40,7 @@ __all__ = [
     "PROPOSAL",
     "REQUEST",
     "Approval",
+    "AuthenticatorChange",
     "IdentityKey",
     "InputSignature",
     "Intent",

@@ -39,7 +39,12 @@ class TaggedChain(ScriptedChain):
 
 
 def _watch(
-    database: Database, chain: ScriptedChain, *, safe_from: int = 0, finalized_from: int = 0
+    database: Database,
+    chain: ScriptedChain,
+    *,
+    safe_from: int = 0,
+    finalized_from: int = 0,
+    alarm: ReorgAlarm = ALARM,
 ) -> Bench:
     bench = make_bench(database, chain=chain)
     asset = replace(RULES.asset, safe_from=safe_from, finalized_from=finalized_from)
@@ -51,7 +56,7 @@ def _watch(
         0,
         FixedClock(),
         pass_by,
-        alarm=ALARM,
+        alarm=alarm,
     )
     return bench
 
@@ -130,6 +135,26 @@ def test_a_deep_reorg_makes_all_wait_longer_until_its_alarm_ends(bench: Bench) -
 
     # The old tip was block 4, and the alarm lasts for three blocks beyond it.
     assert [("credited", "", 2)] == _shown(bench)
+
+
+def test_during_an_alarm_deeper_deposits_are_not_final_yet(database: Database) -> None:
+    bench = _watch(database, ScriptedChain(), alarm=replace(ALARM, blocks=50))
+    for _ in range(5):
+        bench.chain.mine()
+    bench.follow()
+    bench.chain.drop(2)
+    for _ in range(3):
+        bench.chain.mine(salt="b")
+    bench.chain.mine(pay(("deposit", 900_000)))
+    for _ in range(6):
+        bench.chain.mine()
+    bench.follow()
+    assert bench.owned() == 900_000
+    bench.chain.mine(pay(("deposit", 200_000), nonce=1))
+    bench.follow()
+
+    # Eight deep, the first would be final without the alarm; both together ask for four and five.
+    assert ("confirming", "", 9) == _shown(bench)[0]
 
 
 def test_a_shallow_reorg_is_recorded_without_an_alarm(bench: Bench) -> None:

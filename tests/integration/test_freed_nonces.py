@@ -202,7 +202,7 @@ def test_a_payment_that_is_mined_is_not_given_up(lite: Database) -> None:
     world, asked = stuck(lite, ETH)
     world.keep.eth.history.base_fee_wei = 0
     world.keep.eth.mine(5)
-    with pytest.raises(NotLost):
+    with pytest.raises(NotLost, match="may still be mined"):
         world.desk.nonces.give_up(payment_of(world, asked).id)
     world.settle(3)
     check_paid_once(world, asked)

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from signer.protocol import Purpose
+from tests.integration.test_treasury_journeys import Treasury
 from tests.integration.test_withdrawals_paying import a_batch, a_token, an_ether
 from tests.payments_world import BTC, ETH, World
 from wallet import pauses
@@ -169,3 +170,22 @@ def test_one_reason_of_one_hand_is_one_pause_and_each_is_told(world: World) -> N
 def test_a_reason_that_nobody_can_read_is_refused(world: World, reason: str) -> None:
     with world.database.write() as tx, pytest.raises(BadReason):
         pauses.pause(tx, Scope.ASSET, "BTC", reason, "anna", 1)
+
+
+def test_treasury_asks_for_nothing_and_exports_nothing_while_paused(world: World) -> None:
+    treasury = Treasury.make(world.database, world.keep)
+    treasury.fund_cold("BTC", 500_000_000)
+    treasury.bounds("BTC", 10_000_000, 20_000_000, 30_000_000)
+    pause(world)
+    assert treasury.movements.step().made == ()
+    resume(world)
+    (request_id,) = treasury.movements.step().made
+    for name in ("anna", "ben"):
+        treasury.approve(request_id, name)
+    treasury.movements.step()
+    pause(world)
+    with pytest.raises(Paused):
+        treasury.staff.export(request_id)
+    resume(world)
+
+    assert treasury.staff.export(request_id).data

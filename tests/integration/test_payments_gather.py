@@ -225,3 +225,23 @@ def test_the_top_up_saga_killed_at_a_step_continues(lite: World, wanted: str) ->
     assert lite.books(chart.HOT, "DUSD") == 9_000_000
     assert len(lite.keep.eth.sent) == 2
     lite.check_books()
+
+
+def test_what_only_waits_in_a_pool_does_not_lessen_what_is_gathered(lite: World) -> None:
+    lite.fund_hot_gas(ETHER)
+    address = lite.deposit(lite.account("alice"), "ETH", ETHER)
+    with lite.database.write() as tx:
+        row = tx.execute(select(deposits).where(deposits.c.address_id == address.id))
+        waiting = dict(row.mappings().one()) | {
+            "id": "waiting",
+            "txid": "0x" + "ee" * 32,
+            "status": "seen",
+            "evidence": "mempool",
+            "height": None,
+            "block_hash": None,
+        }
+        tx.execute(deposits.insert().values(**waiting))
+    lite.gatherer.run(ETH)
+
+    fee = 21_000 * lite.keep.eth.max_fee_wei
+    assert [row[2] for row in made(lite)] == [ETHER - fee]

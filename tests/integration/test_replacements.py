@@ -302,3 +302,22 @@ def test_the_proof_holds_over_replaced_payments(lite: Database) -> None:
 
     assert (proof.violations, proof.versions, proof.withdrawals) == ((), 2, 1)
     check_paid_once(world, asked)
+
+
+def test_blocks_from_before_it_was_sent_are_no_wait(lite: Database) -> None:
+    """Down for many blocks with signed bytes in hand: they are sent first, and not replaced."""
+    world = world_of(lite)
+    user = world.account("alice")
+    world.deposit(user, "BTC", 5_000_000)
+    asked = world.withdraw(user, "BTC", outside_address(1), 100_000, "w-1")
+    with pytest.raises(Killed):
+        world_of(lite, world.keep, kill_at="payment.signed").work()
+    world.keep.btc.mine(10 * AFTER)
+    world = world_of(lite, world.keep)
+    for _ in range(3):
+        world.work()
+    assert len(versions_of(world, asked)) == 1
+    world.settle(4)
+
+    assert len(versions_of(world, asked)) == 1
+    check_paid_once(world, asked)

@@ -230,6 +230,27 @@ def test_agreement_holds_for_one_block_only(two: Two) -> None:
     assert [("confirming", "second_node")] == two.shown()
 
 
+def test_an_answer_about_a_block_that_is_gone_counts_for_nothing(two: Two) -> None:
+    payment = pay(("deposit", LARGE))
+    two.bench.chain.mine()
+    two.bench.chain.mine(payment)
+    two.mine()
+    two.bench.follow()
+
+    def reorganise(_: Inflow) -> None:
+        """While the second node is asked, the first one moves the deposit to another block."""
+        two.bench.chain.drop(2)
+        two.bench.chain.mine(payment, salt="b")
+        two.mine()
+        two.mine()
+        two.bench.follow()
+
+    two.other.change = reorganise
+    assert two.second.step() == 0
+
+    assert [("confirming", "second_node")] == two.shown()
+
+
 def test_a_held_deposit_leaves_with_its_block(two: Two) -> None:
     two.other.error = NodeUnavailable("away")
     two.mine()

@@ -149,7 +149,7 @@ class Bench:
 
     def rows(self) -> list[tuple[str, str, int]]:
         with self.database.read() as tx:
-            found = tx.execute(select(deposits).order_by(deposits.c.seen_s, deposits.c.position))
+            found = tx.execute(select(deposits).order_by(deposits.c.height, deposits.c.position))
             return [(row.status, row.sub_status, row.units) for row in found]
 
     def ids(self) -> list[str]:

@@ -42,7 +42,7 @@ def main() -> int:
             if report.failure:
                 failures.append(report)
                 explain(f"SEED {seed}: {report.failure}")
-            if (number + 1) % 100 == 0:
+            if (number + 1) % 20 == 0:
                 passed_s = int(time.monotonic() - start_s)
                 explain(
                     f"{number + 1} schedules, {len(failures)} failed, {passed_s} s, {dict(sums)}"

@@ -14,6 +14,7 @@ from tests.simulation.life import CHAIN_OF, MINIMUM, Asked, Life
 from wallet.ledger import chart
 from wallet.ledger.balances import balances_by_id, off_balance
 from wallet.ledger.posting import asset_totals, balance
+from wallet.payments.replacing.proving import Prover
 from wallet.store.schema import addresses, withdrawals
 from wallet.withdrawals import records
 from wallet.withdrawals.records import Withdrawal
@@ -46,6 +47,9 @@ def check_quiet(life: Life) -> None:
         assert units == expected, f"{asked.external_id} is {withdrawal.status}, payee has {units}"
     _check_users(life, done)
     _check_books(life)
+    with life.database.read() as tx:
+        found = Prover(life.world.chains, life.world.assets, ask_chain=True).prove(tx).violations
+    assert not found, f"prove-paid-once finds {found}"
 
 
 def unfinished(life: Life) -> list[Withdrawal]:

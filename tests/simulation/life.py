@@ -19,6 +19,7 @@ from wallet.addresses.accounts import create_account
 from wallet.addresses.issuing import Address, Purpose
 from wallet.deposits.watcher import Seen
 from wallet.errors import WalletError
+from wallet.ledger import chart
 from wallet.pauses import Scope, active, resume
 from wallet.payments.states import UNFINISHED
 from wallet.store.database import Database
@@ -68,6 +69,7 @@ class Life:
         self.asked: list[Asked] = []
         self.addresses: dict[str, list[Address]] = {}
         self.deadly_in: int | None = None
+        self.shaken: set[str] = set()
         self.milestones: set[str] = set()
         self.deaths = 0
         self.troubles = 0
@@ -165,6 +167,10 @@ class Life:
             )
         )
 
+    def cold_units(self, asset: str) -> int:
+        """What the ledger says is in cold storage."""
+        return self.world.books(chart.COLD, asset)
+
     def open_payments(self) -> list[str]:
         """Payments that have not ended."""
         with self.database.read() as tx:
@@ -197,7 +203,7 @@ class Life:
             code: replace(asset, deposit_units_min=MINIMUM[code])
             for code, asset in asset_settings().items()
         }
-        return World(self.database, self.keep, self._milestone, assets=assets)
+        return World(self.database, self.keep, self._milestone, assets=assets, bump_after_blocks=3)
 
     def _milestone(self, name: str) -> None:
         self.milestones.add(name)

@@ -126,12 +126,19 @@ def cancel(life: Life, random: Seeded) -> str:
 
 
 def reorg(life: Life, random: Seeded) -> str:
-    """A shallow one may drop or replace what it undoes; a deep one brings all of it back."""
+    """A shallow one may drop or replace what it undoes; a deep one brings all of it back.
+
+    What was final and then vanishes for ever is a loss that no wallet can undo, so after a deep
+    reorg of a chain nothing vanishes there any more.
+    """
     chain = life.either(random)
-    if random.one_in(3):
-        depth, fate = random.between(2, 8), "kept"
-    else:
-        depth, fate = 1, random.pick(["kept", "dropped", "conflicting"])
+    deep = random.one_in(3)
+    depth = random.between(2, 8) if deep else 1
+    fate = random.pick(["kept", "dropped", "conflicting"])
+    if deep or chain.network in life.shaken:
+        fate = "kept"
+    if deep:
+        life.shaken.add(chain.network)
     chain.reorg(depth, keep=fate != "dropped", conflicting=fate == "conflicting")
     return f"{depth} blocks of {chain.network}, {fate}"
 
@@ -193,8 +200,8 @@ def prices(life: Life, random: Seeded) -> str:
 def evict(life: Life, random: Seeded) -> str:
     chain = life.either(random)
     waiting = sorted(chain.history.mempool)
-    if not waiting:
-        return "nothing waits"
+    if not waiting or chain.network in life.shaken:
+        return "nothing waits, or nothing may vanish"
     txid = random.pick(waiting)
     chain.history.evict(txid)
     return txid[:12]
@@ -208,8 +215,14 @@ def clock(life: Life, random: Seeded) -> str:
 
 def move(life: Life, random: Seeded) -> str:
     """A sweep to cold storage, or a refill from it."""
-    asset = random.pick(["BTC", "ETH", "DUSD"])
-    network, refill = CHAIN_OF[asset], random.one_in(3)
+    asset, refill = random.pick(["BTC", "ETH", "DUSD"]), random.one_in(3)
+    done = order_move(life, asset, UNIT[asset] * random.between(10, 300), refill=refill)
+    return f"{'refill' if refill else 'sweep'} {asset}: {done}"
+
+
+def order_move(life: Life, asset: str, units: int, *, refill: bool) -> bool:
+    """What the treasury asks for once people approved it; False where the wallet refuses."""
+    network = CHAIN_OF[asset]
     cold, hot = ("bitcoin-cold", "bitcoin-hot") if network == BTC else ("ethereum-cold", ETH_HOT)
     to = life.hot[network] if refill else life.cold[network]
     now_s = life.keep.clock.now_s()
@@ -219,7 +232,7 @@ def move(life: Life, random: Seeded) -> str:
         network=network,
         asset=asset,
         source=cold if refill else hot,
-        payees=(Payee(address=to.address, units=UNIT[asset] * random.between(10, 300)),),
+        payees=(Payee(address=to.address, units=units),),
         fee_units_max=life.world.networks[network].fee_units_max,
         requester="treasury:automatic",
         created_s=now_s,
@@ -229,8 +242,7 @@ def move(life: Life, random: Seeded) -> str:
         Approval(body=Approval.body_of(name, intent.digest, now_s), sig=b"verified elsewhere")
         for name in ("ann", "ben")
     ]
-    done = life.try_order(lambda: life.world.moves.build_move(intent, approvals, _attach))
-    return f"{intent.purpose} {asset}: {done}"
+    return life.try_order(lambda: life.world.moves.build_move(intent, approvals, _attach))
 
 
 def keyholders(life: Life, random: Seeded) -> str:

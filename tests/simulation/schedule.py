@@ -53,7 +53,7 @@ def run(
             for number in range(steps):
                 if number not in skip:
                     _step(life, random_of(seed, number), number, report, tell)
-            _quieten(life, tell)
+            quieten(life, tell)
             invariants.check_step(life)
             invariants.check_quiet(life)
         except Exception as error:  # every way to fail is a finding of this seed
@@ -87,7 +87,7 @@ def _step(
     invariants.check_step(life)
 
 
-def _quieten(life: Life, tell: Callable[[str], None]) -> None:
+def quieten(life: Life, tell: Callable[[str], None] = lambda _line: None) -> None:
     """Faults stop; work and blocks go on until nothing is open."""
     life.mend()
     for round_number in range(QUIET_ROUNDS):

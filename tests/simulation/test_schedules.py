@@ -14,7 +14,7 @@ import pytest
 from chains.simulated.randomness import Seeded
 from tests.simulation import invariants, schedule
 from tests.simulation.life import Life, prepare
-from tests.simulation.rules import RULES
+from tests.simulation.rules import RULES, order_move
 from wallet.deposits import crediting
 from wallet.ledger import chart
 from wallet.payments.paying import WithdrawalPayer
@@ -84,6 +84,16 @@ def test_a_second_payment_is_found_before_it_is_mined(life: Life) -> None:
     life.btc.history.ever[txid] = life.btc.mempool[txid]
     with pytest.raises(AssertionError, match="paid twice"):
         invariants.check_step(life)
+
+
+def test_a_refill_through_the_safe_is_proven_paid_once(life: Life) -> None:
+    life.eth.fund(life.cold["ethereum-31337"].target, "ETH", 10**18)
+    life.eth.mine(3)
+    life.work()
+    assert order_move(life, "ETH", 10**17, refill=True)
+    schedule.quieten(life)
+    assert life.cold_units("ETH") == 10**18 - 10**17
+    invariants.check_quiet(life)
 
 
 def test_a_withdrawal_that_never_ends_is_found(

@@ -103,6 +103,18 @@ class NewBlob(_Body):
     totp_code: TotpCode
 
 
+class NewAuthenticator(_Body):
+    """A new second factor for a key whose authenticator is lost; `number` is the next one.
+
+    `proof` is the hosted key's own ECDSA signature (DER) for it.
+    """
+
+    number: Annotated[int, Field(ge=2, le=10**9)]
+    totp_secret: Annotated[str, Field(pattern=HEX, min_length=40, max_length=128)]
+    totp_code: TotpCode
+    proof: Proof
+
+
 class NewHostedPayment(_Body):
     """Ask for unsigned bytes. Give `amount` or `amount_units` (base units), not both."""
 

@@ -56,6 +56,8 @@ PERMISSIONS: dict[str, Scope | None] = {
     "read_hosted_key": Scope.HOSTED_KEYS_READ,
     "fetch_hosted_key": Scope.HOSTED_KEYS_WRITE,
     "replace_hosted_key": Scope.HOSTED_KEYS_WRITE,
+    "change_authenticator": Scope.HOSTED_KEYS_WRITE,
+    "keep_authenticator": Scope.HOSTED_KEYS_WRITE,
     "delete_hosted_key": Scope.HOSTED_KEYS_WRITE,
     "create_hosted_payment": Scope.HOSTED_KEYS_WRITE,
     "list_hosted_payments": Scope.HOSTED_KEYS_READ,
@@ -69,6 +71,7 @@ PERMISSIONS: dict[str, Scope | None] = {
     "list_webhook_deliveries": Scope.WEBHOOKS_READ,
     "pause_webhook": Scope.WEBHOOKS_WRITE,
     "resume_webhook": Scope.WEBHOOKS_WRITE,
+    "resend_webhook": Scope.WEBHOOKS_WRITE,
     "delete_webhook": Scope.WEBHOOKS_WRITE,
 }
 """Route name -> scope. A route missing here fails at start, not at its first request."""

@@ -12,7 +12,7 @@ import typer
 from chains.units import to_units
 from wallet.client import ClientError
 from wallet.client.types import HostedKeyInfo, HostedPayment
-from wallet.device import HostedKeyDevice, TerminalPerson, clean, open_device
+from wallet.device import BLOB_BYTES_MAX, HostedKeyDevice, TerminalPerson, clean, open_device
 from wallet.errors import Invalid
 
 app = typer.Typer(
@@ -191,6 +191,37 @@ def export(
 
 
 @app.command()
+def change_authenticator(
+    key_id: KeyId,
+    credentials: Credentials,
+    exported: Annotated[Path, typer.Option("--export", help="The file that `export` wrote.")],
+    device: Folder = HOME,
+    password_file: PasswordFile = None,
+    password_fd: PasswordFd = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask for another authenticator when the first is lost; it counts after the service's delay.
+
+    The key itself signs for it, from an exported file: nobody with the service's keys alone can.
+    """
+    person = TerminalPerson(password_file=password_file, password_fd=password_fd)
+    blob = _read_export(exported)
+    with _device(device, credentials, person, KDF_MIB) as opened:
+        info = opened.change_authenticator(key_id, blob)
+    _say({"id": info.id, "counts_from_s": info.next_authenticator_from_s}, as_json)
+
+
+@app.command()
+def keep_authenticator(
+    key_id: KeyId, credentials: Credentials, device: Folder = HOME, as_json: AsJson = False
+) -> None:
+    """Forget a change of the authenticator that somebody asked for; asks for a code."""
+    with _device(device, credentials, TerminalPerson(), KDF_MIB) as opened:
+        info = opened.keep_authenticator(key_id)
+    _say({"id": info.id, "authenticator": info.authenticator}, as_json)
+
+
+@app.command()
 def delete(
     key_id: KeyId, credentials: Credentials, device: Folder = HOME, as_json: AsJson = False
 ) -> None:
@@ -228,6 +259,14 @@ def _second_source(path: Path | None) -> bytes | None:
     except OSError as error:
         raise Invalid(f"got no readable file {path}, expected entropy") from error
     return data
+
+
+def _read_export(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(BLOB_BYTES_MAX + 1)
+    except OSError as error:
+        raise Invalid(f"got no readable file {path}, expected an export") from error
 
 
 def _write_new(path: Path, data: bytes) -> None:

@@ -312,6 +312,10 @@ class Client:
         """Send again, beginning with what waited."""
         return self._change_webhook(webhook_id, "resume", idempotency_key)
 
+    def resend_webhook(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
+        """Try every delivery again that was given up."""
+        return self._change_webhook(webhook_id, "resend", idempotency_key)
+
     def delete_webhook(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
         """Never send there again."""
         return self._change_webhook(webhook_id, "delete", idempotency_key)

@@ -82,6 +82,34 @@ class HostedKeyCalls:
         found = self._transport.post(_path(key_id, "replace"), body, idempotency_key)
         return decode(HostedKeyInfo, found)
 
+    def change_authenticator(
+        self,
+        key_id: str,
+        *,
+        number: int,
+        totp_secret: bytes,
+        totp_code: str,
+        proof: bytes,
+        idempotency_key: str | None = None,
+    ) -> HostedKeyInfo:
+        """Ask for another authenticator; it counts after the service's delay."""
+        body = {
+            "number": number,
+            "totp_secret": totp_secret.hex(),
+            "totp_code": totp_code,
+            "proof": proof.hex(),
+        }
+        found = self._transport.post(_path(key_id, "authenticator"), body, idempotency_key)
+        return decode(HostedKeyInfo, found)
+
+    def keep_authenticator(
+        self, key_id: str, totp_code: str, *, idempotency_key: str | None = None
+    ) -> HostedKeyInfo:
+        """Forget the change that was asked for."""
+        body = {"totp_code": totp_code}
+        found = self._transport.post(_path(key_id, "authenticator", "keep"), body, idempotency_key)
+        return decode(HostedKeyInfo, found)
+
     def delete(
         self, key_id: str, totp_code: str, *, idempotency_key: str | None = None
     ) -> HostedKeyInfo:

@@ -266,6 +266,8 @@ class HostedKeyInfo:
     address: str
     public_key: str
     version: int
+    authenticator: int
+    next_authenticator_from_s: int | None
     locked_until_s: int
     created_s: int
     updated_s: int

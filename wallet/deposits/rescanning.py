@@ -151,13 +151,9 @@ class Rescanner:
 
     def _again(self, height: int, watch: "_Narrow | WatchList", *, covers: bool) -> Recorded:
         """One block, all of it or nothing."""
-        network = self._chain.network
         with self._database.read() as tx:
             watch.refresh(tx)
-            ours = _hash_at(tx, network, height)
         block = self._chain.block_at(height)
-        if block.hash != ours:
-            raise ChainMoved(f"got block {block.hash} at {height}, expected {ours}")
         scan = self._chain.scan(block, watch)
         if scan.ref != block:
             raise UnexpectedAnswer(f"got block {scan.ref.hash}, expected {block.hash}")
@@ -171,8 +167,10 @@ class Rescanner:
         assets = {code: rule.asset for code, rule in self._rules.items()}
         version = scan_version(self._chain, assets)
         with self._database.write() as tx:
-            if _hash_at(tx, network, scan.ref.height) != scan.ref.hash:
-                raise ChainMoved(f"got a reorganisation of block {scan.ref.height} meanwhile")
+            ours = _hash_at(tx, network, scan.ref.height)
+            if ours != scan.ref.hash:
+                height = scan.ref.height
+                raise ChainMoved(f"got block {scan.ref.hash} at {height}, expected {ours}")
             found = record_movements(tx, network, scan, self._rules, now_s)
             if found.outputs:
                 outputs_added(tx, network)

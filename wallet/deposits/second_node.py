@@ -109,8 +109,6 @@ class SecondNode:
             return {row.id: Answer.DISAGREES for row in rows}
         except NodeError:
             return {row.id: Answer.SILENT for row in rows}
-        if scan.ref.hash != block_hash:
-            return {row.id: Answer.DISAGREES for row in rows}
         shown = {
             (one.txid, one.position): (one.asset, one.units, one.target) for one in scan.inflows
         }

@@ -5,7 +5,7 @@ the key is opened last and dropped when the signature is made.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from signer.hosted import (
     open_key,
     payment_lines,
     prove,
+    prove_authenticator,
     public_key_of_secret,
     seal_key,
     sign_payment,
@@ -213,6 +214,33 @@ class HostedKeyDevice:
             raise ServiceLied(f"got version {replaced.version}, expected {key.version}")
         self._memory.see_key(key)
         return replaced
+
+    def change_authenticator(self, key_id: str, exported: bytes) -> HostedKeyInfo:
+        """Ask for another authenticator, opening the key from an export: no code is at hand.
+
+        Raises WrongPassphrase, BlobForeign, Declined, ApiError.
+        """
+        info = self.key(key_id)
+        header = header_of_blob(exported)
+        # Any version of the blob holds the key; which one was exported proves nothing here.
+        expected = replace(_public(info), version=header.version)
+        lines = [f"ANOTHER AUTHENTICATOR for hosted key {key_id}", f"of {info.address}"]
+        if not self._person.agrees(lines, "It counts after the service's delay. Ask for it?"):
+            raise Declined("got a no, nothing was asked for")
+        opened = open_key(exported, self._person.password(), expected)
+        secret, number = self._random(SECRET_BYTES), info.authenticator + 1
+        code = self._person.enrol(otpauth_link(secret, f"{info.network} {info.address[-8:]}"))
+        return self._client.hosted.change_authenticator(
+            key_id,
+            number=number,
+            totp_secret=secret,
+            totp_code=code,
+            proof=prove_authenticator(opened, number, secret),
+        )
+
+    def keep_authenticator(self, key_id: str) -> HostedKeyInfo:
+        """Forget the change that somebody asked for. Raises ApiError."""
+        return self._client.hosted.keep_authenticator(key_id, self._person.code())
 
     def export(self, key_id: str) -> bytes:
         """The ciphertext, after it was opened once: a backup that needs the same password."""

@@ -60,6 +60,9 @@ class MadeOutput(Protocol):
 HK1, HK0 = "HK1", "HK0"
 """AES-256-GCM, and the white paper's 3DES: what a blob says that it is."""
 
+AUTHENTICATOR_DELAY_S = 48 * 3600
+"""How long people have to notice that somebody asks for another authenticator."""
+
 SecondParser = Callable[[str, bytes, Sequence[SpentCoin], Sequence[MadeOutput]], None]
 """(network, raw, spent, paid): raises ChainError unless an independent parser agrees."""
 
@@ -68,7 +71,8 @@ SecondParser = Callable[[str, bytes, Sequence[SpentCoin], Sequence[MadeOutput]],
 class HostedContext:
     """`random` gives that many bytes; `service_key` (32 bytes) closes second-factor secrets.
 
-    `blob_formats` are those that the operator lets users store.
+    `blob_formats` are those that the operator lets users store. A new authenticator counts
+    `authenticator_delay_s` after it was asked for.
     """
 
     database: Database
@@ -81,6 +85,7 @@ class HostedContext:
     second_parser: SecondParser
     milestone: Milestone
     blob_formats: frozenset[str] = frozenset({HK1})
+    authenticator_delay_s: int = AUTHENTICATOR_DELAY_S
     service_key: bytes = field(repr=False)
 
     def asset(self, network: str, code: str) -> AssetSettings:

@@ -103,3 +103,9 @@ class NotAsPrepared(Invalid):
     """The signed bytes are not the prepared transaction, signed by the hosted key."""
 
     code = "hosted_payment.not_as_prepared"
+
+
+class NoChangeAsked(Conflict):
+    """Nothing was asked of the authenticator that could be taken back."""
+
+    code = "hosted_key.no_change_asked"

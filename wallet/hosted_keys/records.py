@@ -28,12 +28,16 @@ class HostedKey:
     target: bytes
     version: int
     totp_step: int
+    totp_number: int
+    totp_next_step: int
+    totp_next_from_s: int | None
     failures: int
     locked_until_s: int
     created_s: int
     updated_s: int
     blob: bytes = field(repr=False)
     totp_box: bytes = field(repr=False)
+    totp_next_box: bytes = field(repr=False)
 
 
 def find_key(tx: Connection, key_id: str) -> HostedKey:
@@ -58,10 +62,14 @@ def key_of(row: RowMapping) -> HostedKey:
         target=bytes(row["target"]),
         version=row["version"],
         totp_step=row["totp_step"],
+        totp_number=row["totp_number"],
+        totp_next_step=row["totp_next_step"],
+        totp_next_from_s=row["totp_next_from_s"],
         failures=row["failures"],
         locked_until_s=row["locked_until_s"],
         created_s=row["created_s"],
         updated_s=row["updated_s"],
         blob=bytes(row["blob"]),
         totp_box=bytes(row["totp_box"]),
+        totp_next_box=bytes(row["totp_next_box"]),
     )

@@ -79,6 +79,9 @@ class HostedKeys:
                 status=HostedKeyStatus.ACTIVE,
                 totp_box=box,
                 totp_step=step,
+                totp_number=1,
+                totp_next_box=b"",
+                totp_next_step=0,
                 failures=0,
                 locked_until_s=0,
                 created_s=now_s,
@@ -128,7 +131,14 @@ class HostedKeys:
         tx.execute(
             update(hosted_keys)
             .where(hosted_keys.c.id == key_id)
-            .values(blob=b"", totp_box=b"", status=HostedKeyStatus.DELETED, updated_s=now_s)
+            .values(
+                blob=b"",
+                totp_box=b"",
+                totp_next_box=b"",
+                totp_next_from_s=None,
+                status=HostedKeyStatus.DELETED,
+                updated_s=now_s,
+            )
         )
         self._announce(tx, "deleted", key, key.version)
         return key

@@ -43,7 +43,8 @@ def check(context: HostedContext, key_id: str, code: str) -> int:
     now_s = context.clock.now_s()
     with context.database.write() as tx:
         key = find_key(tx, key_id)
-        lock_s = _charge(tx, key, now_s)
+        lock_s = charge(tx, key, now_s)
+        key = _current(tx, key, now_s)
     context.milestone("hosted_key.attempt_charged")
     secret = open_box(context.service_key, _owner(key_id), key.totp_box)
     step = matching_step(secret, code, now_s)
@@ -69,7 +70,28 @@ def spend(tx: Connection, key_id: str, step: int) -> None:
         raise SecondFactorUsed("got a code that was used before, expected the next one")
 
 
-def _charge(tx: Connection, key: HostedKey, now_s: int) -> int:
+def _current(tx: Connection, key: HostedKey, now_s: int) -> HostedKey:
+    """The key with the authenticator that counts now: one that was asked for, after its delay."""
+    if key.totp_next_from_s is None or now_s < key.totp_next_from_s:
+        return key
+    tx.execute(
+        update(hosted_keys)
+        .where(hosted_keys.c.id == key.id)
+        .values(
+            totp_box=key.totp_next_box,
+            totp_step=key.totp_next_step,
+            totp_number=key.totp_number + 1,
+            totp_next_box=b"",
+            totp_next_from_s=None,
+            updated_s=now_s,
+        )
+    )
+    body = {"account_id": key.account_id, "number": key.totp_number + 1}
+    append_event(tx, "hosted_key.authenticator_changed", key.id, body, now_s)
+    return find_key(tx, key.id)
+
+
+def charge(tx: Connection, key: HostedKey, now_s: int) -> int:
     """Take one attempt; returns the seconds of the lock that it brings if it fails, or 0."""
     if now_s < key.locked_until_s:
         wait_s = key.locked_until_s - now_s

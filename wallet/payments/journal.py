@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from signer.protocol import (
     ANSWER,
-    REQUEST,
     Kind,
     Purpose,
     Sealed,
@@ -24,6 +23,7 @@ from wallet.errors import Conflict, NotFound
 from wallet.payments.replacing import versions
 from wallet.payments.replacing.versions import Act, NewVersion, Version
 from wallet.payments.states import UNFINISHED, PaymentStatus, check_arrow
+from wallet.signing.stored import stored_request
 from wallet.store.schema import payment_answers, payments
 
 
@@ -335,7 +335,7 @@ def _answer(data: bytes) -> SignAnswer:
 
 
 def _payment(row: Row[Any]) -> Payment:
-    sealed = Sealed.decode(bytes(row.request), REQUEST)
+    sealed, request = stored_request(bytes(row.request))
     return Payment(
         id=row.id,
         network=row.network,
@@ -346,7 +346,7 @@ def _payment(row: Row[Any]) -> Payment:
         sub_status=row.sub_status,
         version=row.version,
         sealed=sealed,
-        request=SignRequest.decode(sealed.body),
+        request=request,
         units=row.units,
         fee_units_max=row.fee_units_max,
         fee_units=row.fee_units,

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from wallet.clock import Clock
 from wallet.errors import WalletError
-from wallet.events import Event, read_events
+from wallet.events import Event, append_event, read_events
 from wallet.store.database import Database
 from wallet.store.schema import webhook_deliveries, webhooks
 from wallet.webhooks.registry import (
@@ -39,6 +39,9 @@ QUEUE_BATCH = 500
 
 DRAIN_MAX = 50
 """Deliveries of one webhook in one step."""
+
+ALERT = "alert.webhook_"
+"""How events begin that tell of a receiver which does not hear us."""
 
 WORKERS = 8
 """Receivers served side by side, so that a slow one delays only itself."""
@@ -174,12 +177,32 @@ def record_result(db: Database, claimed: Claimed, status: int, result: str, now_
         _log.warning("webhook.attempt_failed", webhook_id=hook.id, seq=seq, result=result)
         if status == 410:
             # "Gone" is the receiver's way to unsubscribe; the delivery waits for a resume.
+            _alert(tx, claimed, "muted", result, now_s)
             set_status(tx, hook.id, WebhookStatus.PAUSED)
         if claimed.attempts > len(RETRY_S):
             _set(tx, hook.id, seq, {"status": "failed", "last_result": result})
+            _alert(tx, claimed, "given_up", result, now_s)
             return
         next_s = now_s + RETRY_S[claimed.attempts - 1]
         _set(tx, hook.id, seq, {"next_s": next_s, "last_result": result})
+
+
+def resend_failed(tx: Connection, webhook_id: str) -> int:
+    """Make every delivery that was given up due again; returns how many."""
+    c = webhook_deliveries.c
+    return tx.execute(
+        update(webhook_deliveries)
+        .where(c.webhook_id == webhook_id, c.status == "failed")
+        .values(status="pending", attempts=0, next_s=0)
+    ).rowcount
+
+
+def _alert(tx: Connection, claimed: Claimed, what: str, result: str, now_s: int) -> None:
+    """Tell people that a receiver no longer hears us; never about such a telling itself."""
+    if claimed.event.type.startswith(ALERT):
+        return
+    body = {"webhook_id": claimed.webhook.id, "seq": claimed.event.seq, "result": result}
+    append_event(tx, ALERT + what, claimed.webhook.id, body, now_s)
 
 
 def _set(tx: Connection, webhook_id: str, seq: int, values: dict[str, object]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, or_, select, update
@@ -11,6 +12,9 @@ from wallet.events import append_event
 from wallet.store.schema import approvals, payments, withdrawals
 from wallet.withdrawals.errors import WithdrawalMoved, WithdrawalNotFound
 from wallet.withdrawals.states import WithdrawalStatus, check_arrow
+
+INTENTS_KEPT = 2048
+"""Intents kept decoded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +208,12 @@ def announce(tx: Connection, withdrawal: Withdrawal, now_s: int) -> None:
     append_event(tx, f"withdrawal.{withdrawal.status}", withdrawal.id, body, now_s)
 
 
+@lru_cache(maxsize=INTENTS_KEPT)
+def _intent(body: bytes) -> Intent:
+    """Decoded once: an intent never changes, and every step of a withdrawal reads it."""
+    return Intent.decode(body)
+
+
 def _withdrawal(row: Row[Any]) -> Withdrawal:
     return Withdrawal(
         id=row.id,
@@ -217,7 +227,7 @@ def _withdrawal(row: Row[Any]) -> Withdrawal:
         fee_units=row.fee_units,
         status=WithdrawalStatus(row.status),
         sub_status=row.sub_status,
-        intent=Intent.decode(bytes(row.intent)),
+        intent=_intent(bytes(row.intent)),
         intent_digest=bytes(row.intent_digest),
         approvals_required=row.approvals_required,
         policy_hash=row.policy_hash,

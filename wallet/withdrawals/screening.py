@@ -18,6 +18,7 @@ from policies import (
 )
 from policies import decide as policy_decide
 from wallet.store.schema import addresses, withdrawals
+from wallet.store.types import units_sum
 from wallet.withdrawals.states import WithdrawalStatus
 
 _NOT_SPENT = tuple(
@@ -97,12 +98,11 @@ def spent_units(
     tx: Connection, network: str, asset: str, after_s: int, without: Collection[str] = ()
 ) -> int:
     """All that was asked for since `after_s` and not given up, without some withdrawals."""
-    rows = tx.execute(
-        select(withdrawals.c.id, withdrawals.c.units).where(
-            withdrawals.c.network == network,
-            withdrawals.c.asset == asset,
-            withdrawals.c.created_s > after_s,
-            withdrawals.c.status.not_in(_NOT_SPENT),
-        )
+    query = select(units_sum(withdrawals.c.units)).where(
+        withdrawals.c.network == network,
+        withdrawals.c.asset == asset,
+        withdrawals.c.created_s > after_s,
+        withdrawals.c.status.not_in(_NOT_SPENT),
+        withdrawals.c.id.not_in(without),
     )
-    return sum(row.units for row in rows if row.id not in without)
+    return int(tx.execute(query).scalar() or 0)

@@ -117,7 +117,7 @@ def test_only_wanted_types_are_sent(world: World) -> None:
 def test_a_failed_delivery_is_tried_again_on_the_schedule_and_then_given_up(
     world: World, status: int
 ) -> None:
-    hook = register(world)
+    hook = register(world, "deposit.*")
     happen(world, 1)
     receiver = Receiver(status=status)
     outbox = outbox_of(world, receiver)
@@ -167,7 +167,44 @@ def test_gone_pauses_a_webhook_until_it_is_resumed(world: World) -> None:
     assert len(receiver.bodies) == 1
     client.resume_webhook(hook.id)
     outbox.step()
+    assert set(seqs(receiver)) == {1, 2, 3}
+    told = [json.loads(body) for body in receiver.bodies]
+    assert [event["seq"] for event in told if event["type"] == "alert.webhook_muted"] == [2]
+
+
+def give_up(world: World, receiver: Receiver) -> Outbox:
+    outbox = outbox_of(world, receiver)
+    for pause_s in (0, *RETRY_S):
+        world.clock.time_s += pause_s
+        outbox.step()
+    return outbox
+
+
+def test_what_was_given_up_is_told_and_sent_again_when_asked(world: World) -> None:
+    hook = register(world, "deposit.*")
+    happen(world, 2)
+    receiver = Receiver(status=500)
+    outbox = give_up(world, receiver)
+    client = world.client()
+    assert {d.status for d in client.webhook_deliveries(hook.id).data} >= {"failed"}
+    assert "alert.webhook_given_up" in [event.type for event in client.events().data]
+
+    receiver.status = 200
+    receiver.bodies.clear()
+    world.clock.time_s += 10**6
+    outbox.step()
+    client.resend_webhook(hook.id)
+    outbox.step()
     assert set(seqs(receiver)) == {1, 2}
+    assert {d.status for d in client.webhook_deliveries(hook.id).data} == {"delivered"}
+
+
+def test_an_alert_that_cannot_be_delivered_makes_no_other(world: World) -> None:
+    register(world, "alert.*")
+    happen(world, 1, "alert.webhook_muted")
+    give_up(world, Receiver(status=500))
+
+    assert [event.type for event in world.client().events().data] == ["alert.webhook_muted"]
 
 
 def test_a_deleted_webhook_gets_nothing(world: World) -> None:

@@ -104,15 +104,18 @@ def test_an_account_is_read_from_its_proof() -> None:
 def test_a_proof_for_another_root_account_or_shape_is_refused() -> None:
     grove = Grove({keccak256(OURS): _account(5), keccak256(OTHER): _account(9)})
     odd = Grove({keccak256(OURS): rlp.encode([b"\x01"])})
-    many = {"accountProof": ["0x00"] * 65}
     for root, answer in (
         (bytes(32), _answer(grove, OURS)),
         (grove.root, _answer(grove, OTHER)),
         (odd.root, _answer(odd, OURS)),
-        (grove.root, many),
     ):
         with pytest.raises(WrongProof):
             proven_account(root, OURS, answer)
+
+
+def test_a_proof_longer_than_any_path_is_not_read() -> None:
+    with pytest.raises(WrongProof, match="at most 64"):
+        proven_account(bytes(32), OURS, {"accountProof": ["0x00"] * 65})
 
 
 def _tid(number: int) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shamir_mnemonic import Share
 
-from signer.backup import phrases, possession
+from signer.backup import phrases, possession, shares
 from signer.backup.card import (
     CARD_BYTES_MAX,
     Card,
@@ -40,6 +40,8 @@ from signer.backup.shares import (
     Scheme,
     SchemeInvalid,
     SeedUnfit,
+    SharesDoNotCombine,
+    combined,
     opened,
     share_name,
     split,
@@ -402,6 +404,35 @@ def test_a_share_of_another_backup_answers_nothing(made: Shares, card: Card) -> 
 def test_challenges_are_fresh_and_readable(made: Shares, card: Card, challenge: str) -> None:
     with pytest.raises(possession.ChallengeUnfit):
         possession.answer(card, made[0][0], challenge)
+
+
+def test_one_unclear_group_among_clear_ones_is_refused() -> None:
+    with pytest.raises(SchemeInvalid, match="texts like 2of3"):
+        Scheme.parse(["2of3", "most"], 1)
+
+
+def test_points_of_different_secrets_do_not_combine() -> None:
+    with pytest.raises(SharesDoNotCombine):
+        combined({0: bytes(16), 1: b"\x01" * 16}, 2)
+
+
+def test_fresh_shares_that_do_not_give_the_seed_back_are_never_given_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A fault of library, memory or processor, found before anybody writes a share down."""
+    with monkeypatch.context() as faulty:
+        faulty.setattr(shares, "opened", lambda *_: bytes(len(SEED)))
+        with pytest.raises(BackupError, match="another seed"):
+            split(SEED, TWO_GROUPS, b"", drip("a"))
+    with monkeypatch.context() as faulty:
+        draws = count()
+        faulty.setattr(shares, "combined", lambda *_: next(draws).to_bytes(16, "big"))
+        with pytest.raises(BackupError, match="shares that disagree"):
+            split(SEED, TWO_GROUPS, b"", drip("b"))
+    with monkeypatch.context() as faulty:
+        faulty.setattr(shares, "combined", lambda *_: bytes(16))
+        with pytest.raises(BackupError, match="groups that disagree"):
+            split(SEED, TWO_GROUPS, b"", drip("c"))
 
 
 def test_a_card_is_measured_before_it_is_read() -> None:

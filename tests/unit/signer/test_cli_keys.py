@@ -330,6 +330,7 @@ def test_a_web3_keystore_is_imported_under_the_homes_protection(desk: Path) -> N
     done = told(*command)
 
     assert Account.from_key(SECRET).address == done["address"]
+    assert done["signs"].startswith("nothing")
     kept = open_key(home.joinpath("keys", done["file"]).read_bytes(), PassphraseKek(PASSPHRASE))
     assert (SECRET, SecretUse.SINGLE) == (kept.secret, kept.header.use)
     assert 4 == opens(home, "--passphrase-file", desk / "passphrase")["rewrapped"]

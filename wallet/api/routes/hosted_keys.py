@@ -6,11 +6,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection, select
 
-from wallet.api.bodies import CODE, NewBlob, NewHostedKey, SecondFactor
+from wallet.api.bodies import CODE, NewAuthenticator, NewBlob, NewHostedKey, SecondFactor
 from wallet.api.pages import Page, WindowNow, read_page
 from wallet.api.reads import one_account
 from wallet.api.route import CallNow, OnceNow, SignedRoute
 from wallet.api.views import HostedBlobView, HostedKeyView
+from wallet.hosted_keys.authenticators import NewAuthenticator as NextAuthenticator
 from wallet.hosted_keys.records import HostedKey, HostedKeyStatus, find_key, key_of
 from wallet.hosted_keys.registry import NewHostedKey as NewKey
 from wallet.store.schema import hosted_keys
@@ -101,6 +102,44 @@ def replace_hosted_key(body: NewBlob, once: OnceNow, key_id: UUID) -> Response:
     return once.run(effect)
 
 
+@router.post("/{key_id}/authenticator", status_code=202, response_model=HostedKeyView)
+def change_authenticator(body: NewAuthenticator, once: OnceNow, key_id: UUID) -> Response:
+    """Ask for another authenticator, signed for by the key itself; it counts after a delay."""
+    answered = once.again()
+    if answered is not None:
+        return answered
+    authenticators = once.call.services.hosted.authenticators
+    authenticators.charge(str(key_id))
+    new = NextAuthenticator(
+        number=body.number,
+        totp_secret=bytes.fromhex(body.totp_secret),
+        totp_code=body.totp_code,
+        proof=bytes.fromhex(body.proof),
+    )
+
+    def effect(tx: Connection) -> tuple[int, HostedKeyView]:
+        authenticators.ask(tx, str(key_id), new)
+        return 202, _view(find_key(tx, str(key_id)))
+
+    return once.run(effect)
+
+
+@router.post("/{key_id}/authenticator/keep", response_model=HostedKeyView)
+def keep_authenticator(body: SecondFactor, once: OnceNow, key_id: UUID) -> Response:
+    """Forget the change that somebody asked for; needs a good code of the present authenticator."""
+    answered = once.again()
+    if answered is not None:
+        return answered
+    hosted = once.call.services.hosted
+    step = hosted.keys.check_code(str(key_id), body.totp_code)
+
+    def effect(tx: Connection) -> tuple[int, HostedKeyView]:
+        hosted.authenticators.keep(tx, str(key_id), step)
+        return 200, _view(find_key(tx, str(key_id)))
+
+    return once.run(effect)
+
+
 @router.post("/{key_id}/delete", response_model=HostedKeyView)
 def delete_hosted_key(body: SecondFactor, once: OnceNow, key_id: UUID) -> Response:
     """Forget the ciphertext for ever; needs a good code. Export it first: money may be left."""
@@ -124,6 +163,8 @@ def _view(key: HostedKey) -> HostedKeyView:
         address=key.address,
         public_key=key.public_key.hex(),
         version=key.version,
+        authenticator=key.totp_number,
+        next_authenticator_from_s=key.totp_next_from_s,
         locked_until_s=key.locked_until_s,
         created_s=key.created_s,
         updated_s=key.updated_s,

@@ -17,6 +17,7 @@ from wallet.api.views import (
 )
 from wallet.store.schema import webhook_deliveries
 from wallet.webhooks import registry
+from wallet.webhooks.outbox import resend_failed
 from wallet.webhooks.registry import Webhook, WebhookAsk, WebhookStatus, find_webhook, set_status
 from wallet.webhooks.secrets import secret_text
 from wallet.webhooks.targets import check_target
@@ -105,6 +106,18 @@ def pause_webhook(once: OnceNow, webhook_id: UUID) -> Response:
 def resume_webhook(once: OnceNow, webhook_id: UUID) -> Response:
     """Send again, beginning with what waited."""
     return _change(once, str(webhook_id), WebhookStatus.ACTIVE)
+
+
+@router.post("/{webhook_id}/resend", response_model=WebhookView)
+def resend_webhook(once: OnceNow, webhook_id: UUID) -> Response:
+    """Try every delivery again that was given up."""
+
+    def effect(tx: Connection) -> tuple[int, WebhookView]:
+        view = _view(find_webhook(tx, str(webhook_id)))
+        resend_failed(tx, view.id)
+        return 200, view
+
+    return once.run(effect)
 
 
 @router.post("/{webhook_id}/delete", response_model=WebhookView)

@@ -5,7 +5,7 @@ sender has at most one unsigned payment, so that a nonce given up is always its 
 can be used again without a gap.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from sqlalchemy import Connection, select
@@ -15,6 +15,7 @@ from chains.evm.addresses import from_text
 from chains.evm.erc20 import transfer_calldata
 from chains.evm.transactions import UnsignedTx
 from chains.ports import Chain
+from chains.types import BlockRef
 from signer.protocol import Kind, OwnOutput, Purpose
 from wallet.fees.desk import EvmFees
 from wallet.payments import journal
@@ -94,11 +95,32 @@ class EvmQuote:
         return self.gas_limit * self.max_fee_wei
 
 
+@dataclass(slots=True)
+class Standing:
+    """A sender at one block, which never changes: its nonce, and its balances once asked for.
+
+    Payments of ours since then are counted from our own rows, so an older block only errs low.
+    """
+
+    chain: Chain
+    address: bytes
+    at: BlockRef
+    nonce: int
+    units: dict[str, int] = field(default_factory=dict)
+
+    def held(self, asset: str) -> int:
+        """What it has of an asset. Raises NodeError."""
+        if asset not in self.units:
+            self.units[asset] = self.chain.balance_units(self.address, asset, self.at)
+        return self.units[asset]
+
+
 class EvmBuilder:
     """Builds payments of EVM networks."""
 
     def __init__(self, context: PaymentContext) -> None:
         self._context = context
+        self._standings: dict[str, tuple[str, dict[bytes, Standing]]] = {}
 
     def door(self, network: str) -> EvmDoor:
         """The chain with what building needs. Raises UnknownSource."""
@@ -130,12 +152,10 @@ class EvmBuilder:
         Raises FundsMissing, WouldRevert, or NodeError when there is no answer.
         """
         chain = self.door(network)
-        address, tip = from_text(sender.address), chain.tip()
-        native = self._context.native_asset(network)
-        native_units = chain.balance_units(address, native, tip)
-        asset_units = native_units
-        if asset != native:
-            asset_units = chain.balance_units(address, asset, tip)
+        address = from_text(sender.address)
+        standing = self._standing(network, chain, address)
+        native_units = standing.held(self._context.native_asset(network))
+        asset_units = standing.held(asset)
         if asset_units < units:
             # Asked first: a node words a lack of funds like any other failing call.
             raise FundsMissing(f"got {asset_units} {asset} at {sender.address}, expected {units}")
@@ -148,7 +168,7 @@ class EvmBuilder:
             check_answer(call.data, chain.answer_to(address, call.to, call.data))
         fees = self._context.prices.evm_fees(network, chain)
         return EvmQuote(
-            nonce=chain.nonce(address),
+            nonce=standing.nonce,
             # A quarter more than estimated: storage may change until the block is made.
             gas_limit=gas if gas == PLAIN_GAS else gas + gas // 4,
             max_fee_wei=fees.max_fee_wei,
@@ -156,6 +176,17 @@ class EvmBuilder:
             native_units=native_units,
             asset_units=asset_units,
         )
+
+    def _standing(self, network: str, chain: EvmDoor, address: bytes) -> "Standing":
+        """What a sender has at the newest block; a burst of payments asks once a block."""
+        tip = chain.tip()
+        at, known = self._standings.get(network, ("", {}))
+        if at != tip.hash:
+            known = {}
+            self._standings[network] = (tip.hash, known)
+        if address not in known:
+            known[address] = Standing(chain, address, tip, chain.nonce(address))
+        return known[address]
 
     def build(
         self,

@@ -155,12 +155,14 @@ class Prover:
 
     def _check_confirmed(self, digest: bytes, all_made: Sequence[_Made]) -> Iterator[Violation]:
         """At most one version is mined; where the chain is asked, that is the one we booked."""
-        booked = {made.payment_id for made in all_made if made.status is PaymentStatus.COMPLETED}
+        # A Safe's payload ends with the transaction that executes it; only that one is mined.
+        sent = [made for made in all_made if made.txid]
+        booked = {made.payment_id for made in sent if made.status is PaymentStatus.COMPLETED}
         if len(booked) > 1:
             yield _wrong("two_confirmed", digest.hex(), f"completed by {sorted(booked)}")
         if not self._ask_chain:
             return
-        mined = [made for made in all_made if self._is_mined(made)]
+        mined = [made for made in sent if self._is_mined(made)]
         if len(mined) > 1:
             text = ", ".join(made.txid for made in mined)
             yield _wrong("two_confirmed", digest.hex(), f"mined: {text}")

@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from chains.utxo.psbt import Psbt
-from signer.protocol import REQUEST, Kind, Purpose, Sealed, SignRequest
+from signer.protocol import Kind, Purpose, Sealed, SignRequest
 from wallet.errors import Conflict
+from wallet.signing.stored import stored_request
 from wallet.store.schema import blocks, payment_versions, payments
 
 
@@ -41,7 +42,7 @@ class NoConflict(Conflict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One version; `fee_units_max` is native base units, `height` the scan's when it was made."""
+    """One version; `fee_units_max` is native base units, `height` the block it waits from."""
 
     payment_id: str
     number: int
@@ -143,6 +144,15 @@ def give_up(tx: Connection, payment_id: str, number: int, why: str) -> None:
     )
 
 
+def waits_from(tx: Connection, payment_id: str, number: int, height: int) -> None:
+    """Count the blocks that a version waits from this one on, never from an earlier one."""
+    tx.execute(
+        update(payment_versions)
+        .where(*_at(payment_id, number), payment_versions.c.height < height)
+        .values(height=height)
+    )
+
+
 def say(tx: Connection, version: Version, why: str) -> bool:
     """Write why no further version follows this one; False where that was said before."""
     done = tx.execute(
@@ -175,7 +185,7 @@ def _at(payment_id: str, number: int) -> tuple[Any, Any]:
 
 
 def _version(row: Row[Any]) -> Version:
-    sealed = Sealed.decode(bytes(row.request), REQUEST)
+    sealed, request = stored_request(bytes(row.request))
     return Version(
         payment_id=row.payment_id,
         number=row.number,
@@ -183,7 +193,7 @@ def _version(row: Row[Any]) -> Version:
         status=VersionStatus(row.status),
         reason=row.reason,
         sealed=sealed,
-        request=SignRequest.decode(sealed.body),
+        request=request,
         payload_digest=bytes(row.payload_digest),
         fee_units_max=row.fee_units_max,
         consumes=frozenset(row.consumes.split()),

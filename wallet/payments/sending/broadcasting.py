@@ -198,14 +198,27 @@ class Broadcaster:
             # Also when the node was not reached: that nothing left us cannot be proven.
             answered = Answered(outcome=Outcome.UNKNOWN, detail=f"{error.code}: {error}")
         self._context.milestone("payment.broadcast_sent")
-        self._record(payment, number, answered)
+        self._record(payment, number, answered, self._tip_height(payment))
         self._context.milestone("payment.broadcast")
 
-    def _record(self, payment: Payment, number: int, answered: Answered) -> None:
+    def _tip_height(self, payment: Payment) -> int | None:
+        """The node's best block; None while it cannot say."""
+        try:
+            return self._context.chains[payment.network].tip().height
+        except NodeError:
+            return None
+
+    def _record(
+        self, payment: Payment, number: int, answered: Answered, height: int | None = None
+    ) -> None:
         """Keep the answer, and do what the table of rejections says: never more than that."""
         now_s = self._context.clock.now_s()
         with self._context.write(payment.network) as tx:
             attempts.end(tx, payment.id, number, answered)
+            tried = [a for a in attempts.of(tx, payment.id) if a.version == payment.version]
+            if height is not None and sum(one.is_with_node for one in tried) == 1:
+                # Blocks that came before a node had the bytes were no chance to mine them.
+                versions.waits_from(tx, payment.id, payment.version, height)
             fresh = journal.get(tx, payment.id)
             match answered.outcome:
                 case Outcome.REJECTED:

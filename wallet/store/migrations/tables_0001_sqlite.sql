@@ -306,6 +306,10 @@ CREATE TABLE hosted_keys (
   status VARCHAR(64) NOT NULL,
   totp_box BLOB NOT NULL,
   totp_step BIGINT NOT NULL,
+  totp_number INTEGER NOT NULL,
+  totp_next_box BLOB NOT NULL,
+  totp_next_step BIGINT NOT NULL,
+  totp_next_from_s BIGINT,
   failures INTEGER NOT NULL,
   locked_until_s BIGINT NOT NULL,
   created_s BIGINT NOT NULL,
@@ -463,6 +467,8 @@ CREATE TABLE withdrawals (
 );
 
 CREATE INDEX ix_withdrawals_account ON withdrawals (account_id, created_s);
+
+CREATE INDEX ix_withdrawals_spent ON withdrawals (network, asset, created_s);
 
 CREATE INDEX ix_withdrawals_status ON withdrawals (status, network);
 

@@ -30,6 +30,10 @@ hosted_keys = Table(
     Column("status", CODE, nullable=False),  # state: active | deleted
     Column("totp_box", LargeBinary, nullable=False),  # AES-256-GCM under the service key
     Column("totp_step", BigInteger, nullable=False),  # state: last time step that was accepted
+    Column("totp_number", Integer, nullable=False),  # state: authenticators so far, from 1
+    Column("totp_next_box", LargeBinary, nullable=False),  # state: asked for; empty if none
+    Column("totp_next_step", BigInteger, nullable=False),  # state: its first code's time step
+    Column("totp_next_from_s", BigInteger),  # state: when it takes effect; null if none
     Column("failures", Integer, nullable=False),  # state: attempts since the last good code
     Column("locked_until_s", BigInteger, nullable=False),  # state
     Column("created_s", BigInteger, nullable=False),

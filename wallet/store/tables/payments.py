@@ -63,7 +63,7 @@ payment_versions = Table(
     Column("consumes", Text, nullable=False),  # outpoints "txid:vout", or "sender/nonce"
     Column("raw", LargeBinary),  # state: signed bytes, stored before broadcast
     Column("txid", String(66), unique=True),  # state: set with raw
-    Column("height", BigInteger, nullable=False),  # our scan's when it was made
+    Column("height", BigInteger, nullable=False),  # state: the block from which it waits
     Column("created_s", BigInteger, nullable=False),
 )
 

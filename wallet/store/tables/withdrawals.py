@@ -30,5 +30,6 @@ withdrawals = Table(
     Column("since_s", BigInteger, nullable=False),  # state: when it came into the state it is in
     Column("deadline_s", BigInteger, nullable=False),
     Index("ix_withdrawals_status", "status", "network"),
+    Index("ix_withdrawals_spent", "network", "asset", "created_s"),
     Index("ix_withdrawals_account", "account_id", "created_s"),
 )
