@@ -17,8 +17,8 @@ from chains.types import Asset
 from tests.contracts.build import PROXY_SLOT, creation_code, proxy_code
 from tests.payments_world import CUSTOMER, ETH, Keep, World
 from wallet.addresses.issuing import Address, Purpose
-from wallet.deposits.drift import DriftCheck
 from wallet.deposits.rules import DepositRules
+from wallet.deposits.tokens.drift import DriftCheck
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.devnet.devnet import Devnet
 from wallet.devnet.nodes import ETHEREUM

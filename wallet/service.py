@@ -17,13 +17,13 @@ from wallet.api.services import Services
 from wallet.api.tips import Tips
 from wallet.bootstrap import Deployment, random_bytes
 from wallet.canary import Canary
-from wallet.deposits.drift import DriftCheck
 from wallet.deposits.following import Follower
 from wallet.deposits.gate import CreditGate
 from wallet.deposits.headers import HeaderChain
 from wallet.deposits.mempool import MempoolWatcher
 from wallet.deposits.scanned.stops import gap_detector
 from wallet.deposits.second_node import SecondNode
+from wallet.deposits.tokens.drift import DriftCheck
 from wallet.deposits.watcher import Watcher
 from wallet.gathers.gatherer import Gatherer
 from wallet.metrics import WalletCollector, serve_metrics

@@ -19,8 +19,6 @@ from chains.types import (
     TokenCode,
     TokenMove,
 )
-from wallet.deposits.arrivals import Arrival, Doubt, arrivals, shares, silent_units
-from wallet.deposits.drift import DriftCheck
 from wallet.deposits.holding import (
     DepositUnknown,
     NotHeld,
@@ -30,7 +28,9 @@ from wallet.deposits.holding import (
     release,
 )
 from wallet.deposits.rules import DepositRules
-from wallet.deposits.tokens import trust_code, waiting_code
+from wallet.deposits.tokens.arrivals import Arrival, Doubt, arrivals, shares, silent_units
+from wallet.deposits.tokens.drift import DriftCheck
+from wallet.deposits.tokens.kept import trust_code, waiting_code
 from wallet.deposits.watcher import Seen, Watcher
 from wallet.events import read_events, verify_chain
 from wallet.ledger import chart

@@ -11,7 +11,7 @@ from tests.contracts.build import creation_code
 from tests.odd_world import OddWorld, deploy, deploy_token, odd_world, upgrade
 from tests.payments_world import CUSTOMER, ETH
 from wallet.deposits.holding import held_deposits, reject, release
-from wallet.deposits.tokens import trust_code, waiting_code
+from wallet.deposits.tokens.kept import trust_code, waiting_code
 from wallet.devnet.devnet import Devnet
 from wallet.ledger import chart
 from wallet.payments.deciding import decide

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, select, update
 from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.gate import CreditView
 from wallet.deposits.states import DepositStatus
-from wallet.deposits.tokens import forget_balances
+from wallet.deposits.tokens.kept import forget_balances
 from wallet.events import append_event
 from wallet.hosted_keys import coins as hosted_coins
 from wallet.ledger import chart

@@ -12,12 +12,12 @@ from signer.protocol import Purpose
 from wallet.addresses.issuing import Address, find_by_targets
 from wallet.coins.quarantine import mark_dusting
 from wallet.deposits import pending
-from wallet.deposits.arrivals import QUARANTINED, Arrival
 from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.holding import hold
 from wallet.deposits.rules import DepositRules
 from wallet.deposits.states import DepositStatus
-from wallet.deposits.token_recording import judge_tokens
+from wallet.deposits.tokens.arrivals import QUARANTINED, Arrival
+from wallet.deposits.tokens.recording import judge_tokens
 from wallet.deposits.watch import inputs_of_gone_deposits
 from wallet.events import append_event
 from wallet.hosted_keys import coins as hosted_coins

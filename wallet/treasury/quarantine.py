@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from sqlalchemy import select
 
 from wallet.clock import Clock
-from wallet.deposits.arrivals import QUARANTINED, Doubt
 from wallet.deposits.holding import held_deposits, reject, release
-from wallet.deposits.tokens import trust_code, waiting_code
+from wallet.deposits.tokens.arrivals import QUARANTINED, Doubt
+from wallet.deposits.tokens.kept import trust_code, waiting_code
 from wallet.errors import Conflict
 from wallet.payments.states import PaymentStatus
 from wallet.payments.token_evidence import UNPROVEN

@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 
 from chains.types import BlockRef, BlockScan, Evidence, Inflow, TokenMove
 from wallet.addresses.issuing import Address, Purpose
-from wallet.deposits.arrivals import Arrival, Doubt, arrivals, silent_units
-from wallet.deposits.tokens import check_code, follow_balance
+from wallet.deposits.tokens.arrivals import Arrival, Doubt, arrivals, silent_units
+from wallet.deposits.tokens.kept import check_code, follow_balance
 from wallet.settings import AssetSettings, TokenKind
 
 

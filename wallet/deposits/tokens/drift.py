@@ -6,7 +6,7 @@ from chains.errors import NodeRejected
 from chains.ports import Chain
 from chains.types import BlockRef
 from wallet.clock import Clock
-from wallet.deposits.tokens import keep_balance, known_balance, tell_drift
+from wallet.deposits.tokens.kept import keep_balance, known_balance, tell_drift
 from wallet.deposits.watcher import last_scanned
 from wallet.store.database import Database
 from wallet.store.schema import addresses, token_balances
