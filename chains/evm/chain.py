@@ -356,11 +356,15 @@ class EvmChain:
             yield from found
 
     def _traced(self, whole: read.Block) -> tuple[traces.InternalTransfer, ...]:
-        if self.evidence_mode is EvidenceMode.CALL_TRACER:
-            tracer = {"tracer": "callTracer"}
-            answer = self._ask("debug_traceBlockByHash", "0x" + whole.ref.hash, tracer)
-            return traces.from_call_tracer(answer, whole)
-        answer = self._ask("trace_block", hex(whole.ref.height))
+        try:
+            if self.evidence_mode is EvidenceMode.CALL_TRACER:
+                tracer = {"tracer": "callTracer"}
+                answer = self._ask("debug_traceBlockByHash", "0x" + whole.ref.hash, tracer)
+                return traces.from_call_tracer(answer, whole)
+            answer = self._ask("trace_block", hex(whole.ref.height))
+        except RpcRefused as error:
+            # The block has left the chain, or its state is pruned: without traces it is no scan.
+            raise NodeUnavailable(f"{self.network}: no traces of {whole.ref.hash}") from error
         return traces.from_trace_block(answer, whole)
 
     def _deltas(

@@ -73,6 +73,7 @@ def add_payment(database: Database, id: str, status: str, **changes: object) -> 
         "status": status,
         "request": b"",
         "request_id": id,
+        "version": 1,
         "payload_digest": b"",
         "units": 2,
         "fee_units_max": 9,

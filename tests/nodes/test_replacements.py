@@ -92,7 +92,9 @@ def test_a_line_cut_in_the_middle_of_a_broadcast(setup: Setup) -> None:
             node.send(first)
         assert line.swallowed >= 1
         line.is_cut = False
-        assert BroadcastOutcome.ALREADY_KNOWN is behind.broadcast(first).outcome
+        # Unless the line was cut before the node had read all of them: then it takes them now.
+        taken = (BroadcastOutcome.ALREADY_KNOWN, BroadcastOutcome.ACCEPTED)
+        assert behind.broadcast(first).outcome in taken
         node.close()
         behind.close()
     setup.mine()
