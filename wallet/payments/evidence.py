@@ -24,6 +24,13 @@ _HASH = select(blocks.c.hash).where(
     blocks.c.network == bindparam("on"), blocks.c.height == bindparam("at")
 )
 
+_TIP = (
+    select(blocks.c.hash)
+    .where(blocks.c.network == bindparam("on"))
+    .order_by(blocks.c.height.desc())
+    .limit(1)
+)
+
 Sightings = Mapping[int, TxSighting]
 """What a node knows of each signed version, by its number; empty for UTXO payments."""
 
@@ -53,6 +60,11 @@ def ask_node(chain: Chain, signed: Sequence[Version]) -> Sightings:
     if chain.family is Family.UTXO:
         return {}
     return {one.number: chain.sighting(one.txid) for one in signed if one.txid is not None}
+
+
+def scanned_tip(tx: Connection, network: str) -> str:
+    """The hash of the last block of our scan, "" before the first."""
+    return tx.execute(_TIP, {"on": network}).scalar_one_or_none() or ""
 
 
 def evidence(
