@@ -25,6 +25,8 @@ GENESIS = b"\x00" * 32
 READ_MAX = 1000
 """Events one read returns at most."""
 
+_INSERT = insert(events)
+
 
 class EventBody(Invalid):
     """An event body that has no exact JSON form."""
@@ -36,6 +38,15 @@ class EventChainBroken(WalletError):
     """Stored events that do not hash to what they should: history was changed."""
 
     code = "events.chain_broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """An event about to be written; amounts are strings in its body."""
+
+    type: str
+    subject: str
+    body: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,21 +68,40 @@ def append_event(
 
     Amounts go into `body` as strings. Raises EventBody for a float or what JSON cannot say.
     """
-    text = _json(body)
-    seq = counters.next_number(tx, SEQUENCE)
-    previous = counters.head(tx, SEQUENCE) or GENESIS
-    digest = event_hash(previous, seq=seq, created_s=now_s, type=type, subject=subject, body=text)
-    row = {
-        "seq": seq,
-        "type": type,
-        "subject": subject,
-        "body": text,
-        "hash": digest,
-        "created_s": now_s,
-    }
-    tx.execute(insert(events).values(row))
-    counters.set_head(tx, SEQUENCE, digest)
-    return seq
+    return append_events(tx, [NewEvent(type=type, subject=subject, body=body)], now_s)
+
+
+def append_events(tx: Connection, new: Sequence[NewEvent], now_s: int) -> int:
+    """Write the next events in their order, at least one; the first one's number is returned.
+
+    Raises EventBody as `append_event`.
+    """
+    texts = [_json(event.body) for event in new]
+    first, head = counters.reserve_chained(tx, SEQUENCE, len(new))
+    previous = head or GENESIS
+    rows = []
+    for seq, (event, text) in enumerate(zip(new, texts, strict=True), first):
+        previous = event_hash(
+            previous,
+            seq=seq,
+            created_s=now_s,
+            type=event.type,
+            subject=event.subject,
+            body=text,
+        )
+        rows.append(
+            {
+                "seq": seq,
+                "type": event.type,
+                "subject": event.subject,
+                "body": text,
+                "hash": previous,
+                "created_s": now_s,
+            }
+        )
+    tx.execute(_INSERT, rows)
+    counters.set_head(tx, SEQUENCE, previous)
+    return first
 
 
 def read_events(tx: Connection, after: int, limit: int) -> Sequence[Event]:

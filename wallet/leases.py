@@ -5,7 +5,7 @@ holder from doing harm is the token: it grows with each new holder, and whatever
 writes is compared with it in the same transaction and refused.
 """
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from wallet.clock import Clock
 from wallet.errors import Conflict
@@ -14,6 +14,9 @@ from wallet.store.schema import leases
 
 LEASE_S = 15
 """How long a holder that says nothing keeps a role; renewed with every pass of its job."""
+
+
+_TOKEN = select(leases.c.token).where(leases.c.role == bindparam("of"))
 
 
 class LeaseLost(Conflict):
@@ -70,7 +73,7 @@ class Leases:
         ours = self._tokens.get(role)
         if ours is None:
             return
-        newest = tx.execute(select(leases.c.token).where(leases.c.role == role)).scalar_one()
+        newest = tx.execute(_TOKEN, {"of": role}).scalar_one()
         if newest != ours:
             raise LeaseLost(f"got token {ours} of {role}, expected the newest, {newest}")
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from signer.protocol import Purpose
 from wallet.errors import Conflict, Invalid
@@ -29,6 +29,19 @@ class Scope(StrEnum):
 
     ASSET = "asset"
     NETWORK = "network"
+
+
+_HOLDING = (
+    select(pauses)
+    .where(
+        or_(
+            and_(pauses.c.scope == str(Scope.ASSET), pauses.c.subject == bindparam("asset")),
+            and_(pauses.c.scope == str(Scope.NETWORK), pauses.c.subject == bindparam("on")),
+        ),
+        pauses.c.lifted_s.is_(None),
+    )
+    .order_by(pauses.c.since_s, pauses.c.id)
+)
 
 
 class BadReason(Invalid):
@@ -123,14 +136,7 @@ def active(tx: Connection, scope: Scope, subject: str) -> Sequence[Pause]:
 
 def holding(tx: Connection, network: str, asset: str) -> Sequence[Pause]:
     """Every pause that keeps withdrawals of an asset from going on; empty when they may."""
-    by_asset = and_(pauses.c.scope == str(Scope.ASSET), pauses.c.subject == asset)
-    by_network = and_(pauses.c.scope == str(Scope.NETWORK), pauses.c.subject == network)
-    rows = tx.execute(
-        select(pauses)
-        .where(or_(by_asset, by_network), pauses.c.lifted_s.is_(None))
-        .order_by(pauses.c.since_s, pauses.c.id)
-    )
-    return [_pause(row) for row in rows]
+    return [_pause(row) for row in tx.execute(_HOLDING, {"asset": asset, "on": network})]
 
 
 def holds_back(tx: Connection, purpose: Purpose, network: str, asset: str) -> bool:

@@ -188,7 +188,8 @@ class EvmChain:
         if read.field(answer, "blockHash") is None:
             return TxSighting(txid=txid, state=TxState.MEMPOOL)
         block_hash = read.data_bytes(answer["blockHash"], "block hash", 32).hex()
-        block = self._block_by("eth_getBlockByHash", "0x" + block_hash)
+        known = self._proven.get(block_hash)
+        block = known[0].ref if known else self._block_by("eth_getBlockByHash", "0x" + block_hash)
         _, receipts = self._whole(block)
         found = [receipt for receipt in receipts if receipt.txid == txid]
         if not found:

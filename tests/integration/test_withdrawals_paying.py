@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from chains.errors import CodecError, NodeUnavailable
-from chains.types import OutPoint
+from chains.types import OutPoint, TxSighting, TxState
 from chains.utxo.transactions import Transaction, TxInput, TxOutput
 from tests import evm_world
 from tests.fakes import Fault, SignerFault
@@ -486,3 +486,53 @@ def test_our_own_transactions_are_known_by_purpose(lite: World) -> None:
     assert txid is not None
     with lite.database.read() as tx:
         assert versions.purposes_of(tx, BTC, [txid, "ff" * 32]) == {txid: "withdrawal"}
+
+
+def test_a_node_is_asked_about_a_payment_once_for_each_block(
+    lite: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    sighting = lite.keep.eth.sighting
+
+    def counted(txid: str) -> TxSighting:
+        asked.append(txid)
+        return sighting(txid)
+
+    monkeypatch.setattr(lite.keep.eth, "sighting", counted)
+    withdrawal = an_ether(lite)
+    lite.work()
+    lite.work()
+    assert lite.read(withdrawal.id).status is W.BROADCAST
+    assert asked == []  # what was sent a moment ago is in no block that was scanned before
+
+    lite.keep.eth.mine()
+    lite.work()
+    assert lite.read(withdrawal.id).status is W.CONFIRMING
+    first = len(asked)
+    lite.work()
+    assert len(asked) == first
+    lite.keep.eth.mine()
+    lite.work()
+    assert len(asked) == first + 1
+    assert lite.read(withdrawal.id).status is W.COMPLETED
+
+
+def test_a_payment_that_a_node_does_not_know_is_looked_for_without_a_new_block(
+    lite: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withdrawal = an_ether(lite)
+    lite.work()
+    lite.keep.eth.mine()
+    sighting = lite.keep.eth.sighting
+    lags = [True]
+
+    def lagging(txid: str) -> TxSighting:
+        return TxSighting(txid=txid, state=TxState.UNKNOWN) if lags else sighting(txid)
+
+    monkeypatch.setattr(lite.keep.eth, "sighting", lagging)
+    lite.work()
+    assert lite.read(withdrawal.id).status is W.BROADCAST
+
+    lags.clear()
+    lite.work()
+    assert lite.read(withdrawal.id).status is W.CONFIRMING

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select
 
 from wallet.errors import Conflict, Invalid, NotFound
 from wallet.store.schema import accounts
@@ -64,9 +64,12 @@ def create_account(tx: Connection, external_id: str, now_s: int) -> str:
     return account_id
 
 
+_GET = select(accounts).where(accounts.c.id == bindparam("this"))
+
+
 def get_account(tx: Connection, account_id: str) -> Account:
     """The account of this id. Raises AccountNotFound."""
-    row = tx.execute(select(accounts).where(accounts.c.id == account_id)).mappings().first()
+    row = tx.execute(_GET, {"this": account_id}).mappings().first()
     if row is None:
         raise AccountNotFound(f"got account {account_id[:36]}, expected the id of one that exists")
     return _account(row)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from chains.errors import UnexpectedAnswer
 from chains.ports import Chain
@@ -211,11 +211,17 @@ class ScanRace(UnexpectedAnswer):
     code = "deposit.scan_race"
 
 
+_LAST = (
+    select(blocks)
+    .where(blocks.c.network == bindparam("on"))
+    .order_by(blocks.c.height.desc())
+    .limit(1)
+)
+
+
 def last_scanned(tx: Connection, network: str) -> BlockRef | None:
     """The highest scanned block of a network, or None before the first."""
-    row = tx.execute(
-        select(blocks).where(blocks.c.network == network).order_by(blocks.c.height.desc()).limit(1)
-    ).one_or_none()
+    row = tx.execute(_LAST, {"on": network}).one_or_none()
     if row is None:
         return None
     return ref_of(row)

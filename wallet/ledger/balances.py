@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from wallet.ledger import chart
 from wallet.ledger.chart import Kind
@@ -11,6 +11,21 @@ from wallet.store.tables.ledger import ledger_accounts, ledger_balances, ledger_
 
 CHUNK = 500
 """Keys in one IN list, well under every engine's limit."""
+
+
+def _sums(table: object) -> tuple[object, ...]:
+    c = table.c  # type: ignore[attr-defined]
+    return (c.debits, c.credits, c.debits_held, c.credits_held)
+
+
+_BY_IDS = (
+    select(ledger_accounts.c.id, ledger_accounts.c.kind, *_sums(ledger_balances))
+    .join(ledger_balances, ledger_balances.c.account_id == ledger_accounts.c.id)
+    .where(ledger_accounts.c.id.in_(bindparam("these", expanding=True)))
+)
+_TOTALS = select(ledger_totals.c.asset, ledger_totals.c.kind, *_sums(ledger_totals)).order_by(
+    ledger_totals.c.asset
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +80,15 @@ def balances_by_id(tx: Connection, accounts: Iterable[chart.Account]) -> dict[st
     found: dict[str, Balance] = {}
     ids = sorted({account.id for account in accounts})
     for start in range(0, len(ids), CHUNK):
-        query = (
-            select(ledger_accounts.c.id, ledger_accounts.c.kind, *_sums(ledger_balances))
-            .join(ledger_balances, ledger_balances.c.account_id == ledger_accounts.c.id)
-            .where(ledger_accounts.c.id.in_(ids[start : start + CHUNK]))
-        )
-        found |= {row["id"]: _balance(row) for row in tx.execute(query).mappings()}
+        rows = tx.execute(_BY_IDS, {"these": ids[start : start + CHUNK]}).mappings()
+        found |= {row["id"]: _balance(row) for row in rows}
     return found
 
 
 def asset_totals(tx: Connection) -> Mapping[str, Mapping[Kind, Balance]]:
     """Asset code to the sums of each kind of account; every kind is present."""
     totals: dict[str, dict[Kind, Balance]] = {}
-    query = select(ledger_totals.c.asset, ledger_totals.c.kind, *_sums(ledger_totals))
-    for row in tx.execute(query.order_by(ledger_totals.c.asset)).mappings():
+    for row in tx.execute(_TOTALS).mappings():
         kinds = totals.setdefault(row["asset"], {kind: Balance(kind=kind) for kind in Kind})
         kinds[Kind(row["kind"])] = _balance(row)
     return totals
@@ -101,11 +111,6 @@ def _is_off(sums: Iterable[Balance]) -> bool:
         posted += row.debits - row.credits
         held += row.debits_held - row.credits_held
     return posted != 0 or held != 0
-
-
-def _sums(table: object) -> tuple[object, ...]:
-    c = table.c  # type: ignore[attr-defined]
-    return (c.debits, c.credits, c.debits_held, c.credits_held)
 
 
 def _balance(row: RowMapping) -> Balance:

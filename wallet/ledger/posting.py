@@ -6,7 +6,7 @@ The rules are checked here, with words for the caller, and again by the database
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from wallet.ledger import chart
 from wallet.ledger.balances import (
@@ -51,6 +51,22 @@ SEQUENCE = "ledger_batches"
 CAUSE_MAX = 128
 """Characters of a cause, as the column holds."""
 
+_t, _debit, _credit = ledger_transfers, ledger_accounts.alias("d"), ledger_accounts.alias("c")
+_BY_CAUSE = select(ledger_batches.c.id, ledger_batches.c.content).where(
+    ledger_batches.c.cause == bindparam("named")
+)
+_BY_IDS = select(_t.c.id, _t.c.batch_id).where(_t.c.id.in_(bindparam("these", expanding=True)))
+_HOLDS = (
+    select(_t.c.id, _t.c.asset, _t.c.units, _debit.c.owner, _credit.c.owner.label("payee"))
+    .join(_debit, _debit.c.id == _t.c.debit_id)
+    .join(_credit, _credit.c.id == _t.c.credit_id)
+    .where(_t.c.id.in_(bindparam("these", expanding=True)), _t.c.kind == TransferKind.HOLD.value)
+)
+_ENDED = select(_t.c.hold_id).where(_t.c.hold_id.in_(bindparam("these", expanding=True)))
+_INSERT_TRANSFERS = insert(ledger_transfers)
+_INSERT_BATCH = insert(ledger_batches)
+_INSERT_ACCOUNTS = insert(ledger_accounts)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
@@ -88,24 +104,16 @@ def post_batch(tx: Connection, cause: str, transfers: Sequence[Transfer], now_s:
     lines = _resolve(tx, numbered)
     expected = _apply(_open_accounts(tx, lines, now_s), lines)
     batch_id = counters.next_number(tx, SEQUENCE)
-    tx.execute(insert(ledger_transfers), [_row(batch_id, n, line) for n, line in enumerate(lines)])
+    tx.execute(_INSERT_TRANSFERS, [_row(batch_id, n, line) for n, line in enumerate(lines)])
     # The batch row comes last: it closes the batch, and the database counts and sums it then.
-    tx.execute(
-        insert(ledger_batches).values(
-            id=batch_id,
-            cause=cause,
-            transfers=len(lines),
-            content=content,
-            created_s=now_s,
-        )
-    )
+    closing = {"id": batch_id, "cause": cause, "transfers": len(lines), "content": content}
+    tx.execute(_INSERT_BATCH, {**closing, "created_s": now_s})
     _confirm(tx, lines, expected)
     return Batch(id=batch_id, repeated=False)
 
 
 def _earlier(tx: Connection, cause: str, content: bytes) -> Batch | None:
-    query = select(ledger_batches.c.id, ledger_batches.c.content)
-    row = tx.execute(query.where(ledger_batches.c.cause == cause)).first()
+    row = tx.execute(_BY_CAUSE, {"named": cause}).first()
     if row is None:
         return None
     if bytes(row.content) != content:
@@ -168,8 +176,7 @@ def _ending(transfer: Transfer, hold: _Line | None, ended: bool) -> _Line:
 def _refuse_known_ids(tx: Connection, transfers: Sequence[Transfer]) -> None:
     ids = [transfer.id for transfer in transfers]
     for start in range(0, len(ids), CHUNK):
-        query = select(ledger_transfers.c.id, ledger_transfers.c.batch_id)
-        row = tx.execute(query.where(ledger_transfers.c.id.in_(ids[start : start + CHUNK]))).first()
+        row = tx.execute(_BY_IDS, {"these": ids[start : start + CHUNK]}).first()
         if row is not None:
             raise TransferExists(
                 f"transfer {row.id} was posted before in batch {row.batch_id}",
@@ -179,16 +186,9 @@ def _refuse_known_ids(tx: Connection, transfers: Sequence[Transfer]) -> None:
 
 def _stored_holds(tx: Connection, ids: Sequence[str]) -> dict[str, _Line]:
     """Hold id to the hold, for those in the database."""
-    t, debit, credit = ledger_transfers, ledger_accounts.alias("d"), ledger_accounts.alias("c")
     found = {}
     for start in range(0, len(ids), CHUNK):
-        query = (
-            select(t.c.id, t.c.asset, t.c.units, debit.c.owner, credit.c.owner.label("payee"))
-            .join(debit, debit.c.id == t.c.debit_id)
-            .join(credit, credit.c.id == t.c.credit_id)
-            .where(t.c.id.in_(ids[start : start + CHUNK]), t.c.kind == TransferKind.HOLD.value)
-        )
-        for row in tx.execute(query):
+        for row in tx.execute(_HOLDS, {"these": ids[start : start + CHUNK]}):
             hold = Transfer.hold(
                 id=row.id, debit=row.owner, credit=row.payee, asset=row.asset, units=row.units
             )
@@ -205,10 +205,8 @@ def _ended(tx: Connection, hold_ids: Sequence[str]) -> set[str]:
     """Those of the holds that a stored post or void ended."""
     ended: set[str] = set()
     for start in range(0, len(hold_ids), CHUNK):
-        query = select(ledger_transfers.c.hold_id).where(
-            ledger_transfers.c.hold_id.in_(hold_ids[start : start + CHUNK])
-        )
-        ended.update(str(hold_id) for (hold_id,) in tx.execute(query))
+        these = {"these": hold_ids[start : start + CHUNK]}
+        ended.update(str(hold_id) for (hold_id,) in tx.execute(_ENDED, these))
     return ended
 
 
@@ -232,7 +230,7 @@ def _open_accounts(tx: Connection, lines: Sequence[_Line], now_s: int) -> dict[s
             }
             for account in fresh
         ]
-        tx.execute(insert(ledger_accounts), rows)
+        tx.execute(_INSERT_ACCOUNTS, rows)
         balances |= {account.id: Balance(kind=account.kind) for account in fresh}
     return balances
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from chains.ports import Chain
 from chains.types import Family, TxSighting, TxState
@@ -19,6 +19,17 @@ from wallet.payments.replacing.versions import Version, scanned_height
 from wallet.payments.states import FINAL, PaymentStatus
 from wallet.reorgs import ReorgAlarm, alarm_confirmations
 from wallet.store.schema import blocks, payment_versions, payments, utxos
+
+_HASH = select(blocks.c.hash).where(
+    blocks.c.network == bindparam("on"), blocks.c.height == bindparam("at")
+)
+
+_TIP = (
+    select(blocks.c.hash)
+    .where(blocks.c.network == bindparam("on"))
+    .order_by(blocks.c.height.desc())
+    .limit(1)
+)
 
 Sightings = Mapping[int, TxSighting]
 """What a node knows of each signed version, by its number; empty for UTXO payments."""
@@ -49,6 +60,11 @@ def ask_node(chain: Chain, signed: Sequence[Version]) -> Sightings:
     if chain.family is Family.UTXO:
         return {}
     return {one.number: chain.sighting(one.txid) for one in signed if one.txid is not None}
+
+
+def scanned_tip(tx: Connection, network: str) -> str:
+    """The hash of the last block of our scan, "" before the first."""
+    return tx.execute(_TIP, {"on": network}).scalar_one_or_none() or ""
 
 
 def evidence(
@@ -120,11 +136,8 @@ def _by_receipts(
         if sighting is None or sighting.state is not TxState.MINED or sighting.block is None:
             continue
         block = sighting.block
-        scanned = tx.execute(
-            select(blocks.c.hash).where(
-                blocks.c.network == payment.network, blocks.c.height == block.height
-            )
-        ).scalar_one_or_none()
+        where = {"on": payment.network, "at": block.height}
+        scanned = tx.execute(_HASH, where).scalar_one_or_none()
         if scanned != block.hash:
             # The node is ahead of our scan, or on another branch; the scan will come to it.
             continue

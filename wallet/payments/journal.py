@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from signer.protocol import (
     ANSWER,
@@ -25,6 +25,49 @@ from wallet.payments.replacing.versions import Act, NewVersion, Version
 from wallet.payments.states import UNFINISHED, PaymentStatus, check_arrow
 from wallet.signing.stored import stored_request
 from wallet.store.schema import payment_answers, payments
+
+_GET = select(payments).where(payments.c.id == bindparam("this"))
+_INSERT = insert(payments)
+_MOVE = update(payments).where(
+    payments.c.id == bindparam("this"), payments.c.status == bindparam("before")
+)
+_COUNT = _MOVE.where(payments.c.version == bindparam("counted"))
+_NOTE = _MOVE.where(payments.c.sub_status != bindparam("said"))
+_IS_UNFINISHED = (
+    payments.c.network == bindparam("on"),
+    payments.c.status.in_([str(status) for status in UNFINISHED]),
+)
+_IN_TURN = (payments.c.created_s, payments.c.nonce, payments.c.id)
+_UNFINISHED = select(payments.c.id).where(*_IS_UNFINISHED).order_by(*_IN_TURN)
+_UNFINISHED_OF = (
+    select(payments)
+    .where(*_IS_UNFINISHED, payments.c.purpose.in_(bindparam("wanted", expanding=True)))
+    .order_by(*_IN_TURN)
+)
+_ANSWERED = select(payment_answers.c.answer).where(
+    payment_answers.c.payment_id == bindparam("this"),
+    payment_answers.c.version == bindparam("number"),
+    payment_answers.c.signer_id == bindparam("signer"),
+)
+_COUNTED = select(payment_answers.c.payment_id).where(
+    payment_answers.c.signer_id == bindparam("signer"),
+    payment_answers.c.counter == bindparam("place"),
+)
+_INSERT_ANSWER = insert(payment_answers)
+_LATEST = (
+    select(payment_answers.c.answer)
+    .where(payment_answers.c.signer_id == bindparam("signer"))
+    .order_by(payment_answers.c.counter.desc())
+    .limit(1)
+)
+_ANSWERS = (
+    select(payment_answers.c.signer_id, payment_answers.c.answer)
+    .where(
+        payment_answers.c.payment_id == bindparam("this"),
+        payment_answers.c.version == bindparam("number"),
+    )
+    .order_by(payment_answers.c.signer_id)
+)
 
 
 class PaymentNotFound(NotFound):
@@ -99,28 +142,29 @@ class NewPayment:
 def create(tx: Connection, new: NewPayment, now_s: int) -> Payment:
     """Write a built payment and its first version: durable before anybody is asked to sign."""
     tx.execute(
-        insert(payments).values(
-            id=new.id,
-            network=new.request.network,
-            asset=new.asset,
-            purpose=str(new.purpose),
-            source=new.request.source,
-            status=str(PaymentStatus.BUILT),
-            sub_status="",
-            version=1,
-            request=new.sealed.encode(),
-            request_id=new.request.request_id,
-            payload_digest=new.payload_digest,
-            units=new.units,
-            fee_units_max=new.fee_units_max,
-            fee_units=new.fee_units,
-            sender=new.sender,
-            nonce=new.nonce,
-            parent_id=new.parent_id,
-            created_s=now_s,
-            updated_s=now_s,
-            since_s=now_s,
-        )
+        _INSERT,
+        {
+            "id": new.id,
+            "network": new.request.network,
+            "asset": new.asset,
+            "purpose": str(new.purpose),
+            "source": new.request.source,
+            "status": str(PaymentStatus.BUILT),
+            "sub_status": "",
+            "version": 1,
+            "request": new.sealed.encode(),
+            "request_id": new.request.request_id,
+            "payload_digest": new.payload_digest,
+            "units": new.units,
+            "fee_units_max": new.fee_units_max,
+            "fee_units": new.fee_units,
+            "sender": new.sender,
+            "nonce": new.nonce,
+            "parent_id": new.parent_id,
+            "created_s": now_s,
+            "updated_s": now_s,
+            "since_s": now_s,
+        },
     )
     first = NewVersion(
         act=Act.PAY,
@@ -137,7 +181,7 @@ def create(tx: Connection, new: NewPayment, now_s: int) -> Payment:
 
 def get(tx: Connection, payment_id: str) -> Payment:
     """One payment. Raises PaymentNotFound."""
-    row = tx.execute(select(payments).where(payments.c.id == payment_id)).one_or_none()
+    row = tx.execute(_GET, {"this": payment_id}).one_or_none()
     if row is None:
         raise PaymentNotFound(f"got payment {payment_id}, expected one that exists")
     return _payment(row)
@@ -145,12 +189,7 @@ def get(tx: Connection, payment_id: str) -> Payment:
 
 def unfinished_ids(tx: Connection, network: str) -> list[str]:
     """Payments of a network that still need work, oldest first; EVM nonces in their order."""
-    rows = tx.execute(
-        select(payments.c.id)
-        .where(payments.c.network == network, payments.c.status.in_([str(s) for s in UNFINISHED]))
-        .order_by(payments.c.created_s, payments.c.nonce, payments.c.id)
-    )
-    return [row.id for row in rows]
+    return list(tx.execute(_UNFINISHED, {"on": network}).scalars())
 
 
 def abandoned_after(
@@ -158,23 +197,24 @@ def abandoned_after(
 ) -> list[Payment]:
     """Payments of some purposes that were given up since a time (Unix seconds)."""
     rows = tx.execute(
-        select(payments.c.id).where(
+        select(payments).where(
             payments.c.network == network,
             payments.c.purpose.in_([str(purpose) for purpose in purposes]),
             payments.c.status == str(PaymentStatus.ABANDONED),
             payments.c.updated_s > after_s,
         )
-    ).all()
-    return [get(tx, row.id) for row in rows]
+    )
+    return [_payment(row) for row in rows]
 
 
 def unfinished(
     tx: Connection, network: str, *, purposes: Iterable[Purpose] | None = None
 ) -> list[Payment]:
     """Unfinished payments of a network, all or of some purposes."""
-    found = [get(tx, payment_id) for payment_id in unfinished_ids(tx, network)]
-    wanted = None if purposes is None else frozenset(purposes)
-    return [p for p in found if wanted is None or p.purpose in wanted]
+    # Only those asked for are read whole: a request takes long to decode.
+    wanted = [str(purpose) for purpose in (Purpose if purposes is None else purposes)]
+    rows = tx.execute(_UNFINISHED_OF, {"on": network, "wanted": wanted})
+    return [_payment(row) for row in rows]
 
 
 def child_of(tx: Connection, payment_id: str) -> Payment | None:
@@ -203,11 +243,8 @@ def move(
         "since_s": now_s,
     }
     values.update(changes)
-    done = tx.execute(
-        update(payments)
-        .where(payments.c.id == payment.id, payments.c.status == str(payment.status))
-        .values(**values)
-    )
+    asked = {"this": payment.id, "before": str(payment.status)}
+    done = tx.execute(_MOVE, asked | values)
     if done.rowcount != 1:
         raise LostRace(f"got payment {payment.id} no longer {payment.status}")
 
@@ -215,22 +252,20 @@ def move(
 def count(tx: Connection, payment: Payment, version: Version) -> None:
     """Let another signed version be the one that counts, by compare-and-set. Raises LostRace."""
     done = tx.execute(
-        update(payments)
-        .where(
-            payments.c.id == payment.id,
-            payments.c.status == str(payment.status),
-            payments.c.version == payment.version,
-        )
-        .values(
-            version=version.number,
-            request=version.sealed.encode(),
-            request_id=version.request.request_id,
-            payload_digest=version.payload_digest,
-            fee_units_max=version.fee_units_max,
-            fee_units=None if version.request.kind is not Kind.PSBT else version.fee_units_max,
-            raw=version.raw,
-            txid=version.txid,
-        )
+        _COUNT,
+        {
+            "this": payment.id,
+            "before": str(payment.status),
+            "counted": payment.version,
+            "version": version.number,
+            "request": version.sealed.encode(),
+            "request_id": version.request.request_id,
+            "payload_digest": version.payload_digest,
+            "fee_units_max": version.fee_units_max,
+            "fee_units": None if version.request.kind is not Kind.PSBT else version.fee_units_max,
+            "raw": version.raw,
+            "txid": version.txid,
+        },
     )
     if done.rowcount != 1:
         raise LostRace(f"got payment {payment.id} no longer at version {payment.version}")
@@ -251,15 +286,8 @@ def in_version(payment: Payment, version: Version) -> Payment:
 
 def note(tx: Connection, payment: Payment, sub_status: str, now_s: int) -> None:
     """Say why a payment waits; its state stays. Writes only on change, so ages stay honest."""
-    tx.execute(
-        update(payments)
-        .where(
-            payments.c.id == payment.id,
-            payments.c.status == str(payment.status),
-            payments.c.sub_status != sub_status,
-        )
-        .values(sub_status=sub_status, updated_s=now_s)
-    )
+    asked = {"this": payment.id, "before": str(payment.status), "said": sub_status}
+    tx.execute(_NOTE, {**asked, "sub_status": sub_status, "updated_s": now_s})
 
 
 def save_answer(
@@ -270,34 +298,26 @@ def save_answer(
     Raises AnswerConflict when the signer has answered otherwise before, SignerForked when another
     answer of it has the same counter.
     """
-    before = tx.execute(
-        select(payment_answers.c.answer).where(
-            payment_answers.c.payment_id == payment_id,
-            payment_answers.c.version == version,
-            payment_answers.c.signer_id == signer_id,
-        )
-    ).scalar_one_or_none()
+    asked = {"this": payment_id, "number": version, "signer": signer_id}
+    before = tx.execute(_ANSWERED, asked).scalar_one_or_none()
     if before is not None:
         if bytes(before) != answer:
             raise AnswerConflict(f"got a second, different answer of {signer_id}")
         return False
     counter = _answer(answer).counter
-    taken = tx.execute(
-        select(payment_answers.c.payment_id).where(
-            payment_answers.c.signer_id == signer_id, payment_answers.c.counter == counter
-        )
-    ).scalar_one_or_none()
+    taken = tx.execute(_COUNTED, {"signer": signer_id, "place": counter}).scalar_one_or_none()
     if taken is not None:
         raise SignerForked(f"got two answers of {signer_id} with counter {counter}")
     tx.execute(
-        insert(payment_answers).values(
-            payment_id=payment_id,
-            version=version,
-            signer_id=signer_id,
-            answer=answer,
-            counter=counter,
-            received_s=now_s,
-        )
+        _INSERT_ANSWER,
+        {
+            "payment_id": payment_id,
+            "version": version,
+            "signer_id": signer_id,
+            "answer": answer,
+            "counter": counter,
+            "received_s": now_s,
+        },
     )
     return True
 
@@ -306,12 +326,7 @@ def signer_states(tx: Connection, signer_ids: Sequence[str]) -> tuple[SignerStat
     """How far each signer's log was at its latest answer; what the next request relays."""
     found = []
     for signer_id in signer_ids:
-        latest = tx.execute(
-            select(payment_answers.c.answer)
-            .where(payment_answers.c.signer_id == signer_id)
-            .order_by(payment_answers.c.counter.desc())
-            .limit(1)
-        ).scalar_one_or_none()
+        latest = tx.execute(_LATEST, {"signer": signer_id}).scalar_one_or_none()
         if latest is not None:
             found.append(_answer(bytes(latest)).state)
     return tuple(found)
@@ -319,14 +334,7 @@ def signer_states(tx: Connection, signer_ids: Sequence[str]) -> tuple[SignerStat
 
 def answers(tx: Connection, payment_id: str, version: int = 1) -> dict[str, bytes]:
     """Sealed answers to this version by signer, in the order of their names."""
-    rows = tx.execute(
-        select(payment_answers.c.signer_id, payment_answers.c.answer)
-        .where(
-            payment_answers.c.payment_id == payment_id,
-            payment_answers.c.version == version,
-        )
-        .order_by(payment_answers.c.signer_id)
-    )
+    rows = tx.execute(_ANSWERS, {"this": payment_id, "number": version})
     return {row.signer_id: bytes(row.answer) for row in rows}
 
 

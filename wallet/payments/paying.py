@@ -116,8 +116,7 @@ class WithdrawalPayer:
         def carry(tx: Connection, payment: Payment) -> None:
             self._context.fence(tx, role_of(order.network))
             now_s = self._context.clock.now_s()
-            for withdrawal in batch:
-                records.move(tx, withdrawal, WithdrawalStatus.SIGNING, now_s, payment_id=payment.id)
+            records.move_all(tx, batch, WithdrawalStatus.SIGNING, now_s, payment_id=payment.id)
 
         return self._desk.start(order, carry)
 

@@ -45,9 +45,10 @@ def complete(
         left, arrived = proof.left_units, proof.arrived_units
     if payment.purpose is Purpose.WITHDRAWAL:
         lines.extend(_kept_by_token(payment, chart.HOT, left - payment.units))
-        for withdrawal in records.carried_by(tx, payment.id):
+        carried = records.carried_by(tx, payment.id)
+        for withdrawal in carried:
             lines.extend(_paid_out(withdrawal))
-            records.move(tx, withdrawal, WithdrawalStatus.COMPLETED, now_s, payment_id=payment.id)
+        records.move_all(tx, carried, WithdrawalStatus.COMPLETED, now_s, payment_id=payment.id)
     elif payment.purpose is not Purpose.UNSTICK:
         into, out_of = places(payment.purpose)
         lines.extend(_kept_by_token(payment, out_of, left - arrived))
@@ -123,8 +124,8 @@ def move_with_withdrawals(
 ) -> None:
     """Take an arrow together with every withdrawal that the payment carries."""
     journal.move(tx, payment, after, now_s, **changes)
-    for withdrawal in records.carried_by(tx, payment.id):
-        records.move(tx, withdrawal, withdrawal_after, now_s, payment_id=payment.id)
+    carried = records.carried_by(tx, payment.id)
+    records.move_all(tx, carried, withdrawal_after, now_s, payment_id=payment.id)
 
 
 def alert(tx: Connection, payment: Payment, what: str, now_s: int) -> None:

@@ -1,20 +1,23 @@
 """Withdrawals as rows: reading them, and changing their state by compare-and-set."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, or_, select, update
 
 from signer.protocol import Approval, Intent
-from wallet.events import append_event
+from wallet.events import NewEvent, append_events
 from wallet.store.schema import approvals, payments, withdrawals
 from wallet.withdrawals.errors import WithdrawalMoved, WithdrawalNotFound
 from wallet.withdrawals.states import WithdrawalStatus, check_arrow
 
 INTENTS_KEPT = 2048
 """Intents kept decoded."""
+
+CHUNK = 500
+"""Withdrawals moved by one statement, well under every engine's limit of parameters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +58,29 @@ def _selected() -> Select[Any]:
     return select(withdrawals, payments.c.txid, payments.c.height).select_from(joined)
 
 
+_GET = _selected().where(withdrawals.c.id == bindparam("this"))
+_CARRIED = (
+    _selected().where(withdrawals.c.payment_id == bindparam("payment")).order_by(withdrawals.c.id)
+)
+_APPROVALS = (
+    select(approvals)
+    .where(approvals.c.intent_digest == bindparam("digest"))
+    .order_by(approvals.c.approver)
+)
+_MOVE = update(withdrawals).where(
+    withdrawals.c.id.in_(bindparam("these", expanding=True)),
+    withdrawals.c.status == bindparam("before"),
+)
+_NOTE = update(withdrawals).where(
+    withdrawals.c.id == bindparam("this"),
+    withdrawals.c.status == bindparam("before"),
+    withdrawals.c.sub_status != bindparam("said"),
+)
+
+
 def get(tx: Connection, withdrawal_id: str) -> Withdrawal:
     """One withdrawal. Raises WithdrawalNotFound."""
-    row = tx.execute(_selected().where(withdrawals.c.id == withdrawal_id)).one_or_none()
+    row = tx.execute(_GET, {"this": withdrawal_id}).one_or_none()
     if row is None:
         raise WithdrawalNotFound("got an id of no withdrawal, expected one that exists")
     return _withdrawal(row)
@@ -113,8 +136,7 @@ def queued(tx: Connection, network: str, limit: int) -> list[Withdrawal]:
 
 def carried_by(tx: Connection, payment_id: str) -> list[Withdrawal]:
     """The withdrawals that a payment pays."""
-    query = _selected().where(withdrawals.c.payment_id == payment_id)
-    return [_withdrawal(row) for row in tx.execute(query.order_by(withdrawals.c.id))]
+    return [_withdrawal(row) for row in tx.execute(_CARRIED, {"payment": payment_id})]
 
 
 def overdue(
@@ -135,11 +157,7 @@ def overdue(
 
 def approvals_of(tx: Connection, intent_digest: bytes) -> tuple[Approval, ...]:
     """The verified approvals of one intent, by approver's name."""
-    rows = tx.execute(
-        select(approvals)
-        .where(approvals.c.intent_digest == intent_digest)
-        .order_by(approvals.c.approver)
-    )
+    rows = tx.execute(_APPROVALS, {"digest": intent_digest})
     return tuple(Approval(body=bytes(row.body), sig=bytes(row.sig)) for row in rows)
 
 
@@ -151,47 +169,81 @@ def move(
     *,
     sub_status: str = "",
     payment_id: str | None = None,
-) -> None:
-    """Take an arrow by compare-and-set, with its event.
+) -> Withdrawal:
+    """Take an arrow by compare-and-set, with its event; what it is now is returned.
 
     `payment_id` is the payment that carries the withdrawal from now on; None for none.
     Raises ForbiddenArrow or WithdrawalMoved.
     """
-    check_arrow(withdrawal.status, after)
-    done = tx.execute(
-        update(withdrawals)
-        .where(
-            withdrawals.c.id == withdrawal.id,
-            withdrawals.c.status == str(withdrawal.status),
+    moved = move_all(tx, [withdrawal], after, now_s, sub_status=sub_status, payment_id=payment_id)
+    return moved[0]
+
+
+def move_all(
+    tx: Connection,
+    together: Sequence[Withdrawal],
+    after: WithdrawalStatus,
+    now_s: int,
+    *,
+    sub_status: str = "",
+    payment_id: str | None = None,
+) -> list[Withdrawal]:
+    """Take the same arrow with each of them, or with none, as `move`."""
+    moved = []
+    for withdrawal in together:
+        check_arrow(withdrawal.status, after)
+        carried = payment_id is not None
+        moved.append(
+            replace(
+                withdrawal,
+                status=after,
+                sub_status=sub_status,
+                payment_id=payment_id,
+                updated_s=now_s,
+                txid=withdrawal.txid if carried else None,
+                height=withdrawal.height if carried else None,
+            )
         )
-        .values(
-            status=str(after),
-            sub_status=sub_status,
-            payment_id=payment_id,
-            updated_s=now_s,
-            since_s=now_s,
-        )
-    )
-    if done.rowcount != 1:
-        raise WithdrawalMoved(f"got withdrawal {withdrawal.id} no longer {withdrawal.status}")
-    announce(tx, get(tx, withdrawal.id), now_s)
+    for before in {withdrawal.status for withdrawal in together}:
+        _move_from(tx, before, [w for w in together if w.status is before], moved[0], now_s)
+    if moved:
+        append_events(tx, [_event(withdrawal) for withdrawal in moved], now_s)
+    return moved
+
+
+def _move_from(
+    tx: Connection,
+    before: WithdrawalStatus,
+    together: Sequence[Withdrawal],
+    like: Withdrawal,
+    now_s: int,
+) -> None:
+    for start in range(0, len(together), CHUNK):
+        these = [withdrawal.id for withdrawal in together[start : start + CHUNK]]
+        values = {
+            "status": str(like.status),
+            "sub_status": like.sub_status,
+            "payment_id": like.payment_id,
+            "updated_s": now_s,
+            "since_s": now_s,
+        }
+        done = tx.execute(_MOVE, {"these": these, "before": str(before), **values})
+        if done.rowcount != len(these):
+            raise WithdrawalMoved(f"got one of withdrawals {', '.join(these)} no longer {before}")
 
 
 def note(tx: Connection, withdrawal: Withdrawal, sub_status: str, now_s: int) -> None:
     """Say why a withdrawal waits; its state stays. Writes only on change."""
-    tx.execute(
-        update(withdrawals)
-        .where(
-            withdrawals.c.id == withdrawal.id,
-            withdrawals.c.status == str(withdrawal.status),
-            withdrawals.c.sub_status != sub_status,
-        )
-        .values(sub_status=sub_status, updated_s=now_s)
-    )
+    asked = {"this": withdrawal.id, "before": str(withdrawal.status), "said": sub_status}
+    tx.execute(_NOTE, {**asked, "sub_status": sub_status, "updated_s": now_s})
 
 
 def announce(tx: Connection, withdrawal: Withdrawal, now_s: int) -> None:
     """The event of the state a withdrawal is in, in the transaction that brought it there."""
+    append_events(tx, [_event(withdrawal)], now_s)
+
+
+def _event(withdrawal: Withdrawal) -> NewEvent:
     body = {
         "id": withdrawal.id,
         "external_id": withdrawal.external_id,
@@ -205,7 +257,7 @@ def announce(tx: Connection, withdrawal: Withdrawal, now_s: int) -> None:
         "sub_status": withdrawal.sub_status,
         "txid": withdrawal.txid or "",
     }
-    append_event(tx, f"withdrawal.{withdrawal.status}", withdrawal.id, body, now_s)
+    return NewEvent(type=f"withdrawal.{withdrawal.status}", subject=withdrawal.id, body=body)
 
 
 @lru_cache(maxsize=INTENTS_KEPT)

@@ -7,7 +7,7 @@ and no held money without its withdrawal. Paying is not done here: see `wallet.p
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from chains.ports import Chain
 from policies import Decision, Outcome, Policy
@@ -39,6 +39,8 @@ EXPIRY_BATCH = 500
 """Overdue withdrawals ended in one transaction."""
 
 _EXTERNAL_ID_MAX = 128
+_INSERT = insert(withdrawals)
+_NAMED = select(withdrawals.c.id).where(withdrawals.c.external_id == bindparam("named"))
 _S = WithdrawalStatus
 
 
@@ -131,8 +133,7 @@ class Withdrawals:
         people = set(names) - {withdrawal.requester}
         if len(people) < withdrawal.approvals_required:
             return withdrawal
-        records.move(tx, withdrawal, _S.QUEUED, self._clock.now_s())
-        return records.get(tx, withdrawal_id)
+        return records.move(tx, withdrawal, _S.QUEUED, self._clock.now_s())
 
     def reject(self, tx: Connection, withdrawal_id: str, why: str) -> Withdrawal:
         """A person says no. Raises ForbiddenArrow unless it waits for a person."""
@@ -140,8 +141,7 @@ class Withdrawals:
 
     def release(self, tx: Connection, withdrawal_id: str) -> Withdrawal:
         """A person puts a blocked withdrawal back into the queue."""
-        records.move(tx, records.get(tx, withdrawal_id), _S.QUEUED, self._clock.now_s())
-        return records.get(tx, withdrawal_id)
+        return records.move(tx, records.get(tx, withdrawal_id), _S.QUEUED, self._clock.now_s())
 
     def expire(self, database: Database) -> int:
         """End what waited past its deadline, and give the money back; returns how many."""
@@ -170,9 +170,7 @@ class Withdrawals:
     def _check_external_id(tx: Connection, external_id: str) -> None:
         if not 0 < len(external_id) <= _EXTERNAL_ID_MAX or not external_id.isprintable():
             raise MalformedOrder("got an external_id that is empty, too long or not printable")
-        taken = tx.execute(
-            select(withdrawals.c.id).where(withdrawals.c.external_id == external_id)
-        ).scalar_one_or_none()
+        taken = tx.execute(_NAMED, {"named": external_id}).scalar_one_or_none()
         if taken is not None:
             raise ExternalIdTaken(
                 "got an external_id that names another withdrawal already",
@@ -201,39 +199,38 @@ class Withdrawals:
             expires_s=now_s + self._deadline_s,
         )
         tx.execute(
-            insert(withdrawals).values(
-                id=asked.withdrawal_id,
-                external_id=external_id,
-                account_id=asked.account_id,
-                network=asked.network,
-                asset=asked.asset,
-                address=asked.address,
-                target=asked.target,
-                units=asked.units,
-                fee_units=asset.withdrawal_fee_units,
-                status=str(_S.SUBMITTED),
-                sub_status="",
-                intent=intent.encode(),
-                intent_digest=intent.digest,
-                approvals_required=decision.approvals_required,
-                policy_hash=decision.policy_hash,
-                requester=asked.requester,
-                created_s=now_s,
-                updated_s=now_s,
-                since_s=now_s,
-                deadline_s=intent.expires_s,
-            )
+            _INSERT,
+            {
+                "id": asked.withdrawal_id,
+                "external_id": external_id,
+                "account_id": asked.account_id,
+                "network": asked.network,
+                "asset": asked.asset,
+                "address": asked.address,
+                "target": asked.target,
+                "units": asked.units,
+                "fee_units": asset.withdrawal_fee_units,
+                "status": str(_S.SUBMITTED),
+                "sub_status": "",
+                "intent": intent.encode(),
+                "intent_digest": intent.digest,
+                "approvals_required": decision.approvals_required,
+                "policy_hash": decision.policy_hash,
+                "requester": asked.requester,
+                "created_s": now_s,
+                "updated_s": now_s,
+                "since_s": now_s,
+                "deadline_s": intent.expires_s,
+            },
         )
 
     def _admit(
         self, tx: Connection, submitted: Withdrawal, decision: Decision, now_s: int
     ) -> Withdrawal:
-        records.move(tx, submitted, _S.SCREENING, now_s)
-        withdrawal = records.get(tx, submitted.id)
+        withdrawal = records.move(tx, submitted, _S.SCREENING, now_s)
         match decision.outcome:
             case Outcome.DENY:
-                records.move(tx, withdrawal, _S.REJECTED, now_s, sub_status=decision.code)
-                return records.get(tx, withdrawal.id)
+                return records.move(tx, withdrawal, _S.REJECTED, now_s, sub_status=decision.code)
             case Outcome.NEEDS_APPROVAL:
                 after = _S.PENDING_APPROVAL
             case Outcome.ALLOW:
@@ -246,16 +243,15 @@ class Withdrawals:
             units=withdrawal.total_units,
         )
         post_batch(tx, f"withdrawal:{withdrawal.id}:hold", [held], now_s)
-        records.move(tx, withdrawal, after, now_s)
-        return records.get(tx, withdrawal.id)
+        return records.move(tx, withdrawal, after, now_s)
 
     def _give_back(
         self, tx: Connection, withdrawal: Withdrawal, after: WithdrawalStatus, why: str
     ) -> Withdrawal:
         now_s = self._clock.now_s()
-        records.move(tx, withdrawal, after, now_s, sub_status=why[:64])
+        ended = records.move(tx, withdrawal, after, now_s, sub_status=why[:64])
         void_hold(tx, withdrawal, now_s)
-        return records.get(tx, withdrawal.id)
+        return ended
 
 
 def void_hold(tx: Connection, withdrawal: Withdrawal, now_s: int) -> None:

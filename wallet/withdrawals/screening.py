@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from policies import (
     Decision,
@@ -28,6 +28,23 @@ _NOT_SPENT = tuple(
         WithdrawalStatus.REJECTED,
         WithdrawalStatus.FAILED,
     )
+)
+
+_OWNER = select(addresses.c.purpose).where(
+    addresses.c.network == bindparam("on"), addresses.c.target == bindparam("paid")
+)
+_FIRST_PAID = select(func.min(withdrawals.c.updated_s)).where(
+    withdrawals.c.account_id == bindparam("account"),
+    withdrawals.c.network == bindparam("on"),
+    withdrawals.c.target == bindparam("paid"),
+    withdrawals.c.status == str(WithdrawalStatus.COMPLETED),
+)
+_SPENT = select(units_sum(withdrawals.c.units)).where(
+    withdrawals.c.network == bindparam("on"),
+    withdrawals.c.asset == bindparam("of"),
+    withdrawals.c.created_s > bindparam("after"),
+    withdrawals.c.status.not_in(_NOT_SPENT),
+    withdrawals.c.id.not_in(bindparam("without", expanding=True)),
 )
 
 
@@ -73,24 +90,14 @@ def screen(tx: Connection, policy: Policy, order: Order, now_s: int) -> Decision
 
 def owner_of(tx: Connection, network: str, target: bytes) -> Owner:
     """Whose address a target is, by our own table of every address we ever issued."""
-    purpose = tx.execute(
-        select(addresses.c.purpose).where(
-            addresses.c.network == network, addresses.c.target == target
-        )
-    ).scalar_one_or_none()
+    purpose = tx.execute(_OWNER, {"on": network, "paid": target}).scalar_one_or_none()
     return Owner.NONE if purpose is None else Owner(purpose)
 
 
 def known_since_s(tx: Connection, account_id: str, network: str, target: bytes) -> int | None:
     """When this user was first paid at a target, None if never."""
-    first = tx.execute(
-        select(func.min(withdrawals.c.updated_s)).where(
-            withdrawals.c.account_id == account_id,
-            withdrawals.c.network == network,
-            withdrawals.c.target == target,
-            withdrawals.c.status == str(WithdrawalStatus.COMPLETED),
-        )
-    ).scalar_one()
+    asked = {"account": account_id, "on": network, "paid": target}
+    first = tx.execute(_FIRST_PAID, asked).scalar_one()
     return None if first is None else int(first)
 
 
@@ -98,11 +105,5 @@ def spent_units(
     tx: Connection, network: str, asset: str, after_s: int, without: Collection[str] = ()
 ) -> int:
     """All that was asked for since `after_s` and not given up, without some withdrawals."""
-    query = select(units_sum(withdrawals.c.units)).where(
-        withdrawals.c.network == network,
-        withdrawals.c.asset == asset,
-        withdrawals.c.created_s > after_s,
-        withdrawals.c.status.not_in(_NOT_SPENT),
-        withdrawals.c.id.not_in(without),
-    )
-    return int(tx.execute(query).scalar() or 0)
+    asked = {"on": network, "of": asset, "after": after_s, "without": list(without)}
+    return int(tx.execute(_SPENT, asked).scalar() or 0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from wallet.clock import Clock
 from wallet.deposits.scanned.coverage import CoverageBroken
@@ -19,6 +19,13 @@ TOO_DEEP = "reorg_too_deep"
 
 NOT_BELIEVED = "node_not_believed"
 """The node shows what no honest node of this chain can: a wrong difficulty, root, proof, field."""
+
+
+_STOPS = (
+    select(scan_stops.c.code)
+    .where(scan_stops.c.network == bindparam("on"))
+    .order_by(scan_stops.c.code)
+)
 
 
 def set_stop(tx: Connection, network: str, code: str, detail: str, now_s: int) -> None:
@@ -41,8 +48,7 @@ def clear_stop(tx: Connection, network: str, code: str, now_s: int) -> None:
 
 def stops(tx: Connection, network: str) -> Sequence[str]:
     """Codes of what a network's scan stands still for; empty while it runs."""
-    query = select(scan_stops.c.code).where(scan_stops.c.network == network)
-    return [str(code) for code in tx.execute(query.order_by(scan_stops.c.code)).scalars()]
+    return [str(code) for code in tx.execute(_STOPS, {"on": network}).scalars()]
 
 
 def gap_detector(database: Database, network: str, clock: Clock) -> Callable[[], None]:

@@ -8,7 +8,7 @@ can be used again without a gap.
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from chains.errors import NodeRejected
 from chains.evm.addresses import from_text
@@ -38,6 +38,20 @@ _UNMINED = (
     PaymentStatus.SIGNED,
     PaymentStatus.BROADCAST,
 )
+
+_OF_SENDER = (payments.c.network == bindparam("on"), payments.c.sender == bindparam("paid_by"))
+_PROMISED = select(
+    payments.c.status,
+    payments.c.asset,
+    payments.c.units,
+    payments.c.fee_units_max,
+    payments.c.parent_id,
+).where(
+    *_OF_SENDER,
+    payments.c.status.in_([str(status) for status in _UNMINED]),
+    payments.c.nonce.is_not(None),
+)
+_NONCES = select(payments.c.nonce).where(*_OF_SENDER, payments.c.nonce >= bindparam("from"))
 
 
 class EvmDoor(Chain, Protocol):
@@ -266,20 +280,7 @@ class EvmBuilder:
 
         Raises SenderBusy or FundsMissing.
         """
-        rows = tx.execute(
-            select(
-                payments.c.status,
-                payments.c.asset,
-                payments.c.units,
-                payments.c.fee_units_max,
-                payments.c.parent_id,
-            ).where(
-                payments.c.network == order.network,
-                payments.c.sender == sender,
-                payments.c.status.in_([str(s) for s in _UNMINED]),
-                payments.c.nonce.is_not(None),
-            )
-        ).all()
+        rows = tx.execute(_PROMISED, {"on": order.network, "paid_by": sender}).all()
         unsigned = (str(PaymentStatus.BUILT), str(PaymentStatus.SIGNING))
         if any(row.status in unsigned for row in rows):
             raise SenderBusy(f"got an unsigned payment of {sender} before this one")
@@ -302,15 +303,8 @@ class EvmBuilder:
 
 def next_nonce(tx: Connection, network: str, sender: str, mined: int) -> int:
     """The lowest nonce that is neither mined nor given to a payment of ours."""
-    taken = set(
-        tx.execute(
-            select(payments.c.nonce).where(
-                payments.c.network == network,
-                payments.c.sender == sender,
-                payments.c.nonce >= mined,
-            )
-        ).scalars()
-    )
+    asked = {"on": network, "paid_by": sender, "from": mined}
+    taken = set(tx.execute(_NONCES, asked).scalars())
     nonce = mined
     while nonce in taken:
         nonce += 1

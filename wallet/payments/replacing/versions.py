@@ -10,13 +10,28 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from chains.utxo.psbt import Psbt
 from signer.protocol import Kind, Purpose, Sealed, SignRequest
 from wallet.errors import Conflict
 from wallet.signing.stored import stored_request
 from wallet.store.schema import blocks, payment_versions, payments
+
+_OF = (
+    select(payment_versions)
+    .where(payment_versions.c.payment_id == bindparam("of"))
+    .order_by(payment_versions.c.number)
+)
+_INSERT = insert(payment_versions)
+_CHANGE = update(payment_versions).where(
+    payment_versions.c.payment_id == bindparam("of"),
+    payment_versions.c.number == bindparam("this"),
+)
+_END_SIGNING = _CHANGE.where(payment_versions.c.status == bindparam("signing"))
+_RAISE = _CHANGE.where(payment_versions.c.height < bindparam("from"))
+_SAY = _CHANGE.where(payment_versions.c.reason != bindparam("said"))
+_SCANNED = select(func.max(blocks.c.height)).where(blocks.c.network == bindparam("on"))
 
 
 class Act(StrEnum):
@@ -32,6 +47,9 @@ class VersionStatus(StrEnum):
     SIGNING = "signing"  # signers may have seen it
     SIGNED = "signed"  # valid bytes exist: they may be mined for as long as nothing conflicts
     GIVEN_UP = "given_up"  # too few signatures ever to be valid
+
+
+_SIGNING = str(VersionStatus.SIGNING)
 
 
 class NoConflict(Conflict):
@@ -82,38 +100,49 @@ def consumed(request: SignRequest, sender: str | None, nonce: int | None) -> fro
 
 def add(tx: Connection, payment_id: str, new: NewVersion, now_s: int) -> Version:
     """Write a version: durable before any signer sees it. Raises NoConflict."""
-    earlier = [one for one in of(tx, payment_id) if one.status is not VersionStatus.GIVEN_UP]
-    for one in earlier:
-        if not one.consumes & new.consumes:
+    known = of(tx, payment_id)
+    for one in known:
+        if one.status is not VersionStatus.GIVEN_UP and not one.consumes & new.consumes:
             raise NoConflict(f"got a version beside version {one.number} of {payment_id}")
-    last = max((one.number for one in of(tx, payment_id)), default=0)
+    number = max((one.number for one in known), default=0) + 1
     tx.execute(
-        insert(payment_versions).values(
-            payment_id=payment_id,
-            number=last + 1,
-            act=str(new.act),
-            status=str(VersionStatus.SIGNING),
-            reason="",
-            request=new.sealed.encode(),
-            request_id=new.request.request_id,
-            payload_digest=new.payload_digest,
-            fee_units_max=new.fee_units_max,
-            consumes=" ".join(sorted(new.consumes)),
-            height=new.height,
-            created_s=now_s,
-        )
+        _INSERT,
+        {
+            "payment_id": payment_id,
+            "number": number,
+            "act": str(new.act),
+            "status": str(VersionStatus.SIGNING),
+            "reason": "",
+            "request": new.sealed.encode(),
+            "request_id": new.request.request_id,
+            "payload_digest": new.payload_digest,
+            "fee_units_max": new.fee_units_max,
+            "consumes": " ".join(sorted(new.consumes)),
+            "height": new.height,
+            "created_s": now_s,
+        },
     )
-    return of(tx, payment_id)[-1]
+    return Version(
+        payment_id=payment_id,
+        number=number,
+        act=new.act,
+        status=VersionStatus.SIGNING,
+        reason="",
+        sealed=new.sealed,
+        request=new.request,
+        payload_digest=new.payload_digest,
+        fee_units_max=new.fee_units_max,
+        consumes=new.consumes,
+        raw=None,
+        txid=None,
+        height=new.height,
+        created_s=now_s,
+    )
 
 
 def of(tx: Connection, payment_id: str) -> list[Version]:
     """All versions of a payment, the first one first."""
-    rows = tx.execute(
-        select(payment_versions)
-        .where(payment_versions.c.payment_id == payment_id)
-        .order_by(payment_versions.c.number)
-    )
-    return [_version(row) for row in rows]
+    return [_version(row) for row in tx.execute(_OF, {"of": payment_id})]
 
 
 def signed(tx: Connection, payment_id: str) -> list[Version]:
@@ -128,38 +157,25 @@ def unsigned(tx: Connection, payment_id: str) -> Version | None:
 
 def keep_signed(tx: Connection, payment_id: str, number: int, raw: bytes, txid: str | None) -> None:
     """Store the signed bytes, before any node sees them."""
-    tx.execute(
-        update(payment_versions)
-        .where(*_at(payment_id, number), payment_versions.c.status == str(VersionStatus.SIGNING))
-        .values(status=str(VersionStatus.SIGNED), raw=raw, txid=txid)
-    )
+    signed = {"status": str(VersionStatus.SIGNED), "raw": raw, "txid": txid}
+    tx.execute(_END_SIGNING, {**_at(payment_id, number), "signing": _SIGNING, **signed})
 
 
 def give_up(tx: Connection, payment_id: str, number: int, why: str) -> None:
     """A version that can never become valid: too few signed it, and the rest never will."""
-    tx.execute(
-        update(payment_versions)
-        .where(*_at(payment_id, number), payment_versions.c.status == str(VersionStatus.SIGNING))
-        .values(status=str(VersionStatus.GIVEN_UP), reason=why[:64])
-    )
+    ended = {"status": str(VersionStatus.GIVEN_UP), "reason": why[:64]}
+    tx.execute(_END_SIGNING, {**_at(payment_id, number), "signing": _SIGNING, **ended})
 
 
 def waits_from(tx: Connection, payment_id: str, number: int, height: int) -> None:
     """Count the blocks that a version waits from this one on, never from an earlier one."""
-    tx.execute(
-        update(payment_versions)
-        .where(*_at(payment_id, number), payment_versions.c.height < height)
-        .values(height=height)
-    )
+    tx.execute(_RAISE, {**_at(payment_id, number), "from": height, "height": height})
 
 
 def say(tx: Connection, version: Version, why: str) -> bool:
     """Write why no further version follows this one; False where that was said before."""
-    done = tx.execute(
-        update(payment_versions)
-        .where(*_at(version.payment_id, version.number), payment_versions.c.reason != why[:64])
-        .values(reason=why[:64])
-    )
+    asked = {**_at(version.payment_id, version.number), "said": why[:64]}
+    done = tx.execute(_SAY, {**asked, "reason": why[:64]})
     return bool(done.rowcount)
 
 
@@ -175,13 +191,12 @@ def purposes_of(tx: Connection, network: str, txids: Sequence[str]) -> dict[str,
 
 def scanned_height(tx: Connection, network: str) -> int:
     """The height of our scan, -1 before the first block."""
-    top = tx.execute(select(func.max(blocks.c.height)).where(blocks.c.network == network))
-    height = top.scalar_one()
+    height = tx.execute(_SCANNED, {"on": network}).scalar_one()
     return -1 if height is None else int(height)
 
 
-def _at(payment_id: str, number: int) -> tuple[Any, Any]:
-    return payment_versions.c.payment_id == payment_id, payment_versions.c.number == number
+def _at(payment_id: str, number: int) -> dict[str, str | int]:
+    return {"of": payment_id, "this": number}
 
 
 def _version(row: Row[Any]) -> Version:

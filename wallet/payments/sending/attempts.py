@@ -7,11 +7,25 @@ same bytes again, and to say later who was told what.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from chains.broadcast_errors import Rule, rule_of
 from chains.types import BroadcastAnswer, BroadcastOutcome
 from wallet.store.schema import payment_broadcasts
+
+_LAST = select(func.max(payment_broadcasts.c.attempt)).where(
+    payment_broadcasts.c.payment_id == bindparam("of")
+)
+_INSERT = insert(payment_broadcasts)
+_END = update(payment_broadcasts).where(
+    payment_broadcasts.c.payment_id == bindparam("of"),
+    payment_broadcasts.c.attempt == bindparam("this"),
+)
+_OF = (
+    select(payment_broadcasts)
+    .where(payment_broadcasts.c.payment_id == bindparam("of"))
+    .order_by(payment_broadcasts.c.attempt)
+)
 
 
 class Outcome(StrEnum):
@@ -69,22 +83,19 @@ _OUTCOMES = {
 
 def start(tx: Connection, payment_id: str, version: int, now_s: int) -> int:
     """Write that a node is about to see the bytes; returns the attempt's number."""
-    last = tx.execute(
-        select(func.max(payment_broadcasts.c.attempt)).where(
-            payment_broadcasts.c.payment_id == payment_id
-        )
-    ).scalar_one()
+    last = tx.execute(_LAST, {"of": payment_id}).scalar_one()
     number = int(last or 0) + 1
     tx.execute(
-        insert(payment_broadcasts).values(
-            payment_id=payment_id,
-            attempt=number,
-            version=version,
-            started_s=now_s,
-            outcome=str(Outcome.STARTED),
-            reason="",
-            detail="",
-        )
+        _INSERT,
+        {
+            "payment_id": payment_id,
+            "attempt": number,
+            "version": version,
+            "started_s": now_s,
+            "outcome": str(Outcome.STARTED),
+            "reason": "",
+            "detail": "",
+        },
     )
     return number
 
@@ -92,23 +103,20 @@ def start(tx: Connection, payment_id: str, version: int, now_s: int) -> int:
 def end(tx: Connection, payment_id: str, number: int, answered: Answered) -> None:
     """Write what the node answered."""
     tx.execute(
-        update(payment_broadcasts)
-        .where(
-            payment_broadcasts.c.payment_id == payment_id, payment_broadcasts.c.attempt == number
-        )
-        .values(
-            outcome=str(answered.outcome), reason=answered.reason, detail=answered.detail[:2000]
-        )
+        _END,
+        {
+            "of": payment_id,
+            "this": number,
+            "outcome": str(answered.outcome),
+            "reason": answered.reason,
+            "detail": answered.detail[:2000],
+        },
     )
 
 
 def of(tx: Connection, payment_id: str) -> list[Attempt]:
     """All broadcasts of a payment, oldest first."""
-    rows = tx.execute(
-        select(payment_broadcasts)
-        .where(payment_broadcasts.c.payment_id == payment_id)
-        .order_by(payment_broadcasts.c.attempt)
-    )
+    rows = tx.execute(_OF, {"of": payment_id})
     return [
         Attempt(
             number=row.attempt,

@@ -4,17 +4,27 @@ An attempt is written down before the node sees it. Whatever the answer, or none
 looks first, then sends the very same bytes again.
 """
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection
 
 from chains.broadcast_errors import Next, rule_of
 from chains.errors import NodeError, invariant
-from chains.types import TxSighting, TxState
+from chains.types import Family, TxSighting, TxState
 from signer.protocol import Kind, Purpose
 from wallet import pauses
 from wallet.payments import journal, settle
 from wallet.payments.context import PaymentContext
 from wallet.payments.errors import WithdrawalsPaused
-from wallet.payments.evidence import Evidence, Found, Sightings, ask_node, depth_needed, evidence
+from wallet.payments.evidence import (
+    Evidence,
+    Found,
+    Sightings,
+    ask_node,
+    depth_needed,
+    evidence,
+    scanned_tip,
+)
 from wallet.payments.journal import Payment
 from wallet.payments.replacing import versions
 from wallet.payments.replacing.versions import Act
@@ -37,11 +47,21 @@ RESEND_S = 120
 """Accepted bytes that no node knows any more are sent again after this."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """When a node was asked about a payment: until one of these changes it shows nothing new."""
+
+    tip: str
+    status: PaymentStatus
+    version: int
+
+
 class Broadcaster:
     """Takes payments from signed to final."""
 
     def __init__(self, context: PaymentContext) -> None:
         self._context = context
+        self._looks: dict[str, _Look] = {}
 
     def start(self, payment: Payment) -> bool:
         """The first broadcast: from here on nodes may have seen the bytes. Not while paused."""
@@ -55,21 +75,36 @@ class Broadcaster:
             settle.move_with_withdrawals(
                 tx, payment, PaymentStatus.BROADCAST, WithdrawalStatus.BROADCAST, now_s
             )
+            tip = scanned_tip(tx, payment.network)
         context.milestone("payment.broadcast_started")
-        self._send(payment, number)
+        if self._send(payment, number):
+            # No block of before can hold it.
+            sent = _Look(tip=tip, status=PaymentStatus.BROADCAST, version=payment.version)
+            self._looks[payment.id] = sent
         return True
 
     def follow(self, payment: Payment) -> bool:
         """Look for evidence of a broadcast or mined payment, and act on it."""
         context = self._context
+        chain = context.chains[payment.network]
         with context.database.read() as tx:
-            signed = versions.signed(tx, payment.id)
-        sightings = ask_node(context.chains[payment.network], signed)
+            tip = scanned_tip(tx, payment.network)
+            look = _Look(tip=tip, status=payment.status, version=payment.version)
+            is_seen = chain.family is Family.EVM and self._looks.get(payment.id) == look
+            signed = [] if is_seen else versions.signed(tx, payment.id)
+        if is_seen:
+            if payment.status is PaymentStatus.BROADCAST:
+                self._resend_if_due(payment, {})
+            return False
+        sightings = ask_node(chain, signed)
         shown = sightings.get(payment.version)
         proof = None if is_unproven(payment) else prove_if_due(context, payment, shown)
         with context.write(payment.network) as tx:
             seen = evidence(tx, payment, signed, sightings)
             milestone = self._act(tx, payment, seen, proof, context.clock.now_s())
+        self._looks.pop(payment.id, None)
+        if not milestone and proof is None and _are_known(sightings):
+            self._looks[payment.id] = look
         if milestone:
             context.milestone(milestone)
         elif payment.status is PaymentStatus.BROADCAST and seen.found is Found.NOTHING:
@@ -189,7 +224,8 @@ class Broadcaster:
         except NodeError:
             return None
 
-    def _send(self, payment: Payment, number: int) -> None:
+    def _send(self, payment: Payment, number: int) -> bool:
+        """Send the bytes and record the answer; True when the node has them for certain."""
         invariant(payment.raw is not None, "a payment is sent only after its bytes were stored")
         raw = payment.raw or b""
         try:
@@ -200,6 +236,7 @@ class Broadcaster:
         self._context.milestone("payment.broadcast_sent")
         self._record(payment, number, answered, self._tip_height(payment))
         self._context.milestone("payment.broadcast")
+        return answered.outcome in (Outcome.ACCEPTED, Outcome.ALREADY_KNOWN)
 
     def _tip_height(self, payment: Payment) -> int | None:
         """The node's best block; None while it cannot say."""
@@ -234,3 +271,8 @@ class Broadcaster:
             settle.alert(tx, payment, what, now_s)
         else:
             journal.note(tx, payment, what[:64], now_s)
+
+
+def _are_known(sightings: Sightings) -> bool:
+    """Whether the node knows every version: one that it does not know it may yet be told of."""
+    return all(one.state is not TxState.UNKNOWN for one in sightings.values())
