@@ -14,13 +14,17 @@ from wallet.ledger import chart
 from wallet.ledger.posting import Transfer, balance, post_batch, single
 from wallet.pauses import Scope, pause
 from wallet.store.counters import current, next_number
-from wallet.store.schema import addresses, blocks, deposits, utxos
+from wallet.store.schema import addresses, blocks, deposits, payments, utxos
 
 PAUSED_BY = "wallet:deposits"
 """Who pauses withdrawals when a credited deposit vanishes: the service itself."""
 
 BOOKED = "booked"
 """Sub-status of a below-minimum deposit that is in the ledger, though not credited to its user."""
+
+
+_ENDED_MINED = ("completed", "failed")
+"""Final states of a payment that a block can hold."""
 
 
 def advance(tx: Connection, network: str, view: CreditView, now_s: int) -> int:
@@ -122,6 +126,7 @@ def roll_back(tx: Connection, network: str, fork_height: int, now_s: int) -> int
         .where(utxos.c.network == network, utxos.c.spent_height > fork_height)
         .values(spent_txid=None, spent_height=None)
     )
+    _mark_lost_payments(tx, network, fork_height, now_s)
     hosted_coins.roll_back(tx, network, fork_height)
     forget_balances(tx, network, fork_height)
     dropped = tx.execute(
@@ -130,6 +135,24 @@ def roll_back(tx: Connection, network: str, fork_height: int, now_s: int) -> int
     body = {"network": network, "fork_height": fork_height, "blocks": dropped}
     append_event(tx, "chain.reorganised", network, body, now_s)
     return len(rows)
+
+
+def _mark_lost_payments(tx: Connection, network: str, fork_height: int, now_s: int) -> None:
+    """Payments that were final and have no block any more: people are told, and they follow."""
+    lost = tx.execute(
+        update(payments)
+        .where(
+            payments.c.network == network,
+            payments.c.status.in_(_ENDED_MINED),
+            payments.c.txid.is_not(None),
+            payments.c.height > fork_height,
+        )
+        .values(height=None, lost_s=now_s)
+        .returning(payments.c.id, payments.c.txid, payments.c.status)
+    )
+    for row in lost.all():
+        body = {"network": network, "txid": row.txid, "status": row.status}
+        append_event(tx, "alert.payment_lost", row.id, body, now_s)
 
 
 def _undo(tx: Connection, row: Any, now_s: int) -> None:

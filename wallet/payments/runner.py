@@ -14,6 +14,7 @@ from wallet.payments.execution import SafeExecutor
 from wallet.payments.journal import LostRace, Payment
 from wallet.payments.replacing import versions
 from wallet.payments.sending.broadcasting import Broadcaster
+from wallet.payments.sending.lost import LostPayments
 from wallet.payments.states import PaymentStatus
 
 STEPS_MAX = 12
@@ -29,6 +30,7 @@ class Runner:
         self._context = context
         self._collector = collector
         self._broadcaster = Broadcaster(context)
+        self._lost = LostPayments(context, self._broadcaster)
         self._executor = executor
 
     def run(self, network: str) -> int:
@@ -46,7 +48,7 @@ class Runner:
                 failed = error
         if failed is not None:
             raise failed
-        return steps
+        return steps + self._lost.run(network)
 
     def step(self, payment_id: str) -> bool:
         """One step of one payment; False when it has to wait."""

@@ -94,7 +94,7 @@ class Broadcaster:
             signed = [] if is_seen else versions.signed(tx, payment.id)
         if is_seen:
             if payment.status is PaymentStatus.BROADCAST:
-                self._resend_if_due(payment, {})
+                self.resend_if_due(payment, {})
             return False
         sightings = ask_node(chain, signed)
         shown = sightings.get(payment.version)
@@ -108,7 +108,7 @@ class Broadcaster:
         if milestone:
             context.milestone(milestone)
         elif payment.status is PaymentStatus.BROADCAST and seen.found is Found.NOTHING:
-            self._resend_if_due(payment, sightings)
+            self.resend_if_due(payment, sightings)
         return bool(milestone)
 
     def _act(
@@ -192,7 +192,7 @@ class Broadcaster:
         settle.fail(tx, self._context, payment, "conflict", 0, now_s)
         return "payment.failed"
 
-    def _resend_if_due(self, payment: Payment, sightings: Sightings) -> None:
+    def resend_if_due(self, payment: Payment, sightings: Sightings) -> None:
         """Send the same bytes again when the last attempt has no good outcome, with pauses."""
         context = self._context
         with context.database.read() as tx:

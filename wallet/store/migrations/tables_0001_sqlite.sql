@@ -175,6 +175,7 @@ CREATE TABLE payments (
   parent_id VARCHAR(36),
   created_s BIGINT NOT NULL,
   updated_s BIGINT NOT NULL,
+  lost_s BIGINT,
   since_s BIGINT NOT NULL,
   CONSTRAINT pk_payments PRIMARY KEY (id),
   CONSTRAINT uq_payments_network_sender_nonce UNIQUE (network, sender, nonce),

@@ -43,6 +43,7 @@ payments = Table(
     Column("parent_id", ID, ForeignKey("payments.id")),  # Safe payload this execution carries
     Column("created_s", BigInteger, nullable=False),
     Column("updated_s", BigInteger, nullable=False),
+    Column("lost_s", BigInteger),  # state: when a reorganisation took the block of a final one
     Column("since_s", BigInteger, nullable=False),  # state: when it came into the state it is in
     UniqueConstraint("network", "sender", "nonce"),
     Index("ix_payments_status", "status", "network"),
