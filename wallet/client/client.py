@@ -27,6 +27,8 @@ from wallet.client.types import (
     Events,
     Health,
     Page,
+    QuarantinedCoin,
+    Runway,
     TreasuryRequest,
     Webhook,
     Webhooks,
@@ -270,6 +272,16 @@ class Client:
         path = f"/v1/treasury/requests/{path_part(request_id)}/approvals"
         found = self.transport.post(path, _approval(approval), idempotency_key)
         return decode(TreasuryRequest, found)
+
+    def runways(self) -> tuple[Runway, ...]:
+        """How long hot money lasts, asset by asset."""
+        data = self.transport.get("/v1/treasury/runway", {})["data"]
+        return tuple(decode(Runway, item) for item in data)
+
+    def quarantined_coins(self) -> tuple[QuarantinedCoin, ...]:
+        """Coins that no payment may choose, the largest first."""
+        data = self.transport.get("/v1/treasury/quarantine", {})["data"]
+        return tuple(decode(QuarantinedCoin, item) for item in data)
 
     # --- events, webhooks -------------------------------------------------------------------------
 

@@ -274,6 +274,30 @@ class HostedKeyInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Runway:
+    """How long an asset's hot money lasts; `hours` is None where nothing usually leaves."""
+
+    asset: str
+    hours: int | None
+    hours_min: int
+    is_low: bool
+    hot_units: int
+    queued_units: int
+    usual_units_hour: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantinedCoin:
+    """A coin that a stranger sent to a used address; no payment may choose it."""
+
+    network: str
+    outpoint: str
+    address: str
+    units: int
+    height: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostedBlob:
     """A hosted key's ciphertext, in hex."""
 

@@ -311,10 +311,7 @@ def test_what_a_user_owes_after_a_reversal_shows_in_the_balance(world: World) ->
 
 def test_runway_and_quarantine_are_readable(world: World) -> None:
     client = world.client()
+    (btc,) = client.runways()
 
-    runways = client.transport.get("/v1/treasury/runway", {})
-    held_back = client.transport.get("/v1/treasury/quarantine", {})
-
-    assert [one["asset"] for one in runways["data"]] == ["BTC"]
-    assert (runways["data"][0]["hours"], runways["data"][0]["is_low"]) == (None, False)
-    assert held_back == {"data": []}
+    assert (btc.asset, btc.hours, btc.is_low) == ("BTC", None, False)
+    assert client.quarantined_coins() == ()
