@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, bindparam, update
 
 from wallet.deposits.states import DepositStatus, check_arrow
 from wallet.errors import Conflict
@@ -21,6 +21,11 @@ class Change:
     block_hash: str | None = None
 
 
+_CHANGE = (
+    update(deposits)
+    .where(deposits.c.id == bindparam("this"), deposits.c.status == bindparam("before"))
+    .returning(deposits)
+)
 _OUT_OF_CHAIN = (DepositStatus.ORPHANED, DepositStatus.REVERSED, DepositStatus.REPLACED)
 
 
@@ -39,12 +44,7 @@ def apply_change(tx: Connection, row: Any, change: Change, now_s: int) -> Any:
         values |= {"height": None, "block_hash": None}
     if change.status is DepositStatus.CREDITED:
         values["credited_s"] = now_s
-    new = tx.execute(
-        update(deposits)
-        .where(deposits.c.id == row.id, deposits.c.status == old)
-        .values(**values)
-        .returning(deposits)
-    ).one_or_none()
+    new = tx.execute(_CHANGE, {"this": row.id, "before": old, **values}).one_or_none()
     if new is None:
         raise Conflict(f"got deposit {row.id} no longer {old}, expected it unchanged")
     append_event(tx, f"deposit.{change.status}", row.id, deposit_event(new), now_s)

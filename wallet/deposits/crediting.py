@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.gate import CreditView
@@ -27,23 +27,27 @@ _ENDED_MINED = ("completed", "failed")
 """Final states of a payment that a block can hold."""
 
 
+_WAITING = (
+    select(deposits, addresses.c.purpose)
+    .join(addresses, addresses.c.id == deposits.c.address_id)
+    .where(
+        deposits.c.network == bindparam("on"),
+        deposits.c.height.is_not(None),
+        deposits.c.status.in_(
+            [DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.BELOW_MINIMUM]
+        ),
+        deposits.c.sub_status != BOOKED,
+    )
+    .order_by(deposits.c.height, deposits.c.txid, deposits.c.position)
+)
+
+
 def advance(tx: Connection, network: str, view: CreditView, now_s: int) -> int:
     """Move every deposit of a network on as far as its proofs allow; returns the credits.
 
     Idempotent: what was credited is in another state, changed in the transaction that booked it.
     """
-    waiting = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.BELOW_MINIMUM)
-    rows = tx.execute(
-        select(deposits, addresses.c.purpose)
-        .join(addresses, addresses.c.id == deposits.c.address_id)
-        .where(
-            deposits.c.network == network,
-            deposits.c.height.is_not(None),
-            deposits.c.status.in_(waiting),
-            deposits.c.sub_status != BOOKED,
-        )
-        .order_by(deposits.c.height, deposits.c.txid, deposits.c.position)
-    ).all()
+    rows = tx.execute(_WAITING, {"on": network}).all()
     credited = 0
     for row in rows:
         if row.status == DepositStatus.BELOW_MINIMUM:

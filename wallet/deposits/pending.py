@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from chains.types import BlockScan, Evidence, OutPoint, PendingTx, Spend
 from wallet.deposits.changes import Change, apply_change
@@ -15,10 +15,22 @@ NOT_IN_BLOCK = "not_in_block"
 """The transaction was mined, and did not bring what it had seemed to."""
 
 
+_ROWS = select(pending_transactions).where(pending_transactions.c.network == bindparam("on"))
+_FORGET = delete(pending_transactions).where(
+    pending_transactions.c.network == bindparam("on"),
+    pending_transactions.c.txid == bindparam("this"),
+)
+_WAITING = select(deposits).where(
+    deposits.c.network == bindparam("on"),
+    deposits.c.txid == bindparam("this"),
+    deposits.c.height.is_(None),
+    deposits.c.status == DepositStatus.SEEN,
+)
+
+
 def rows(tx: Connection, network: str) -> Mapping[str, Any]:
     """Every pending transaction of a network by txid."""
-    query = select(pending_transactions).where(pending_transactions.c.network == network)
-    return {row.txid: row for row in tx.execute(query)}
+    return {row.txid: row for row in tx.execute(_ROWS, {"on": network})}
 
 
 def add(tx: Connection, network: str, seen: PendingTx, now_s: int) -> None:
@@ -44,23 +56,12 @@ def mark_gone(tx: Connection, network: str, txid: str, gone_s: int | None) -> No
 
 def forget(tx: Connection, network: str, txid: str) -> None:
     """A transaction is pending no more."""
-    tx.execute(
-        delete(pending_transactions).where(
-            pending_transactions.c.network == network, pending_transactions.c.txid == txid
-        )
-    )
+    tx.execute(_FORGET, {"on": network, "this": txid})
 
 
 def waiting(tx: Connection, network: str, txid: str) -> Sequence[Any]:
     """A transaction's deposits that no block has brought: seen, without a height."""
-    return tx.execute(
-        select(deposits).where(
-            deposits.c.network == network,
-            deposits.c.txid == txid,
-            deposits.c.height.is_(None),
-            deposits.c.status == DepositStatus.SEEN,
-        )
-    ).all()
+    return tx.execute(_WAITING, {"on": network, "this": txid}).all()
 
 
 def conflicts_of(row: Any) -> Sequence[str]:

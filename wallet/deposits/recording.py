@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from chains.types import BlockRef, BlockScan, Inflow, OutPoint, Spend
 from signer.protocol import Purpose
@@ -22,6 +22,16 @@ from wallet.deposits.watch import inputs_of_gone_deposits
 from wallet.events import append_event
 from wallet.hosted_keys import coins as hosted_coins
 from wallet.store.schema import blocks, deposits, payment_versions, payments, utxos
+
+_INSERT_BLOCK = insert(blocks)
+_OWN = (
+    select(payment_versions.c.txid, payments.c.purpose)
+    .select_from(payment_versions.join(payments))
+    .where(
+        payments.c.network == bindparam("on"),
+        payment_versions.c.txid.in_(bindparam("these", expanding=True)),
+    )
+)
 
 
 def record_block(
@@ -79,26 +89,23 @@ def is_deposit(own_purpose: Purpose | None, address_purpose: str) -> bool:
 
 
 def _insert_block(tx: Connection, network: str, ref: BlockRef, now_s: int) -> None:
-    tx.execute(
-        insert(blocks).values(
-            network=network,
-            height=ref.height,
-            hash=ref.hash,
-            parent=ref.parent,
-            time_s=ref.time_s,
-            bits=ref.bits,
-            scanned_s=now_s,
-        )
-    )
+    row = {
+        "network": network,
+        "height": ref.height,
+        "hash": ref.hash,
+        "parent": ref.parent,
+        "time_s": ref.time_s,
+        "bits": ref.bits,
+        "scanned_s": now_s,
+    }
+    tx.execute(_INSERT_BLOCK, row)
 
 
 def own_purposes(tx: Connection, network: str, txids: set[str]) -> dict[str, Purpose]:
     """What our own payments among these transactions are for, by txid."""
-    rows = tx.execute(
-        select(payment_versions.c.txid, payments.c.purpose)
-        .select_from(payment_versions.join(payments))
-        .where(payments.c.network == network, payment_versions.c.txid.in_(txids))
-    )
+    if not txids:
+        return {}
+    rows = tx.execute(_OWN, {"on": network, "these": list(txids)})
     return {txid: Purpose(purpose) for txid, purpose in rows}
 
 

@@ -6,7 +6,7 @@ so "every position above the highest one loaded" misses none.
 
 from collections.abc import Container
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from chains.types import BlockScan, OutPoint
 from chains.utxo.transactions import Transaction
@@ -16,6 +16,12 @@ from wallet.deposits.states import DepositStatus
 from wallet.hosted_keys import coins as hosted_coins
 from wallet.store import counters
 from wallet.store.schema import addresses, deposits, utxos
+
+_HEADS = (
+    select(addresses.c.source, addresses.c.branch, func.max(addresses.c.position))
+    .where(addresses.c.network == bindparam("on"))
+    .group_by(addresses.c.source, addresses.c.branch)
+)
 
 
 class WatchList:
@@ -41,12 +47,7 @@ class WatchList:
 
     def refresh(self, tx: Connection) -> None:
         """Load what was added since the last call; called before every scan."""
-        heads = select(
-            addresses.c.source, addresses.c.branch, func.max(addresses.c.position)
-        ).where(addresses.c.network == self._network)
-        for source, branch, highest in tx.execute(
-            heads.group_by(addresses.c.source, addresses.c.branch)
-        ).all():
+        for source, branch, highest in tx.execute(_HEADS, {"on": self._network}).all():
             loaded = self._highest.get((source, branch), -1)
             if highest > loaded:
                 self._load_branch(tx, source, branch, loaded)

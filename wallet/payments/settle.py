@@ -201,9 +201,10 @@ def fee_lines(context: PaymentContext, payment: Payment, fee_units: int) -> list
 
 
 def _free_coins(tx: Connection, payment: Payment, *which: ColumnElement[bool]) -> None:
-    tx.execute(
-        update(utxos).where(utxos.c.payment_id == payment.id, *which).values(payment_id=None)
-    )
+    if payment.sender is None:  # a sender's payments take no coins
+        tx.execute(
+            update(utxos).where(utxos.c.payment_id == payment.id, *which).values(payment_id=None)
+        )
 
 
 def announce(tx: Connection, payment: Payment, status: PaymentStatus, why: str, now_s: int) -> None:

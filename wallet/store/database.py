@@ -135,7 +135,8 @@ def _sqlite_engine(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         writing = connection.get_execution_options().get("glaytos_mode") == "write"
-        connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writing else 'ON'}")
+        driver: Any = connection.connection.driver_connection
+        driver.execute(f"PRAGMA query_only = {'OFF' if writing else 'ON'}")  # it cannot fail
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from chains.ports import Chain
 from policies import (
@@ -93,12 +93,13 @@ def judge(
         )
 
 
+_PAYER = select(withdrawals.c.account_id).where(withdrawals.c.id == bindparam("this"))
+
+
 def _order_facts(tx: Connection, chain: Chain, order: SpendOrder, intent: Intent) -> OrderFacts:
     account_id = None
     if order.purpose is Purpose.WITHDRAWAL:
-        account_id = tx.execute(
-            select(withdrawals.c.account_id).where(withdrawals.c.id == intent.intent_id)
-        ).scalar_one_or_none()
+        account_id = tx.execute(_PAYER, {"this": intent.intent_id}).scalar_one_or_none()
     payees = []
     for payee in intent.payees:
         target = chain.destination(payee.address).target
