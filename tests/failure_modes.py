@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 _I, _N, _U, _C = "tests/integration", "tests/nodes", "tests/unit", "tests/unit/chains"
 _DEPOSITS = f"{_I}/test_deposits.py::"
+_RESTARTS = f"{_N}/test_restarts.py::"
 _PAYING = f"{_I}/test_withdrawals_paying.py::"
 _EVM_NODE = f"{_N}/test_evm_chain.py::"
 _SIGNER = f"{_U}/signer/"
@@ -65,6 +66,7 @@ MODES: Mapping[int, Mode] = {
             _FOUND + "test_mode_04_a_reorg_is_applied_booked_back_and_announced",
             f"{_N}/test_deposits_on_nodes.py::test_a_deep_reorg_of_outputs_reverses_pauses_and_credits_again",
             f"{_N}/test_deposits_on_nodes.py::test_a_deep_reorg_of_ether_reverses_pauses_and_credits_again",
+            f"{_RESTARTS}test_a_node_killed_in_a_reorganisation_that_nobody_has_seen",
             _DEPOSITS + "test_reorg_before_credit_orphans_and_a_new_block_brings_it_back",
             _DEPOSITS + "test_reorg_after_credit_reverses_and_credits_again_in_the_new_block",
             _DEPOSITS
@@ -140,6 +142,8 @@ MODES: Mapping[int, Mode] = {
             _CRASH + "test_killed_at_a_step_with_a_broadcast_that_never_arrived",
             _STUCK + "test_mode_11_a_lost_answer_is_answered_by_the_same_bytes",
             f"{_N}/test_replacements.py::test_a_line_cut_in_the_middle_of_a_broadcast",
+            f"{_RESTARTS}test_a_node_that_freezes_while_it_is_given_a_payment",
+            f"{_RESTARTS}test_a_node_killed_with_a_payment_and_a_deposit_in_its_pool",
         ),
     ),
     12: Mode(

@@ -13,7 +13,7 @@ from chains.evm.hashing import keccak256
 from chains.evm.params import BUILTIN as EVM_BUILTIN
 from chains.evm.safe import SafeTx
 from chains.ports import Chain
-from chains.types import Asset
+from chains.types import Asset, Family
 from chains.utxo.descriptors import Template
 from chains.vaults import Vault
 from policies import load_policy
@@ -436,7 +436,7 @@ class World:
                 assert ours == self._on_chain(tx, asset), asset.code
 
     def _on_chain(self, tx: Connection, asset: AssetSettings) -> int:
-        if asset.network == BTC:
+        if self.chains[asset.network].family is Family.UTXO:
             rows = tx.execute(
                 select(utxos.c.units).where(
                     utxos.c.spent_txid.is_(None), utxos.c.height.is_not(None)

@@ -332,7 +332,7 @@ def _start(node: Node, programs: Programs, root: Path, children: dict[str, Child
         started = launch(node, programs, data, free_port(), secrets.token_hex(16))
         child = spawn(started.command, log=log, cwd=data, env=started.env)
         children[node.network] = child
-        if _is_ready(started, child):
+        if is_ready(started, child):
             return RunningNode(
                 url=started.url,
                 pid=child.pid,
@@ -347,7 +347,8 @@ def _start(node: Node, programs: Programs, root: Path, children: dict[str, Child
     )
 
 
-def _is_ready(started: Launch, child: Child) -> bool:
+def is_ready(started: Launch, child: Child) -> bool:
+    """Wait for a node's first answer; False when it ended, or gave none in time."""
     rpc = Rpc(started.url)
     deadline = time.monotonic() + _READY_S
     try:

@@ -63,13 +63,19 @@ def is_available(node: Node) -> bool:
     return node.software is not Software.LITECOIND or shutil.which("litecoind") is not None
 
 
-def launch(node: Node, programs: Programs, data: Path, port: int, password: str) -> Launch:
-    """Prepare a node's private folder and say how to start it. `password` is litecoind's."""
+def launch(
+    node: Node, programs: Programs, data: Path, port: int, password: str, *, is_kept: bool = False
+) -> Launch:
+    """Prepare a node's private folder and say how to start it. `password` is litecoind's.
+
+    With `is_kept` the chain is on disk, and the next node started there goes on with it: all of it
+    after an orderly stop; after a kill anvil and litecoind have only what the last stop left.
+    """
     url = f"http://127.0.0.1:{port}"
     match node.software:
         case Software.BCOIN | Software.LCOIN:
             return Launch(
-                command=_javascript_node(node.software, programs, data, port),
+                command=_javascript_node(node.software, programs, data, port, is_kept),
                 # Pure JavaScript instead of addons that a compiler would have to build.
                 env={"NODE_BACKEND": "js", "HOME": str(data)},
                 url=url,
@@ -78,8 +84,13 @@ def launch(node: Node, programs: Programs, data: Path, port: int, password: str)
         case Software.ANVIL:
             program = str(anvil_program(programs.modules))
             flags = ("--hardfork", "prague", "--no-mining", "--quiet", "--port", str(port))
-            env = {"HOME": str(data)}
-            return Launch(command=(program, *flags), env=env, url=url, question="eth_chainId")
+            state = ("--state", str(data.joinpath("state.json")), "--preserve-historical-states")
+            return Launch(
+                command=(program, *flags, *(state if is_kept else ())),
+                env={"HOME": str(data)},
+                url=url,
+                question="eth_chainId",
+            )
         case Software.LITECOIND:
             _write_litecoin_conf(data, port, password)
             program = shutil.which("litecoind") or "litecoind"
@@ -92,13 +103,13 @@ def launch(node: Node, programs: Programs, data: Path, port: int, password: str)
 
 
 def _javascript_node(
-    software: Software, programs: Programs, data: Path, port: int
+    software: Software, programs: Programs, data: Path, port: int, is_kept: bool
 ) -> tuple[str, ...]:
     return (
         str(programs.node_js),
         str(programs.modules.joinpath(software, "bin/node")),
         "--network=regtest",
-        "--memory=true",
+        f"--memory={'false' if is_kept else 'true'}",
         "--no-auth",
         "--no-wallet",
         "--index-tx=true",
