@@ -203,7 +203,12 @@ def test_whoever_calls_with_whatever_only_the_treasury_is_paid(
     assert ground.held(ANYBODY_BYTES) == 0
     assert ground.held(deposit) in (0, UNITS)
     if ground.held(deposit) == 0:
-        assert (caller, called, kind) == ("treasury", "sweeper", "sweep_many")
+        # The treasury through the sweeper; the second is the sweeper's own half of that, which
+        # nobody but it can call outside of a test that speaks in its name.
+        assert (caller, called, kind) in (
+            ("treasury", "sweeper", "sweep_many"),
+            ("sweeper", "deposit", "sweep"),
+        )
         assert len(receipt["logs"]) == 1
     assert sweeper.delegation_code(ground.sweeper) == ground.chain.code_at(deposit)
     assert bytes(32) == ground.chain.storage_at(deposit, 0)
