@@ -76,7 +76,7 @@ class Ground:
 
     def sent(self, raw: bytes) -> Any:
         txid = self.devnet.rpc(ETHEREUM, "eth_sendRawTransaction", "0x" + raw.hex())
-        return self._receipt(txid)
+        return self._receipt(str(txid))
 
     def asked(self, sender: str, to: bytes, data: bytes, value: int = 0) -> Any:
         """The receipt of a call by anybody."""
@@ -92,7 +92,7 @@ class Ground:
         txid = self.devnet.rpc(ETHEREUM, "eth_sendTransaction", request)
         # Else the node would list it among its own accounts, which the faucet pays from.
         self.devnet.rpc(ETHEREUM, "anvil_stopImpersonatingAccount", sender)
-        return self._receipt(txid)
+        return self._receipt(str(txid))
 
     def _receipt(self, txid: str) -> Any:
         """The next block has it."""
