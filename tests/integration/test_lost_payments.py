@@ -89,6 +89,26 @@ def test_the_fee_is_what_the_block_that_has_it_now_took(lite: World, base_fee_we
     lite.check_books()
 
 
+def test_killed_when_it_was_found_the_difference_is_booked_once(lite: World) -> None:
+    history = lite.keep.eth.history
+    history.base_fee_wei = 1_000_000_000
+    _, payment = paid(lite, "ETH")
+    booked = lite.books(chart.NETWORK_FEES, "ETH")
+    history.base_fee_wei = 1_500_000_000
+    take_away(lite, payment, keep=True)
+
+    def die(moment: str) -> None:
+        if moment == "payment.found_again":
+            raise KeyboardInterrupt(moment)
+
+    with pytest.raises(KeyboardInterrupt, match="found_again"):
+        World(lite.database, lite.keep, milestone=die).settle(2)
+    again = World(lite.database, lite.keep)
+    again.settle(2)
+    assert again.books(chart.NETWORK_FEES, "ETH") - booked == 21_000 * 500_000_000
+    again.check_books()
+
+
 def test_one_that_had_failed_is_not_sent_again(lite: World) -> None:
     """Its money was given back: should its bytes be mined after all, people hear of it."""
     asked, payment = paid(lite, "ETH")
