@@ -77,7 +77,7 @@ def killed(stage: Stage) -> None:
     stage.service.stop()
     stage.service.start(kill_at="payment.signed")
     payee = _ask(stage, _CRASHED)
-    code = stage.service.wait_killed(lambda: None, timeout_s=60)
+    code = stage.service.wait_killed(lambda: None, timeout_s=240)
     if code != -9:
         raise StoryFailed(f"got exit code {code}, expected death by SIGKILL")
     if paid_on_chain(stage.devnet, BTC, payee):
