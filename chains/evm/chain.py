@@ -138,7 +138,14 @@ class EvmChain:
             *self._internal(whole, receipts, watched),
         ]
         moves, codes = self._witness.look(whole, receipts, watched)
-        return BlockScan(ref=block, inflows=tuple(inflows), spends=(), moves=moves, codes=codes)
+        return BlockScan(
+            ref=block,
+            inflows=tuple(inflows),
+            spends=(),
+            moves=moves,
+            codes=codes,
+            unreadable=tuple(scan.unreadable_logs(receipts, self._codes)),
+        )
 
     def token_outcome(
         self, txid: str, asset: str, expected: erc20.TokenTransfer, at: BlockRef
