@@ -472,7 +472,7 @@ def test_coverage_is_not_proven_while_a_transfer_cannot_be_read(bench: Bench) ->
     proof = bench.prove()
     (doubt,) = proof.unread
     assert (False, (), ()) == (proof.is_proven, tuple(proof.gaps), tuple(proof.stops))
-    assert ("TOK", 3, 1, "log:0") == (doubt.asset, doubt.height, doubt.count, doubt.position)
+    assert ("TOK", 3, 1, "log:0") == (doubt.asset, doubt.height, doubt.logs, doubt.position)
 
 
 def test_a_block_read_again_by_who_can_read_it_is_in_doubt_no_more(bench: Bench) -> None:

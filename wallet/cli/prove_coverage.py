@@ -124,7 +124,7 @@ def _print(proofs: Sequence[CoverageProof]) -> None:
             console.print(f"[bold red]{escape(text)}[/]")
         for one in proof.unread:
             text = (
-                f"{proof.network} unreadable {one.height}: {one.count} of {one.asset}, "
+                f"{proof.network} unreadable {one.height}: {one.logs} of {one.asset}, "
                 f"first {one.txid} {one.position}: {one.detail}"
             )
             console.print(f"[bold red]{escape(text)}[/]")

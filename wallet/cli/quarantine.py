@@ -140,7 +140,7 @@ def _tables(waiting: Quarantine) -> list[tuple[str, list[str], list[list[str]]]]
     ]
     codes = [[row.network, row.asset, row.fingerprint, row.waiting] for row in waiting.codes]
     unread = [
-        [one.network, one.asset, str(one.height), str(one.count), one.txid, one.position]
+        [one.network, one.asset, str(one.height), str(one.logs), one.txid, one.position]
         for one in waiting.unread
     ]
     paid = [
@@ -150,6 +150,6 @@ def _tables(waiting: Quarantine) -> list[tuple[str, list[str], list[list[str]]]]
     return [
         ("deposits", ["id", "asset", "txid", "address", "arrived", "logged", "why"], deposits),
         ("codes", ["network", "asset", "trusted", "found"], codes),
-        ("unreadable", ["network", "asset", "height", "count", "txid", "position"], unread),
+        ("unreadable", ["network", "asset", "height", "logs", "txid", "position"], unread),
         ("payments", ["id", "purpose", "asset", "units", "txid", "why"], paid),
     ]

@@ -34,14 +34,14 @@ _DOUBTED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """A block with `count` unreadable Transfers of a token, the first by place and fault."""
+    """A block with `logs` unreadable Transfers of a token, the first by place and fault."""
 
     network: str
     asset: str
     height: int
     txid: str
     position: str
-    count: int
+    logs: int
     detail: str
 
 
@@ -74,7 +74,7 @@ def unread(tx: Connection, network: str | None = None) -> Sequence[Unread]:
             height=row.height,
             txid=row.txid,
             position=row.position,
-            count=row.count,
+            logs=row.logs,
             detail=row.detail,
         )
         for row in rows
@@ -118,7 +118,7 @@ def _keep(
         "height": height,
         "txid": first.txid,
         "position": first.position,
-        "count": len(logs),
+        "logs": len(logs),
         "detail": first.detail,
     }
     tx.execute(insert(unreadable_transfers).values(**place, seen_s=now_s))

@@ -268,7 +268,7 @@ CREATE TABLE unreadable_transfers (
   height BIGINT NOT NULL,
   txid VARCHAR(66) NOT NULL,
   position VARCHAR(32) NOT NULL,
-  count INTEGER NOT NULL,
+  logs INTEGER NOT NULL,
   detail TEXT NOT NULL,
   seen_s BIGINT NOT NULL,
   vouched_by VARCHAR(128) NOT NULL,

@@ -33,9 +33,9 @@ unreadable_transfers = Table(
     Column("network", CODE, primary_key=True),
     Column("asset", CODE, primary_key=True),
     Column("height", BigInteger, primary_key=True),
-    Column("txid", String(66), nullable=False),  # the first of `count` in this block
+    Column("txid", String(66), nullable=False),  # the first of `logs` in this block
     Column("position", String(32), nullable=False),
-    Column("count", Integer, nullable=False),
+    Column("logs", Integer, nullable=False),
     Column("detail", Text, nullable=False),
     Column("seen_s", BigInteger, nullable=False),
     Column("vouched_by", NAME, nullable=False, default=""),  # state: staff who looked at it
