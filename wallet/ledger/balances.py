@@ -1,13 +1,18 @@
 """Reading the books: the balance of an account, and the totals of an asset."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, bindparam, select
 
 from wallet.ledger import chart
 from wallet.ledger.chart import Kind
-from wallet.store.tables.ledger import ledger_accounts, ledger_balances, ledger_totals
+from wallet.store.tables.ledger import (
+    ledger_accounts,
+    ledger_balances,
+    ledger_batches,
+    ledger_totals,
+)
 
 CHUNK = 500
 """Keys in one IN list, well under every engine's limit."""
@@ -58,6 +63,23 @@ class Balance:
         return self.net - self.held
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """How far the books are: the last batch, and the digest that names it."""
+
+    height: int
+    state_hash: bytes
+
+
+def head(tx: Connection) -> Head:
+    """The last height of the books; 0 before the first batch."""
+    query = select(ledger_batches.c.id, ledger_batches.c.content)
+    row = tx.execute(query.order_by(ledger_batches.c.id.desc()).limit(1)).one_or_none()
+    if row is None:
+        return Head(height=0, state_hash=bytes(32))
+    return Head(height=row.id, state_hash=bytes(row.content))
+
+
 def balance(tx: Connection, owner: str, asset: str) -> Balance:
     """The balance of an owner in an asset; zero where nothing was ever posted."""
     account = chart.account(owner, asset)
@@ -83,6 +105,22 @@ def balances_by_id(tx: Connection, accounts: Iterable[chart.Account]) -> dict[st
         rows = tx.execute(_BY_IDS, {"these": ids[start : start + CHUNK]}).mappings()
         found |= {row["id"]: _balance(row) for row in rows}
     return found
+
+
+def balances_in(tx: Connection, asset: str, kind: Kind) -> Iterator[tuple[str, Balance]]:
+    """Owner and balance of every account of a kind in an asset, by owner, read in chunks."""
+    query = (
+        select(ledger_accounts.c.owner, ledger_accounts.c.kind, *_sums(ledger_balances))
+        .join(ledger_balances, ledger_balances.c.account_id == ledger_accounts.c.id)
+        .where(ledger_accounts.c.asset == asset, ledger_accounts.c.kind == str(kind))
+        .order_by(ledger_accounts.c.owner)
+        .limit(CHUNK)
+    )
+    after = ""
+    while rows := tx.execute(query.where(ledger_accounts.c.owner > after)).mappings().all():
+        for row in rows:
+            yield row["owner"], _balance(row)
+        after = rows[-1]["owner"]
 
 
 def asset_totals(tx: Connection) -> Mapping[str, Mapping[Kind, Balance]]:
