@@ -301,6 +301,10 @@ def test_a_proof_of_another_form_is_refused(package: Package) -> None:
     assert ["bip322.form"] == code("pof!")
     assert ["bip322.form"] == code("pof" + base64.b64encode(b"other").decode())
     raw = base64.b64decode(good[3:])
+    size = int.from_bytes(raw[8:10], "little") if raw[7] == 0xFD else raw[7]
+    head = raw[5 : 7 + (3 if raw[7] == 0xFD else 1) + size]
+    for twice in (raw[:5] + head + raw[5:],):
+        assert ["bip322.form"] == code("pof" + base64.b64encode(twice).decode())
     for broken in (raw[:-1], raw + b"\x00", raw[:5] + b"\x00" + raw[5:]):
         assert ["bip322.form"] == code("pof" + base64.b64encode(broken).decode())
 
