@@ -243,10 +243,6 @@ class Published:
         return read_package(self.package(proofs))
 
 
-def ignore(_count: int) -> None:
-    """For whoever shows no progress."""
-
-
 def publish(folder: Path, balances: Mapping[str, Mapping[str, int]] = BALANCES) -> Published:
     vaults = all_vaults()
     claims, shares = all_claims(vaults), Shares(SEED)
@@ -254,7 +250,7 @@ def publish(folder: Path, balances: Mapping[str, Mapping[str, int]] = BALANCES) 
     trees = {}
     for asset, owed in balances.items():
         path = folder / f"{asset}.tree"
-        made[asset] = write_tree(path, asset, shares, owed.items(), ignore)
+        made[asset] = write_tree(path, asset, shares, owed.items())
         trees[asset] = TreeFile(path, asset, made[asset][0], shares)
     statement = statement_json(
         operator="Test exchange",

@@ -110,11 +110,11 @@ def own_accounts(tx: Connection, network: str, vaults: Mapping[str, Vault]) -> S
 
 
 def account_claims(
-    chain: Chain, accounts: Sequence[OwnAccount], at: BlockRef, progress: Callable[[], None]
+    chain: Chain, accounts: Sequence[OwnAccount], at: BlockRef, progress: Callable[[int], None]
 ) -> list[Claim]:
     """The accounts that hold anything at a block, as the node says. Raises NodeError."""
     claims = []
-    for one in accounts:
+    for done, one in enumerate(accounts, start=1):
         units = {
             asset.code: held
             for asset in chain.assets
@@ -123,7 +123,7 @@ def account_claims(
         if units:
             account = HeldAccount(address=one.address, index=one.index, units=units)
             claims.append(Claim(network=chain.network, source=one.source, account=account))
-        progress()
+        progress(done)
     return claims
 
 

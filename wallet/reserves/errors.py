@@ -57,6 +57,12 @@ class SignersRefused(Conflict):
     code = "reserves.refused"
 
 
+class BadProof(Conflict):
+    """Answers that do not make the proof that was asked for."""
+
+    code = "reserves.bad_proof"
+
+
 class AnswerUnknown(Invalid):
     """An answer to none of the publication's requests, or by a signer nobody asked."""
 

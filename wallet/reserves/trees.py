@@ -6,7 +6,7 @@ A file is the leaves in the order of their identities (32 bytes and 16 of units 
 level from the leaves' nodes up to the root, each node 32 bytes of hash and 16 of units.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,16 +26,12 @@ from wallet.reserves.verifier.tree import (
 RECORD = IDENTITY_BYTES + UNITS_BYTES
 """Bytes of a leaf and of a node."""
 
-Progress = Callable[[int], None]
-"""Told how many more accounts are in."""
-
 
 def write_tree(
     path: Path,
     asset: str,
     shares: Shares,
     balances: Iterable[tuple[str, int]],
-    progress: Progress,
 ) -> tuple[int, Node]:
     """The tree of (account, units): its depth and root. Raises SumTooLarge."""
     leaves: list[bytes] = []
@@ -45,7 +41,6 @@ def write_tree(
                 leaves.append(share.identity + share.units.to_bytes(UNITS_BYTES, "big"))
             except OverflowError as error:
                 raise SumTooLarge(f"got {units} {asset}, expected below 2^128") from error
-        progress(1)
     depth = (max(len(leaves), LEAVES_MIN) - 1).bit_length()
     nothing = bytes(UNITS_BYTES)
     leaves += [shares.empty(asset, n) + nothing for n in range((1 << depth) - len(leaves))]

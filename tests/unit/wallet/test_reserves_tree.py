@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.reserves_world import BALANCES, SEED, Published, ignore, publish
+from tests.reserves_world import BALANCES, SEED, Published, publish
 from wallet.reserves.errors import NotIncluded, SumTooLarge
 from wallet.reserves.leaves import LEAVES_MIN, Shares, account_name
 from wallet.reserves.proving import proof_json
@@ -58,7 +58,7 @@ def test_every_account_is_found_and_the_root_is_the_sum(
     tmp_path_factory: pytest.TempPathFactory, balances: dict[str, int]
 ) -> None:
     path, shares = tmp_path_factory.mktemp("tree") / "BTC.tree", Shares(SEED)
-    depth, root = write_tree(path, "BTC", shares, balances.items(), ignore)
+    depth, root = write_tree(path, "BTC", shares, balances.items())
 
     assert sum(balances.values()) == root.units
     tree = TreeFile(path, "BTC", depth, shares)
@@ -206,10 +206,10 @@ def test_a_node_is_no_leaf() -> None:
 
 def test_sums_above_the_bound_are_not_built(tmp_path: Path) -> None:
     with pytest.raises(SumTooLarge):
-        write_tree(tmp_path / "a", "X", Shares(SEED), [("a", 2 * UNITS_END)], ignore)
+        write_tree(tmp_path / "a", "X", Shares(SEED), [("a", 2 * UNITS_END)])
     many = [("a", UNITS_END - 1), ("b", 1)]
     with pytest.raises(SumTooLarge):
-        write_tree(tmp_path / "b", "X", Shares(SEED), many, ignore)
+        write_tree(tmp_path / "b", "X", Shares(SEED), many)
 
 
 # What others learn
@@ -217,7 +217,7 @@ def test_sums_above_the_bound_are_not_built(tmp_path: Path) -> None:
 
 def test_no_leaf_shows_a_balance(tmp_path: Path) -> None:
     balances = {f"user-{n}": 1_000_000 + n for n in range(100)}
-    write_tree(tmp_path / "t", "BTC", Shares(SEED), balances.items(), ignore)
+    write_tree(tmp_path / "t", "BTC", Shares(SEED), balances.items())
     data = (tmp_path / "t").read_bytes()[: RECORD * LEAVES_MIN]
     shown = {int.from_bytes(data[at + 32 : at + 48], "big") for at in range(0, len(data), RECORD)}
     assert not shown & set(balances.values())
@@ -225,16 +225,11 @@ def test_no_leaf_shows_a_balance(tmp_path: Path) -> None:
 
 
 def test_a_handful_of_users_cannot_be_counted(tmp_path: Path) -> None:
-    few = write_tree(tmp_path / "a", "BTC", Shares(SEED), [("a", 5)], ignore)
-    many = write_tree(
-        tmp_path / "b", "BTC", Shares(SEED), [(f"u{n}", 5) for n in range(100)], ignore
-    )
+    few = write_tree(tmp_path / "a", "BTC", Shares(SEED), [("a", 5)])
+    many = write_tree(tmp_path / "b", "BTC", Shares(SEED), [(f"u{n}", 5) for n in range(100)])
     assert few[0] == many[0] == 8
     assert (
-        9
-        == write_tree(
-            tmp_path / "c", "BTC", Shares(SEED), [(f"u{n}", 5) for n in range(129)], ignore
-        )[0]
+        9 == write_tree(tmp_path / "c", "BTC", Shares(SEED), [(f"u{n}", 5) for n in range(129)])[0]
     )
 
 

@@ -305,6 +305,7 @@ def test_a_proof_of_another_form_is_refused(package: Package) -> None:
     head = raw[5 : 7 + (3 if raw[7] == 0xFD else 1) + size]
     for twice in (raw[:5] + head + raw[5:],):
         assert ["bip322.form"] == code("pof" + base64.b64encode(twice).decode())
+    assert ["bip322.form"] == code("pof" + base64.b64encode(b"tbsp" + raw[4:]).decode())
     for broken in (raw[:-1], raw + b"\x00", raw[:5] + b"\x00" + raw[5:]):
         assert ["bip322.form"] == code("pof" + base64.b64encode(broken).decode())
 
