@@ -36,6 +36,14 @@ from wallet.store.tables.payments import (
     payment_versions,
     payments,
 )
+from wallet.store.tables.statements import (
+    breaks,
+    statement_accounts,
+    statement_coins,
+    statement_heads,
+    statement_lines,
+    statements,
+)
 from wallet.store.tables.tokens import token_balances, token_codes
 from wallet.store.tables.treasury import (
     approvals,
@@ -55,6 +63,7 @@ __all__ = [
     "batch_shares",
     "block_prices",
     "blocks",
+    "breaks",
     "counters",
     "delegations",
     "deposits",
@@ -81,6 +90,11 @@ __all__ = [
     "runways",
     "scan_ranges",
     "scan_stops",
+    "statement_accounts",
+    "statement_coins",
+    "statement_heads",
+    "statement_lines",
+    "statements",
     "thresholds",
     "token_balances",
     "token_codes",
