@@ -69,6 +69,14 @@ def run(
     return report
 
 
+def live(life: Life, seed: int, steps: int) -> None:
+    """A history in which everything is well at the end."""
+    report = Report(seed=seed)
+    for number in range(steps):
+        _step(life, random_of(seed, number), number, report, lambda _line: None)
+    quieten(life)
+
+
 def shorten(prepared: Path, seed: int, steps: int) -> frozenset[int]:
     """Steps that a failing schedule does not need to fail in the same way."""
     kind = run(prepared, seed, steps).failure.split(":")[0]
