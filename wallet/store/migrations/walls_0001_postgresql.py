@@ -3,11 +3,19 @@
 Each function raises with SQLSTATE 23000 (integrity constraint violation) and the same words.
 """
 
+from wallet.store.migrations import walls_0001_assets
+
 ENTRIES = 2_000_000  # schema.ENTRIES_PER_BATCH as of this revision
 UNITS_MAX = 10**60
 SUMS = ("debits", "credits", "debits_held", "credits_held")
 
-FROZEN = ("ledger_accounts", "ledger_batches", "ledger_transfers", "events")
+FROZEN = (
+    "ledger_accounts",
+    "ledger_batches",
+    "ledger_transfers",
+    "events",
+    *walls_0001_assets.FROZEN,
+)
 COUNTED = ("ledger_balances", "ledger_totals")
 
 
@@ -244,4 +252,5 @@ STATEMENTS: tuple[str, ...] = (
     *COUNTS,
     *BATCH_CLOSE,
     *EVENT_ORDER,
+    *walls_0001_assets.POSTGRESQL,
 )

@@ -5,6 +5,8 @@ past them, and `Database.migrate` refuses to serve a database where one is missi
 Amounts are fixed-width text (wallet.store.types), so they compare as text and add by units_add.
 """
 
+from wallet.store.migrations import walls_0001_assets
+
 ENTRIES = 2_000_000  # schema.ENTRIES_PER_BATCH as of this revision
 ZERO = "p" + "0" * 78
 UNITS_MAX = "p" + str(10**60).rjust(78, "0")
@@ -17,13 +19,20 @@ KEYS = {
     "ledger_transfers": "id = NEW.id OR (batch_id = NEW.batch_id AND line = NEW.line)",
     "ledger_balances": "account_id = NEW.account_id",
     "ledger_totals": "asset = NEW.asset AND kind = NEW.kind",
+    **walls_0001_assets.KEYS,
 }
 """What a new row must not share with an old one: INSERT OR REPLACE would delete the old one.
 
 A transfer's hold_id and an event's seq are unique too, and guarded by their own triggers.
 """
 
-FROZEN = ("ledger_accounts", "ledger_batches", "ledger_transfers", "events")
+FROZEN = (
+    "ledger_accounts",
+    "ledger_batches",
+    "ledger_transfers",
+    "events",
+    *walls_0001_assets.FROZEN,
+)
 
 
 def _refuse(code: str, condition: str) -> str:
@@ -267,4 +276,5 @@ STATEMENTS: tuple[str, ...] = (
     *TOTALS,
     BATCH_CLOSE,
     EVENT_ORDER,
+    *walls_0001_assets.SQLITE,
 )
