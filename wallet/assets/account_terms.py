@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from sqlalchemy import (
     Connection,
-    Row,
+    RowMapping,
     Select,
     and_,
     bindparam,
@@ -101,7 +101,7 @@ def state_frozen(tx: Connection, owner: str, asset: str, frozen: bool, change: C
 def history(tx: Connection, owner: str, asset: str) -> Sequence[Stated]:
     """All that was ever stated about an owner and asset, oldest first."""
     query = select(_t).where(_t.c.owner == owner, _t.c.asset == asset).order_by(_t.c.number)
-    return [stated(row) for row in tx.execute(query)]
+    return [stated(row) for row in tx.execute(query).mappings()]
 
 
 def select_newest() -> Select[Any]:
@@ -112,24 +112,24 @@ def select_newest() -> Select[Any]:
 def newest(tx: Connection, owner: str, asset: str) -> Stated | None:
     """What holds now, with who stated it; None where nothing was ever stated."""
     query = select_newest().where(and_(_t.c.owner == owner, _t.c.asset == asset))
-    row = tx.execute(query).first()
+    row = tx.execute(query).mappings().first()
     return None if row is None else stated(row)
 
 
-def stated(row: Row[Any]) -> Stated:
+def stated(row: RowMapping) -> Stated:
     """A row of the table as a value."""
     change = Change(
-        changed_by=row.changed_by,
-        reason=row.reason,
-        since_height=row.since_height,
-        since_s=row.since_s,
+        changed_by=row["changed_by"],
+        reason=row["reason"],
+        since_height=row["since_height"],
+        since_s=row["since_s"],
     )
     return Stated(
-        id=row.id,
-        owner=row.owner,
-        asset=row.asset,
-        number=row.number,
-        terms=_terms(row.frozen, row.limit_units),
+        id=row["id"],
+        owner=row["owner"],
+        asset=row["asset"],
+        number=row["number"],
+        terms=_terms(row["frozen"], row["limit_units"]),
         change=change,
     )
 
@@ -156,8 +156,8 @@ def _state(tx: Connection, owner: str, asset: str, terms: Terms, change: Change)
             since_s=change.since_s,
         )
         .returning(_t)
-    ).one()
-    return stated(made)
+    )
+    return stated(made.mappings().one())
 
 
 def _terms(frozen: int, limit_units: int | None) -> Terms:

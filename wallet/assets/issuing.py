@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy import Connection, RowMapping, Select, insert, select
 
 from wallet.addresses.accounts import get_account
 from wallet.assets.account_terms import terms_of
@@ -125,20 +125,20 @@ def select_issues() -> Select[Any]:
     return select(asset_issues)
 
 
-def issue_of(row: Row[Any]) -> Issue:
+def issue_of(row: RowMapping) -> Issue:
     """A row of the journal as a value."""
     return Issue(
-        id=row.id,
-        asset=row.asset,
-        number=row.number,
-        kind=IssueKind(row.kind),
-        account_id=row.account_id,
-        units=row.units,
-        issued_units=row.issued_units,
-        redeemed_units=row.redeemed_units,
-        external_id=row.external_id,
-        done_by=row.done_by,
-        created_s=row.created_s,
+        id=row["id"],
+        asset=row["asset"],
+        number=row["number"],
+        kind=IssueKind(row["kind"]),
+        account_id=row["account_id"],
+        units=row["units"],
+        issued_units=row["issued_units"],
+        redeemed_units=row["redeemed_units"],
+        external_id=row["external_id"],
+        done_by=row["done_by"],
+        created_s=row["created_s"],
     )
 
 
@@ -181,7 +181,7 @@ def _move(
         "done_by": actor.key_id,
         "created_s": now_s,
     }
-    made = issue_of(tx.execute(_INSERT, row).one())
+    made = issue_of(tx.execute(_INSERT, row).mappings().one())
     what = "asset.issued" if kind is IssueKind.ISSUE else "asset.redeemed"
     append_event(tx, what, made.id, _event(made), now_s)
     return made

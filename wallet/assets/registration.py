@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any, assert_never
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, insert, select
+from sqlalchemy import Connection, RowMapping, Select, insert, select
 
 from wallet.assets.account_terms import state_limit
 from wallet.assets.authority import Actor
@@ -109,7 +109,7 @@ def register(tx: Connection, context: AssetContext, actor: Actor, new: NewAsset)
         "registered_by": actor.key_id,
         "registered_s": now_s,
     }
-    made = asset_of(tx.execute(_INSERT, row).one())
+    made = asset_of(tx.execute(_INSERT, row).mappings().one())
     if made.quota_units is not None:
         # What the gateway answers for is bounded in the books as well as in the registry.
         change = context.change(tx, actor, "quota")
@@ -120,7 +120,7 @@ def register(tx: Connection, context: AssetContext, actor: Actor, new: NewAsset)
 
 def get_asset(tx: Connection, code: str) -> RegisteredAsset:
     """The registered asset of this code. Raises AssetNotRegistered."""
-    row = tx.execute(select_assets().where(_a.code == code)).one_or_none()
+    row = tx.execute(select_assets().where(_a.code == code)).mappings().one_or_none()
     if row is None:
         raise AssetNotRegistered("got another asset, expected the code of a registered one")
     return asset_of(row)
@@ -136,26 +136,32 @@ def find_asset(tx: Connection, context: AssetContext, code: str) -> RegisteredAs
         raise AssetUnknown("got an asset that neither a chain nor a gateway has") from error
 
 
+def decimals_of(tx: Connection, context: AssetContext, code: str) -> int:
+    """The decimals of an asset of a chain or a gateway. Raises AssetUnknown."""
+    registered = find_asset(tx, context, code)
+    return context.native[code] if registered is None else registered.decimals
+
+
 def select_assets() -> Select[Any]:
     """All columns of registered assets."""
     return select(registered_assets)
 
 
-def asset_of(row: Row[Any]) -> RegisteredAsset:
+def asset_of(row: RowMapping) -> RegisteredAsset:
     """A row of the table as a value."""
     return RegisteredAsset(
-        id=row.id,
-        code=row.code,
-        gateway=row.gateway,
-        symbol=row.symbol,
-        name=row.name,
-        type=AssetType(row.type),
-        decimals=row.decimals,
-        mirrors=row.mirrors,
-        quota_units=row.quota_units,
-        locked=bool(row.locked),
-        registered_by=row.registered_by,
-        registered_s=row.registered_s,
+        id=row["id"],
+        code=row["code"],
+        gateway=row["gateway"],
+        symbol=row["symbol"],
+        name=row["name"],
+        type=AssetType(row["type"]),
+        decimals=row["decimals"],
+        mirrors=row["mirrors"],
+        quota_units=row["quota_units"],
+        locked=bool(row["locked"]),
+        registered_by=row["registered_by"],
+        registered_s=row["registered_s"],
     )
 
 

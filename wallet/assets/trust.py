@@ -10,11 +10,18 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from wallet.addresses.accounts import get_account
-from wallet.assets.account_terms import Stated, newest, select_newest, state_limit, stated
+from wallet.assets.account_terms import (
+    Stated,
+    newest,
+    registered_among,
+    select_newest,
+    state_limit,
+    stated,
+)
 from wallet.assets.authority import Act, Actor
 from wallet.assets.context import AssetContext, check_units
 from wallet.assets.errors import TrustNotNeeded
-from wallet.assets.registration import find_asset
+from wallet.assets.registration import RegisteredAsset, find_asset, get_asset
 from wallet.events import append_event
 from wallet.ledger import chart
 from wallet.ledger.balances import Balance, balances_of
@@ -81,7 +88,15 @@ def list_trust_lines(tx: Connection, account_id: str) -> Sequence[TrustLine]:
     held = balances_of(tx, owner)
     c = account_terms.c
     query = select_newest().where(c.owner == owner, c.limit_units.is_not(None)).order_by(c.asset)
-    return [_line(account_id, stated(row), held) for row in tx.execute(query)]
+    return [_line(account_id, stated(row), held) for row in tx.execute(query).mappings()]
+
+
+def ever_of(tx: Connection, account_id: str) -> Sequence[RegisteredAsset]:
+    """The registered assets that an account ever held or trusted, by code."""
+    owner = chart.user(account_id)
+    trusted = [line.asset for line in list_trust_lines(tx, account_id)]
+    codes = registered_among(tx, [*trusted, *balances_of(tx, owner)])
+    return [get_asset(tx, code) for code in sorted(codes)]
 
 
 def _line(account_id: str, one: Stated, held: Mapping[str, Balance]) -> TrustLine:
