@@ -25,6 +25,7 @@ from wallet.ledger.transfers import Transfer
 from wallet.store.database import Database
 from wallet.store.schema import api_keys
 
+HOLD = "00000000-0000-4000-8000-000000000001"
 ON_SQLITE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 """For refusals that are decided before any SQL of their own."""
 
@@ -287,7 +288,7 @@ def test_a_trust_line_counts_what_is_promised(world: AssetsWorld) -> None:
     world.issue(alice, 60)
     world.issue(bob, 30)
     promised = Transfer.hold(
-        id="h", debit=chart.user(bob), credit=chart.user(alice), asset=GOLD, units=30
+        id=HOLD, debit=chart.user(bob), credit=chart.user(alice), asset=GOLD, units=30
     )
     with world.database.write() as tx:
         post_batch(tx, "promise", [promised], NOW_S)
@@ -295,7 +296,7 @@ def test_a_trust_line_counts_what_is_promised(world: AssetsWorld) -> None:
         world.issue(alice, 11)  # 60 + 30 + 11 = 101
     world.issue(alice, 10)  # 60 + 30 + 10 = 100
     with world.database.write() as tx:
-        post_batch(tx, "kept", [Transfer.post(hold_id="h")], NOW_S)
+        post_batch(tx, "kept", [Transfer.post(hold_id=HOLD)], NOW_S)
     assert world.held(alice).net == 100
 
 
@@ -512,7 +513,7 @@ def test_what_is_held_for_another_cannot_be_redeemed(world: AssetsWorld) -> None
     world.trust(alice, 100)
     world.issue(alice, 100)
     promised = Transfer.hold(
-        id="h", debit=chart.user(alice), credit=chart.user(bob), asset=GOLD, units=70
+        id=HOLD, debit=chart.user(alice), credit=chart.user(bob), asset=GOLD, units=70
     )
     with world.database.write() as tx:
         post_batch(tx, "promise", [promised], NOW_S)

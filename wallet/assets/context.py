@@ -9,9 +9,8 @@ from wallet.assets.account_terms import Change
 from wallet.assets.authority import Actor, Authority
 from wallet.assets.errors import BadUnits
 from wallet.clock import Clock
-from wallet.ledger.posting import SEQUENCE
+from wallet.ledger.balances import last_height
 from wallet.ledger.transfers import UNITS_MAX
-from wallet.store import counters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +26,7 @@ class AssetContext:
         return Change(
             changed_by=actor.key_id,
             reason=reason,
-            since_height=counters.current(tx, SEQUENCE),
+            since_height=last_height(tx),
             since_s=self.clock.now_s(),
         )
 
