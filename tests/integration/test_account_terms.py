@@ -49,6 +49,19 @@ def test_the_newest_terms_hold_and_all_are_kept(database: Database) -> None:
         assert len(tx.execute(kept.select_newest()).all()) == 2
 
 
+def test_parts_of_an_account_follow_the_whole(database: Database) -> None:
+    with database.write() as tx:
+        kept.state_frozen(tx, *BTC, frozen=True, change=change("court"))
+    margin, contract = ("user:alice/margin", "BTC"), ("user:alice/contract", "BTC")
+    with database.read() as tx:
+        assert terms_of(tx, [margin, contract, BTC, ("user:bob/margin", "BTC")]) == {
+            margin: Terms(frozen=True),
+            contract: Terms(frozen=True),
+            BTC: Terms(frozen=True),
+            ("user:bob/margin", "BTC"): NO_TERMS,
+        }
+
+
 def test_a_change_that_is_rolled_back_never_was(database: Database) -> None:
     def fail(tx: Connection) -> None:
         kept.state_limit(tx, *GOLD, 100, change("trust"))

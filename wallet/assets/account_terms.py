@@ -22,7 +22,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from wallet.assets.terms import NO_TERMS, Terms
+from wallet.assets.terms import NO_TERMS, Terms, holder_of
 from wallet.store.schema import account_terms, registered_assets
 
 CHUNK = 400
@@ -70,12 +70,16 @@ class Stated:
 
 
 def terms_of(tx: Connection, keys: Sequence[Key]) -> Mapping[Key, Terms]:
-    """The terms that hold now for each (owner, asset); NO_TERMS where none were ever stated."""
-    found = dict.fromkeys(keys, NO_TERMS)
-    for start in range(0, len(keys), CHUNK):
-        for row in tx.execute(_TERMS_OF, {"these": keys[start : start + CHUNK]}):
+    """The terms that hold now for each (owner, asset); NO_TERMS where none were ever stated.
+
+    Parts of a user's account are kept on the user's terms (`holder_of`).
+    """
+    holders = {(owner, asset): (holder_of(owner), asset) for owner, asset in keys}
+    asked, found = sorted(set(holders.values())), dict[Key, Terms]()
+    for start in range(0, len(asked), CHUNK):
+        for row in tx.execute(_TERMS_OF, {"these": asked[start : start + CHUNK]}):
             found[row.owner, row.asset] = _terms(row.frozen, row.limit_units)
-    return found
+    return {key: found.get(holder, NO_TERMS) for key, holder in holders.items()}
 
 
 def registered_among(tx: Connection, assets: Iterable[str]) -> frozenset[str]:

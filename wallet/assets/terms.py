@@ -66,6 +66,15 @@ def needs_trust(owner: str, *, is_registered: bool) -> bool:
     return is_registered and owner.partition(":")[0] == HOLDER_PREFIX
 
 
+def holder_of(owner: str) -> str:
+    """Whose terms an owner is kept on: a part of a user's account ("user:1/margin") on the user's.
+
+    A freeze and a trust line are of the whole user; a limit bounds each part by itself.
+    """
+    whole, slash, _ = owner.partition("/")
+    return whole if slash and owner.partition(":")[0] == HOLDER_PREFIX else owner
+
+
 def refusal(
     terms: Terms,
     how: Motion,

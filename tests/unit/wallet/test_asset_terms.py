@@ -7,6 +7,7 @@ from wallet.assets.terms import (
     Motion,
     Result,
     Terms,
+    holder_of,
     motion,
     needs_trust,
     refusal,
@@ -147,6 +148,20 @@ def test_holders_of_registered_assets_need_trust(
     owner: str, is_registered: bool, expected: bool
 ) -> None:
     assert needs_trust(owner, is_registered=is_registered) is expected
+
+
+@pytest.mark.parametrize(
+    ("owner", "expected"),
+    [
+        (ALICE, ALICE),
+        ("user:alice/margin", ALICE),
+        ("issued:zurich", "issued:zurich"),
+        ("escrow:1/2", "escrow:1/2"),
+        ("username:a/b", "username:a/b"),
+    ],
+)
+def test_parts_of_a_users_account_are_kept_on_the_users_terms(owner: str, expected: str) -> None:
+    assert holder_of(owner) == expected
 
 
 def test_a_worked_example_of_one_trust_line() -> None:
