@@ -3,6 +3,8 @@
 Each function raises with SQLSTATE 23000 (integrity constraint violation) and the same words.
 """
 
+from wallet.store.migrations import walls_0001_assets
+
 CHECKED_MAX = 1_000
 """Lines of a height up to which its accounts and holds are looked at too; `ledger verify` looks at
 those of every height. A settlement of 50,000 lines would take twice as long with it."""
@@ -13,6 +15,7 @@ FROZEN = (
     "ledger_transfers",
     "ledger_transfer_ids",
     "events",
+    *walls_0001_assets.FROZEN,
 )
 COUNTED = ("ledger_balances", "ledger_totals", "ledger_holds")
 OPEN_PARTITION = "ledger_transfers_open"
@@ -246,4 +249,5 @@ STATEMENTS: tuple[str, ...] = (
     *HOLDS,
     *BATCH_CLOSE,
     *EVENT_ORDER,
+    *walls_0001_assets.POSTGRESQL,
 )
