@@ -26,6 +26,8 @@ FROZEN = (
     "ledger_batches",
     "ledger_transfers",
     "ledger_transfer_ids",
+    "ledger_checkpoints",
+    "ledger_partitions",
     "events",
 )
 COUNTED = ("ledger_balances", "ledger_totals", "ledger_holds")
@@ -220,6 +222,12 @@ BATCH_CLOSE = _trigger(
     ),
 )
 
+# An embedded ledger has no partitions.
+UNUSED = [
+    _trigger(f"{table}_none", "BEFORE INSERT", table, _refuse("ledger.partition", "1"))
+    for table in ("ledger_checkpoints", "ledger_partitions")
+]
+
 EVENT_ORDER = _trigger(
     "events_order",
     "BEFORE INSERT",
@@ -241,5 +249,6 @@ STATEMENTS: tuple[str, ...] = (
     *TOTALS,
     *HOLDS,
     BATCH_CLOSE,
+    *UNUSED,
     EVENT_ORDER,
 )
