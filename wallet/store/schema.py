@@ -39,6 +39,7 @@ from wallet.store.tables.ledger import (
     ledger_transfer_ids,
     ledger_transfers,
 )
+from wallet.store.tables.partitions import ledger_checkpoints, ledger_partitions
 from wallet.store.tables.payments import (
     payment_answers,
     payment_broadcasts,
@@ -94,7 +95,9 @@ __all__ = [
     "ledger_accounts",
     "ledger_balances",
     "ledger_batches",
+    "ledger_checkpoints",
     "ledger_holds",
+    "ledger_partitions",
     "ledger_totals",
     "ledger_transfer_ids",
     "ledger_transfers",

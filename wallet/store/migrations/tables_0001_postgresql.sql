@@ -187,6 +187,16 @@ CREATE TABLE ledger_batches (
   CONSTRAINT uq_ledger_batches_cause UNIQUE (cause)
 );
 
+CREATE TABLE ledger_checkpoints (
+  account BIGINT NOT NULL,
+  height BIGINT NOT NULL,
+  debits NUMERIC(78, 0) NOT NULL,
+  credits NUMERIC(78, 0) NOT NULL,
+  debits_held NUMERIC(78, 0) NOT NULL,
+  credits_held NUMERIC(78, 0) NOT NULL,
+  CONSTRAINT pk_ledger_checkpoints PRIMARY KEY (account, height)
+);
+
 CREATE TABLE ledger_holds (
   id UUID NOT NULL,
   debit BIGINT NOT NULL,
@@ -199,6 +209,13 @@ CREATE TABLE ledger_holds (
 );
 
 CREATE INDEX ix_ledger_holds_expires_s ON ledger_holds (expires_s);
+
+CREATE TABLE ledger_partitions (
+  last_height BIGINT NOT NULL,
+  first_height BIGINT NOT NULL,
+  transfers BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_partitions PRIMARY KEY (last_height)
+);
 
 CREATE TABLE ledger_totals (
   asset VARCHAR(64) NOT NULL,

@@ -190,6 +190,17 @@ CREATE TABLE ledger_batches (
 )
  WITHOUT ROWID;
 
+CREATE TABLE ledger_checkpoints (
+  account BIGINT NOT NULL,
+  height BIGINT NOT NULL,
+  debits VARCHAR(79) NOT NULL,
+  credits VARCHAR(79) NOT NULL,
+  debits_held VARCHAR(79) NOT NULL,
+  credits_held VARCHAR(79) NOT NULL,
+  CONSTRAINT pk_ledger_checkpoints PRIMARY KEY (account, height)
+)
+ WITHOUT ROWID;
+
 CREATE TABLE ledger_holds (
   id VARCHAR(36) NOT NULL,
   debit BIGINT NOT NULL,
@@ -203,6 +214,14 @@ CREATE TABLE ledger_holds (
  WITHOUT ROWID;
 
 CREATE INDEX ix_ledger_holds_expires_s ON ledger_holds (expires_s);
+
+CREATE TABLE ledger_partitions (
+  last_height BIGINT NOT NULL,
+  first_height BIGINT NOT NULL,
+  transfers BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_partitions PRIMARY KEY (last_height)
+)
+ WITHOUT ROWID;
 
 CREATE TABLE ledger_totals (
   asset VARCHAR(64) NOT NULL,
