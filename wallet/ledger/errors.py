@@ -81,6 +81,12 @@ class CauseConflict(LedgerError):
     code = "ledger.cause_conflict"
 
 
+class FollowsOnly(LedgerError):
+    """A mirror without the ids posted before its image: what it posted could be a second time."""
+
+    code = "ledger.follows_only"
+
+
 class LedgerBroken(LedgerError):
     """The stored books contradict themselves: stop and look, never go on."""
 
