@@ -131,6 +131,14 @@ def load_for(tx: Connection, books: Books, transfers: Sequence[Transfer]) -> Non
         books.totals[row.asset, Kind(row.kind)] = sums
 
 
+def load_numbers(
+    tx: Connection, books: Books, numbers: Sequence[int]
+) -> Mapping[int, tuple[str, str]]:
+    """Load the accounts of these numbers; number to owner and asset, for those that exist."""
+    found = _load_positions(tx, books, _BY_NUMBERS, numbers)
+    return {number: (p.account.owner, p.account.asset) for number, p in found.items()}
+
+
 def known_transfers(tx: Connection, ids: Sequence[str]) -> Mapping[str, Transfer | None]:
     """Those of the ids that are in the books, with the transfers as they stand there.
 
