@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,14 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
         os.close(folder)
 
 
+@lru_cache(maxsize=16)
+def _published(folder: Path, _written_ns: int) -> Publication:
+    """A package never changes; one of another time is another."""
+    return Publication.open(folder)
+
+
 def publications(root: Path) -> list[Publication]:
     """Those that were published below a folder, the newest first."""
-    found = [Publication.open(path.parent) for path in root.glob(f"*/{PACKAGE}")]
+    packages = root.glob(f"*/{PACKAGE}")
+    found = [_published(path.parent, path.stat().st_mtime_ns) for path in packages]
     return sorted(found, key=lambda one: (-one.statement.made_s, one.folder.name))
