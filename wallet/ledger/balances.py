@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, bindparam, select
+from sqlalchemy import Connection, RowMapping, bindparam, select, tuple_
 
 from wallet.ledger import chart
-from wallet.ledger.chart import Kind
+from wallet.ledger.chart import Account, Kind
+from wallet.ledger.encoding import GENESIS
 from wallet.store.tables.ledger import (
     ledger_accounts,
     ledger_balances,
@@ -14,8 +15,8 @@ from wallet.store.tables.ledger import (
     ledger_totals,
 )
 
-CHUNK = 500
-"""Keys in one IN list, well under every engine's limit."""
+CHUNK = 400
+"""Keys in one IN list, well under every engine's limit of parameters."""
 
 
 def _sums(table: object) -> tuple[object, ...]:
@@ -23,11 +24,12 @@ def _sums(table: object) -> tuple[object, ...]:
     return (c.debits, c.credits, c.debits_held, c.credits_held)
 
 
-_BY_IDS = (
-    select(ledger_accounts.c.id, ledger_accounts.c.kind, *_sums(ledger_balances))
-    .join(ledger_balances, ledger_balances.c.account_id == ledger_accounts.c.id)
-    .where(ledger_accounts.c.id.in_(bindparam("these", expanding=True)))
+_a = ledger_accounts.c
+_BALANCES = select(_a.owner, _a.asset, _a.kind, *_sums(ledger_balances)).join(
+    ledger_balances, ledger_balances.c.account == _a.number
 )
+_BY_KEYS = _BALANCES.where(tuple_(_a.owner, _a.asset).in_(bindparam("these", expanding=True)))
+_BY_OWNER = _BALANCES.where(_a.owner == bindparam("of")).order_by(_a.asset)
 _TOTALS = select(ledger_totals.c.asset, ledger_totals.c.kind, *_sums(ledger_totals)).order_by(
     ledger_totals.c.asset
 )
@@ -65,7 +67,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """How far the books are: the last batch, and the digest that names it."""
+    """How far the books are: the last batch, and the hash of the state it left."""
 
     height: int
     state_hash: bytes
@@ -73,37 +75,33 @@ class Head:
 
 def head(tx: Connection) -> Head:
     """The last height of the books; 0 before the first batch."""
-    query = select(ledger_batches.c.id, ledger_batches.c.content)
-    row = tx.execute(query.order_by(ledger_batches.c.id.desc()).limit(1)).one_or_none()
+    query = select(ledger_batches.c.height, ledger_batches.c.state_hash)
+    row = tx.execute(query.order_by(ledger_batches.c.height.desc()).limit(1)).one_or_none()
     if row is None:
-        return Head(height=0, state_hash=bytes(32))
-    return Head(height=row.id, state_hash=bytes(row.content))
+        return Head(height=0, state_hash=GENESIS)
+    return Head(height=row.height, state_hash=bytes(row.state_hash))
 
 
 def balance(tx: Connection, owner: str, asset: str) -> Balance:
     """The balance of an owner in an asset; zero where nothing was ever posted."""
     account = chart.account(owner, asset)
-    return balances_by_id(tx, [account]).get(account.id, Balance(kind=account.kind))
+    return balances_of_accounts(tx, [account]).get(account, Balance(kind=account.kind))
 
 
 def balances_of(tx: Connection, owner: str) -> Mapping[str, Balance]:
     """Asset code to balance, for every asset the owner ever had."""
-    query = (
-        select(ledger_accounts.c.asset, ledger_accounts.c.kind, *_sums(ledger_balances))
-        .join(ledger_balances, ledger_balances.c.account_id == ledger_accounts.c.id)
-        .where(ledger_accounts.c.owner == owner)
-        .order_by(ledger_accounts.c.asset)
-    )
-    return {row["asset"]: _balance(row) for row in tx.execute(query).mappings()}
+    return {row["asset"]: _balance(row) for row in tx.execute(_BY_OWNER, {"of": owner}).mappings()}
 
 
-def balances_by_id(tx: Connection, accounts: Iterable[chart.Account]) -> dict[str, Balance]:
-    """Account id to balance, for those that exist."""
-    found: dict[str, Balance] = {}
-    ids = sorted({account.id for account in accounts})
-    for start in range(0, len(ids), CHUNK):
-        rows = tx.execute(_BY_IDS, {"these": ids[start : start + CHUNK]}).mappings()
-        found |= {row["id"]: _balance(row) for row in rows}
+def balances_of_accounts(tx: Connection, accounts: Iterable[Account]) -> dict[Account, Balance]:
+    """Account to balance, for those that exist."""
+    found: dict[Account, Balance] = {}
+    keys = sorted({(account.owner, account.asset) for account in accounts})
+    for start in range(0, len(keys), CHUNK):
+        rows = tx.execute(_BY_KEYS, {"these": keys[start : start + CHUNK]}).mappings()
+        for row in rows:
+            account = Account(owner=row["owner"], kind=Kind(row["kind"]), asset=row["asset"])
+            found[account] = _balance(row)
     return found
 
 
@@ -111,7 +109,7 @@ def balances_in(tx: Connection, asset: str, kind: Kind) -> Iterator[tuple[str, B
     """Owner and balance of every account of a kind in an asset, by owner, read in chunks."""
     query = (
         select(ledger_accounts.c.owner, ledger_accounts.c.kind, *_sums(ledger_balances))
-        .join(ledger_balances, ledger_balances.c.account_id == ledger_accounts.c.id)
+        .join(ledger_balances, ledger_balances.c.account == ledger_accounts.c.number)
         .where(ledger_accounts.c.asset == asset, ledger_accounts.c.kind == str(kind))
         .order_by(ledger_accounts.c.owner)
         .limit(CHUNK)

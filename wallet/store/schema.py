@@ -27,7 +27,9 @@ from wallet.store.tables.ledger import (
     ledger_accounts,
     ledger_balances,
     ledger_batches,
+    ledger_holds,
     ledger_totals,
+    ledger_transfer_ids,
     ledger_transfers,
 )
 from wallet.store.tables.payments import (
@@ -36,7 +38,19 @@ from wallet.store.tables.payments import (
     payment_versions,
     payments,
 )
-from wallet.store.tables.tokens import token_balances, token_codes
+from wallet.store.tables.statements import (
+    breaks,
+    statement_accounts,
+    statement_coins,
+    statement_heads,
+    statement_lines,
+    statements,
+)
+from wallet.store.tables.tokens import (
+    token_balances,
+    token_codes,
+    unreadable_transfers,
+)
 from wallet.store.tables.treasury import (
     approvals,
     pauses,
@@ -55,6 +69,7 @@ __all__ = [
     "batch_shares",
     "block_prices",
     "blocks",
+    "breaks",
     "counters",
     "delegations",
     "deposits",
@@ -68,7 +83,9 @@ __all__ = [
     "ledger_accounts",
     "ledger_balances",
     "ledger_batches",
+    "ledger_holds",
     "ledger_totals",
+    "ledger_transfer_ids",
     "ledger_transfers",
     "metadata",
     "pauses",
@@ -81,11 +98,17 @@ __all__ = [
     "runways",
     "scan_ranges",
     "scan_stops",
+    "statement_accounts",
+    "statement_coins",
+    "statement_heads",
+    "statement_lines",
+    "statements",
     "thresholds",
     "token_balances",
     "token_codes",
     "top_ups",
     "treasury_requests",
+    "unreadable_transfers",
     "utxos",
     "webhook_deliveries",
     "webhooks",

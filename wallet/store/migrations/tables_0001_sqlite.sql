@@ -54,6 +54,30 @@ CREATE TABLE blocks (
   CONSTRAINT pk_blocks PRIMARY KEY (network, height)
 );
 
+CREATE TABLE breaks (
+  id VARCHAR(36) NOT NULL,
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  code VARCHAR(64) NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  position VARCHAR(128) NOT NULL,
+  subject VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  block_hash VARCHAR(64) NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  sub_status VARCHAR(64) NOT NULL,
+  reason TEXT NOT NULL,
+  decided_by VARCHAR(128),
+  opened_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
+  CONSTRAINT pk_breaks PRIMARY KEY (id),
+  CONSTRAINT uq_breaks_network_code_txid_position_asset_wallet UNIQUE (network, code, txid, position, asset, wallet)
+);
+
+CREATE INDEX ix_breaks_status ON breaks (status, network);
+
 CREATE TABLE counters (
   name VARCHAR(255) NOT NULL,
   value BIGINT NOT NULL,
@@ -100,31 +124,57 @@ CREATE TABLE leases (
 );
 
 CREATE TABLE ledger_accounts (
-  id VARCHAR(36) NOT NULL,
+  number BIGINT NOT NULL,
   owner VARCHAR(128) NOT NULL,
-  kind VARCHAR(64) NOT NULL,
   asset VARCHAR(64) NOT NULL,
+  kind VARCHAR(64) NOT NULL,
   may_go_negative INTEGER NOT NULL,
-  created_s BIGINT NOT NULL,
-  CONSTRAINT pk_ledger_accounts PRIMARY KEY (id),
+  height BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_accounts PRIMARY KEY (number),
   CONSTRAINT ck_ledger_accounts_kind CHECK (kind IN ('asset', 'liability', 'equity', 'revenue', 'expense')),
   CONSTRAINT ck_ledger_accounts_flag CHECK (may_go_negative IN (0, 1)),
   CONSTRAINT ck_ledger_accounts_liabilities_covered CHECK (kind <> 'liability' OR may_go_negative = 0),
-  CONSTRAINT uq_ledger_accounts_owner_asset UNIQUE (owner, asset),
-  CONSTRAINT uq_ledger_accounts_id_asset UNIQUE (id, asset)
+  CONSTRAINT uq_ledger_accounts_owner_asset UNIQUE (owner, asset)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE ledger_balances (
+  account BIGINT NOT NULL,
+  debits VARCHAR(79) NOT NULL,
+  credits VARCHAR(79) NOT NULL,
+  debits_held VARCHAR(79) NOT NULL,
+  credits_held VARCHAR(79) NOT NULL,
+  may_go_negative INTEGER NOT NULL,
+  height BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_balances PRIMARY KEY (account)
 )
  WITHOUT ROWID;
 
 CREATE TABLE ledger_batches (
-  id BIGINT NOT NULL,
+  height BIGINT NOT NULL,
   cause VARCHAR(128) NOT NULL,
   transfers INTEGER NOT NULL,
   content BLOB NOT NULL,
   created_s BIGINT NOT NULL,
-  CONSTRAINT pk_ledger_batches PRIMARY KEY (id),
+  state_hash BLOB NOT NULL,
+  CONSTRAINT pk_ledger_batches PRIMARY KEY (height),
   CONSTRAINT uq_ledger_batches_cause UNIQUE (cause)
 )
  WITHOUT ROWID;
+
+CREATE TABLE ledger_holds (
+  id VARCHAR(36) NOT NULL,
+  debit BIGINT NOT NULL,
+  credit BIGINT NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  expires_s BIGINT NOT NULL,
+  ended_height BIGINT,
+  ended_line INTEGER,
+  CONSTRAINT pk_ledger_holds PRIMARY KEY (id)
+)
+ WITHOUT ROWID;
+
+CREATE INDEX ix_ledger_holds_expires_s ON ledger_holds (expires_s);
 
 CREATE TABLE ledger_totals (
   asset VARCHAR(64) NOT NULL,
@@ -133,8 +183,35 @@ CREATE TABLE ledger_totals (
   credits VARCHAR(79) NOT NULL,
   debits_held VARCHAR(79) NOT NULL,
   credits_held VARCHAR(79) NOT NULL,
-  last_entry BIGINT NOT NULL,
+  height BIGINT NOT NULL,
   CONSTRAINT pk_ledger_totals PRIMARY KEY (asset, kind)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE ledger_transfer_ids (
+  id VARCHAR(36) NOT NULL,
+  height BIGINT NOT NULL,
+  line INTEGER NOT NULL,
+  CONSTRAINT pk_ledger_transfer_ids PRIMARY KEY (id)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE ledger_transfers (
+  height BIGINT NOT NULL,
+  line INTEGER NOT NULL,
+  id VARCHAR(36) NOT NULL,
+  kind VARCHAR(64) NOT NULL,
+  hold_id VARCHAR(36),
+  debit BIGINT NOT NULL,
+  credit BIGINT NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  expires_s BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_transfers PRIMARY KEY (height, line),
+  CONSTRAINT ck_ledger_transfers_kind CHECK (kind IN ('single', 'hold', 'post', 'void')),
+  CONSTRAINT ck_ledger_transfers_two_sides CHECK (debit <> credit),
+  CONSTRAINT ck_ledger_transfers_line CHECK (line >= 0 AND line < 1000000),
+  CONSTRAINT ck_ledger_transfers_ends CHECK ((kind IN ('post', 'void')) = (hold_id IS NOT NULL)),
+  CONSTRAINT ck_ledger_transfers_expiry CHECK (expires_s = 0 OR kind = 'hold')
 )
  WITHOUT ROWID;
 
@@ -231,6 +308,82 @@ CREATE TABLE scan_stops (
   CONSTRAINT pk_scan_stops PRIMARY KEY (network, code)
 );
 
+CREATE TABLE statement_accounts (
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  target BLOB NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  moved_height BIGINT NOT NULL,
+  checked_height BIGINT,
+  CONSTRAINT pk_statement_accounts PRIMARY KEY (network, asset, target)
+);
+
+CREATE TABLE statement_coins (
+  network VARCHAR(64) NOT NULL,
+  txid VARCHAR(64) NOT NULL,
+  vout INTEGER NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  height BIGINT NOT NULL,
+  spent_height BIGINT,
+  CONSTRAINT pk_statement_coins PRIMARY KEY (network, txid, vout)
+);
+
+CREATE INDEX ix_statement_coins_spent ON statement_coins (network, spent_height);
+
+CREATE TABLE statement_heads (
+  network VARCHAR(64) NOT NULL,
+  from_height BIGINT NOT NULL,
+  height BIGINT NOT NULL,
+  hash VARCHAR(64) NOT NULL,
+  reorgs BIGINT NOT NULL,
+  idle_after VARCHAR(36) NOT NULL,
+  round_height BIGINT,
+  made_s BIGINT NOT NULL,
+  CONSTRAINT pk_statement_heads PRIMARY KEY (network)
+);
+
+CREATE TABLE statement_lines (
+  network VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  number INTEGER NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  position VARCHAR(128) NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  target BLOB NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  kind VARCHAR(64) NOT NULL,
+  subject VARCHAR(64) NOT NULL,
+  state VARCHAR(64) NOT NULL,
+  seen_s BIGINT NOT NULL,
+  CONSTRAINT pk_statement_lines PRIMARY KEY (network, height, number)
+);
+
+CREATE INDEX ix_statement_lines_state ON statement_lines (network, state);
+
+CREATE INDEX ix_statement_lines_subject ON statement_lines (subject);
+
+CREATE TABLE statements (
+  network VARCHAR(64) NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  hash VARCHAR(64) NOT NULL,
+  opening VARCHAR(79) NOT NULL,
+  deposits VARCHAR(79) NOT NULL,
+  withdrawals VARCHAR(79) NOT NULL,
+  fees VARCHAR(79) NOT NULL,
+  moves VARCHAR(79) NOT NULL,
+  kept VARCHAR(79) NOT NULL,
+  unexplained VARCHAR(79) NOT NULL,
+  closing VARCHAR(79) NOT NULL,
+  CONSTRAINT pk_statements PRIMARY KEY (network, wallet, asset, height)
+);
+
+CREATE INDEX ix_statements_height ON statements (network, height);
+
 CREATE TABLE thresholds (
   asset VARCHAR(64) NOT NULL,
   mode VARCHAR(64) NOT NULL,
@@ -260,6 +413,20 @@ CREATE TABLE token_codes (
   confirmed_by VARCHAR(128) NOT NULL,
   changed_s BIGINT NOT NULL,
   CONSTRAINT pk_token_codes PRIMARY KEY (network, asset)
+);
+
+CREATE TABLE unreadable_transfers (
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  position VARCHAR(32) NOT NULL,
+  logs INTEGER NOT NULL,
+  detail TEXT NOT NULL,
+  seen_s BIGINT NOT NULL,
+  vouched_by VARCHAR(128) NOT NULL,
+  vouched_s BIGINT,
+  CONSTRAINT pk_unreadable_transfers PRIMARY KEY (network, asset, height)
 );
 
 CREATE TABLE webhooks (
@@ -322,41 +489,6 @@ CREATE TABLE hosted_keys (
 );
 
 CREATE INDEX ix_hosted_keys_account ON hosted_keys (account_id, created_s);
-
-CREATE TABLE ledger_balances (
-  account_id VARCHAR(36) NOT NULL,
-  debits VARCHAR(79) NOT NULL,
-  credits VARCHAR(79) NOT NULL,
-  debits_held VARCHAR(79) NOT NULL,
-  credits_held VARCHAR(79) NOT NULL,
-  last_entry BIGINT NOT NULL,
-  CONSTRAINT pk_ledger_balances PRIMARY KEY (account_id),
-  CONSTRAINT fk_ledger_balances_account_id FOREIGN KEY(account_id) REFERENCES ledger_accounts (id)
-)
- WITHOUT ROWID;
-
-CREATE TABLE ledger_transfers (
-  id VARCHAR(36) NOT NULL,
-  batch_id BIGINT NOT NULL,
-  line INTEGER NOT NULL,
-  kind VARCHAR(64) NOT NULL,
-  hold_id VARCHAR(36),
-  debit_id VARCHAR(36) NOT NULL,
-  credit_id VARCHAR(36) NOT NULL,
-  asset VARCHAR(64) NOT NULL,
-  units VARCHAR(79) NOT NULL,
-  CONSTRAINT pk_ledger_transfers PRIMARY KEY (id),
-  CONSTRAINT fk_ledger_transfers_debit_id_asset FOREIGN KEY(debit_id, asset) REFERENCES ledger_accounts (id, asset),
-  CONSTRAINT fk_ledger_transfers_credit_id_asset FOREIGN KEY(credit_id, asset) REFERENCES ledger_accounts (id, asset),
-  CONSTRAINT ck_ledger_transfers_kind CHECK (kind IN ('single', 'hold', 'post', 'void')),
-  CONSTRAINT ck_ledger_transfers_two_sides CHECK (debit_id <> credit_id),
-  CONSTRAINT ck_ledger_transfers_line CHECK (line >= 0 AND line * 2 < 2000000),
-  CONSTRAINT uq_ledger_transfers_batch_id_line UNIQUE (batch_id, line),
-  CONSTRAINT uq_ledger_transfers_hold_id UNIQUE (hold_id),
-  CONSTRAINT fk_ledger_transfers_batch_id FOREIGN KEY(batch_id) REFERENCES ledger_batches (id) DEFERRABLE INITIALLY DEFERRED,
-  CONSTRAINT fk_ledger_transfers_hold_id FOREIGN KEY(hold_id) REFERENCES ledger_transfers (id)
-)
- WITHOUT ROWID;
 
 CREATE TABLE payment_answers (
   payment_id VARCHAR(36) NOT NULL,
