@@ -11,10 +11,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from signer.protocol import check_words
 from wallet.bootstrap import opened
+from wallet.cli.treasury.options import KeyFile, PassphraseFile, unlock
 from wallet.reserves.context import Progress as Report
+from wallet.reserves.owed.proving import proof_json
 from wallet.reserves.preparing import prepare
-from wallet.reserves.proving import proof_json
 from wallet.reserves.publication import FOLDER, Publication, write_whole
 from wallet.reserves.publishing import publish
 from wallet.reserves.signing import Signing, Waiting
@@ -59,6 +61,10 @@ def make(
         int,
         typer.Option(help="Blocks to stay behind the last scanned, where chains may still turn."),
     ] = 0,
+    approvals: Annotated[
+        int,
+        typer.Option(help="Ask no signer before so many people approved (`reserves approve`)."),
+    ] = 0,
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
@@ -85,7 +91,7 @@ def make(
             publication = prepare(
                 context, where, operator=operator, behind_blocks=behind, progress=progress
             )
-        waiting = Signing(context, publication).sign(progress)
+        waiting = Signing(context, publication).sign(progress, approvals)
         report = None if waiting else publish(context, publication, progress)
     if report is None:
         typer.echo(_waiting(publication, waiting, as_json))
@@ -116,6 +122,31 @@ def _waiting(publication: Publication, waiting: Sequence[Waiting], as_json: bool
     ]
     head = f"Prepared in {publication.folder}; run this again with that folder. Still missing:"
     return "\n".join([head, *lines])
+
+
+@app.command()
+def approve(
+    folder: Folder,
+    key: KeyFile,
+    passphrase_file: PassphraseFile = None,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Approve, with your own staff key, that these vaults are shown to be ours.
+
+    An approval moves nothing and cannot be used for anything else. It is needed where the signers'
+    policies ask for it: `reserves make --approvals N` prepares, and asks nobody before that.
+    """
+    with opened(config) as deployment:
+        publication = Publication.open(folder)
+        for claim in publication.claims:
+            what = f"{len(claim.coins)} coins" if claim.coins else "an account"
+            typer.echo(f"  {claim.source} on {claim.network}: {what}")
+        typer.echo(f"Statement {publication.digest.hex()}")
+        typer.echo(f"Check words: {check_words(publication.digest)}")
+        staff, clock = unlock(key, passphrase_file), deployment.clock
+        signing = Signing(deployment.reserves, publication)
+        done = signing.approve(lambda digest: staff.approve(digest, clock.now_s()))
+    typer.echo(f"{staff.id} approved {done} requests")
 
 
 @app.command()

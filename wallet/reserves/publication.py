@@ -4,6 +4,7 @@ statement.json   what is said; written last, so that a folder without it is noth
 places.json      where each claimed coin and account lies in its vault (kept)
 seed             the secret of all salts (kept; whoever has it can open every leaf)
 trees/N.tree     the tree of the statement's N-th liability (kept; proofs are read from it)
+intents/N        what people approve, approvals/N-NAME their signatures
 requests/N.sr1   what signers were asked, answers/N-SIGNER.sa1 what they said
 package.zip      the publication
 """
@@ -18,8 +19,8 @@ from typing import Any
 
 from wallet.reserves.claims import Claim, HeldAccount, HeldCoin
 from wallet.reserves.errors import NotPublished
-from wallet.reserves.leaves import SEED_BYTES, Shares
-from wallet.reserves.trees import TreeFile
+from wallet.reserves.owed.leaves import SEED_BYTES, Shares
+from wallet.reserves.owed.trees import TreeFile
 from wallet.reserves.verifier.package import STATEMENT, statement_digest
 from wallet.reserves.verifier.statement import Statement, read_statement
 

@@ -5,15 +5,26 @@ intent once: after a crash its answer is recalled, and only an ask that can no l
 time is over, or too many refused) is asked anew, under another intent.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from signer.protocol import ANSWER, REQUEST, ProtocolError, Result, Sealed, SignAnswer, SignRequest
-from wallet.reserves.asking import Ask, asks_of, new_request
+from signer.protocol import (
+    ANSWER,
+    REQUEST,
+    Approval,
+    Intent,
+    ProtocolError,
+    Result,
+    Sealed,
+    SignAnswer,
+    SignRequest,
+)
+from wallet.reserves.approving import ApprovalFiles
+from wallet.reserves.asking import Ask, asks_of, new_intent, new_request
 from wallet.reserves.combining import combined
 from wallet.reserves.context import Progress, ReservesContext, ignore_progress
-from wallet.reserves.errors import AnswerUnknown, SignersRefused, Unsigned
+from wallet.reserves.errors import AnswerUnknown, ApprovalsMissing, SignersRefused, Unsigned
 from wallet.reserves.publication import Publication, write_whole
 from wallet.settings import SignerSettings
 from wallet.signing.coordinator import check_answer
@@ -36,12 +47,30 @@ class Signing:
     def __init__(self, context: ReservesContext, publication: Publication) -> None:
         self._context, self._publication = context, publication
         self._asks = asks_of(publication)
+        self._approvals = ApprovalFiles(publication.folder)
         for name in ("requests", "answers"):
             publication.folder.joinpath(name).mkdir(mode=0o700, exist_ok=True)
 
-    def sign(self, progress: Progress = ignore_progress) -> list[Waiting]:
-        """Ask every hot signer, write the requests of the others; who still has to answer."""
+    def approve(self, approve: Callable[[bytes], Approval]) -> int:
+        """Keep a person's yes to every claim that is not signed yet; how many those are.
+
+        `approve` signs an intent's digest. Requests that went out before carry no later approval.
+        """
+        done = 0
+        for ask in self._asks:
+            sealed = self._stored(ask)
+            if sealed is None or not self._is_signed(ask, self._answers(ask, sealed)):
+                self._approvals.keep(ask, approve(self._intent(ask).digest))
+                done += 1
+        return done
+
+    def sign(self, progress: Progress = ignore_progress, approvals: int = 0) -> list[Waiting]:
+        """Ask every hot signer, write the requests of the others; who still has to answer.
+
+        Nobody is asked before `approvals` people approved every claim. Raises ApprovalsMissing.
+        """
         waiting: list[Waiting] = []
+        self._require(approvals)
         for done, ask in enumerate(self._asks, start=1):
             sealed = self._request(ask)
             answers = self._answers(ask, sealed)
@@ -90,6 +119,16 @@ class Signing:
             found |= combined(self._context, self._publication, ask, request, signed)
         return [found[number] for number in range(len(self._publication.claims))]
 
+    def _require(self, approvals: int) -> None:
+        for ask in self._asks:
+            found = len(self._approvals.of(ask))
+            if self._stored(ask) is None and found < approvals:
+                raise ApprovalsMissing(
+                    f"got {found} approvals for {ask.source}, expected {approvals}: staff approve "
+                    "with `reserves approve`, then run `reserves make` again",
+                    {"source": ask.source, "approvals": found, "required": approvals},
+                )
+
     def _raise_missing(self, ask: Ask, answers: Mapping[str, SignAnswer]) -> None:
         refused = {s: one.code for s, one in answers.items() if one.result is Result.REFUSED}
         if refused:
@@ -110,12 +149,29 @@ class Signing:
         sealed = self._stored(ask)
         if sealed is not None and not self._is_lost(ask, sealed):
             return sealed
-        for old in self._publication.folder.glob(f"answers/{ask.number}-*.sa1"):
-            old.unlink()
-        sealed = self._context.coordinator.seal(new_request(self._context, self._publication, ask))
+        if sealed is not None:
+            self._drop(ask, sealed)
+        request = new_request(self._context, ask, self._intent(ask), tuple(self._approvals.of(ask)))
+        sealed = self._context.coordinator.seal(request)
         write_whole(self._request_path(ask), sealed.encode())
         self._context.milestone("reserves.asked")
         return sealed
+
+    def _drop(self, ask: Ask, sealed: Sealed) -> None:
+        """Forget what can no longer succeed. A refused intent is never asked again."""
+        answers = self._answers(ask, sealed)
+        for signer_id in answers:
+            self._answer_path(ask, signer_id).unlink()
+        if answers or self._intent(ask).expires_s <= self._context.clock.now_s():
+            self._approvals.drop(ask)
+        self._request_path(ask).unlink()
+
+    def _intent(self, ask: Ask) -> Intent:
+        known = self._approvals.intent(ask)
+        if known is None:
+            known = new_intent(self._context, self._publication, ask)
+            self._approvals.begin(ask, known)
+        return known
 
     def _is_lost(self, ask: Ask, sealed: Sealed) -> bool:
         """Whether so many refused, or so much time went by, that nothing can come of it."""

@@ -12,7 +12,7 @@ from wallet.api.route import CallNow, SignedRoute
 from wallet.api.services import Services
 from wallet.api.views import OwedView, ReservesListView, ReservesProofView, ReservesView
 from wallet.reserves.errors import NotPublished
-from wallet.reserves.proving import proof_json
+from wallet.reserves.owed.proving import proof_json
 from wallet.reserves.publication import FOLDER, Publication, publications
 
 router = APIRouter(tags=["reserves"], route_class=SignedRoute)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wallet.reserves.errors import NotIncluded, SumTooLarge
-from wallet.reserves.leaves import LEAVES_MIN, SHARES, Shares
+from wallet.reserves.owed.leaves import LEAVES_MIN, SHARES, Shares
 from wallet.reserves.verifier.failures import Failed
 from wallet.reserves.verifier.tree import (
     IDENTITY_BYTES,
