@@ -52,7 +52,7 @@ from wallet.reserves.packing import package_bytes
 from wallet.reserves.preparing import prepare
 from wallet.reserves.publication import Publication, publications
 from wallet.reserves.publishing import publish
-from wallet.reserves.signing import Signing
+from wallet.reserves.signing import Signing, answer_waiting
 from wallet.reserves.verifier.checking import check_package, check_user
 from wallet.reserves.verifier.package import read_package
 from wallet.signing.errors import AnswerRefused, SignerSilent
@@ -637,3 +637,82 @@ def test_staff_approve_with_their_own_key(run: Callable[..., Result], tmp_path: 
     publication = Publication.open(folder)
     assert check_words(publication.digest) in done.output
     assert f"anna approved {len(asks_of(publication))} requests" in done.output
+
+
+# While the service runs, its process alone has the hot signers' homes
+
+
+class Locked:
+    """A signer whose home another process has open: it never answers."""
+
+    def __init__(self, signer_id: str) -> None:
+        self.signer_id = signer_id
+
+    def sign(self, request: Any) -> Any:
+        raise SignerSilent("got the end of the signer's output, expected an answer")
+
+    recall = sign
+
+
+def test_the_running_service_asks_hot_signers_for_the_command(
+    world: World, alice: str, tmp_path: Path
+) -> None:
+    root = tmp_path / "reserves"
+    context, publication = prepared(world, root / "p")
+    outside = replace(context, doors={name: Locked(name) for name in context.doors})
+    assert Signing(outside, publication).sign()
+    with pytest.raises(Unsigned):
+        publish(outside, publication)
+    answer_waiting(context, root)
+    assert [] == Signing(outside, publication).sign()
+    publish(outside, publication)
+    requests = {path.read_bytes() for path in (root / "p" / "requests").iterdir()}
+    answer_waiting(context, root)
+    assert requests == {path.read_bytes() for path in (root / "p" / "requests").iterdir()}
+
+
+def test_the_service_asks_nothing_that_nobody_requested(
+    world: World, alice: str, tmp_path: Path
+) -> None:
+    context, _ = prepared(world, tmp_path / "reserves" / "p")
+    answer_waiting(context, tmp_path / "reserves")
+    answer_waiting(context, tmp_path / "nothing")
+    assert [] == list((tmp_path / "reserves" / "p" / "requests").iterdir())
+
+
+def test_a_silent_signer_may_have_signed_and_is_not_asked_anew(
+    world: World, alice: str, tmp_path: Path
+) -> None:
+    context, publication = prepared(world, tmp_path / "p")
+    outside = replace(context, doors={name: Locked(name) for name in context.doors})
+    Signing(outside, publication).sign()
+    before = {path.read_bytes() for path in (tmp_path / "p" / "requests").iterdir()}
+    world.keep.clock.time_s += HOT_LIFE_S
+    assert Signing(outside, publication).sign()
+    assert before == {path.read_bytes() for path in (tmp_path / "p" / "requests").iterdir()}
+
+
+def test_an_answer_to_a_request_that_was_given_up_is_no_answer(
+    world: World, alice: str, tmp_path: Path
+) -> None:
+    context, publication = prepared(world, tmp_path / "p")
+    Signing(context, publication).sign()
+    first = next((tmp_path / "p" / "answers").iterdir())
+    stale, name = first.read_bytes(), first.name
+    other = prepare(context, tmp_path / "q", operator=OPERATOR)
+    Signing(context, other)
+    (tmp_path / "q" / "answers" / name).write_bytes(stale)
+    assert [] == Signing(context, other).sign()
+    publish(context, other)
+
+
+def test_the_command_waits_for_hot_signers_only() -> None:
+    def waiting(offline: bool) -> signing.Waiting:
+        return signing.Waiting(source="s", signer="a", is_offline=offline, request=Path("r"))
+
+    slept: list[int] = []
+    answers = [[waiting(False)], [waiting(False), waiting(True)], [waiting(True)]]
+    assert [waiting(True)] == command.asked(lambda: answers.pop(0), 9, slept.append)
+    assert [1, 1] == slept
+    assert [waiting(False)] == command.asked(lambda: [waiting(False)], 2, slept.append)
+    assert [1] * 4 == slept

@@ -1,7 +1,8 @@
 """`glaytos-wallet reserves`: what is owed and what is held, published and checked."""
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,7 +55,7 @@ def make(
         Path | None,
         typer.Argument(
             help="A new folder, or one to take up; else one named by the time, in the data"
-            " directory."
+            " directory's `reserves`, where a running service asks its hot signers."
         ),
     ] = None,
     behind: Annotated[
@@ -65,6 +66,9 @@ def make(
         int,
         typer.Option(help="Ask no signer before so many people approved (`reserves approve`)."),
     ] = 0,
+    wait: Annotated[
+        int, typer.Option(help="Seconds to wait for hot signers, which a running service asks.")
+    ] = 60,
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
@@ -91,7 +95,8 @@ def make(
             publication = prepare(
                 context, where, operator=operator, behind_blocks=behind, progress=progress
             )
-        waiting = Signing(context, publication).sign(progress, approvals)
+        signing = Signing(context, publication)
+        waiting = asked(lambda: signing.sign(progress, approvals), wait, time.sleep)
         report = None if waiting else publish(context, publication, progress)
     if report is None:
         typer.echo(_waiting(publication, waiting, as_json))
@@ -99,6 +104,19 @@ def make(
     body = {"package": str(publication.package), **report_json(report)}
     text = f"Published {publication.package}\n{report_text(report)}"
     typer.echo(json.dumps(body, indent=1) if as_json else text)
+
+
+def asked(
+    sign: Callable[[], list[Waiting]], wait_s: int, sleep: Callable[[int], object]
+) -> list[Waiting]:
+    """Ask until no hot signer is missing, or the seconds are over; who is missing then."""
+    waiting = sign()
+    for _ in range(wait_s):
+        if all(one.is_offline for one in waiting):
+            break
+        sleep(1)
+        waiting = sign()
+    return waiting
 
 
 def _waiting(publication: Publication, waiting: Sequence[Waiting], as_json: bool) -> str:

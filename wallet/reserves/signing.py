@@ -25,7 +25,8 @@ from wallet.reserves.asking import Ask, asks_of, new_intent, new_request
 from wallet.reserves.combining import combined
 from wallet.reserves.context import Progress, ReservesContext, ignore_progress
 from wallet.reserves.errors import AnswerUnknown, ApprovalsMissing, SignersRefused, Unsigned
-from wallet.reserves.publication import Publication, write_whole
+from wallet.reserves.publication import PACKAGE, Publication, write_whole
+from wallet.reserves.verifier.package import STATEMENT
 from wallet.settings import SignerSettings
 from wallet.signing.coordinator import check_answer
 from wallet.signing.errors import AnswerRefused, SignerSilent, SignerUnready
@@ -84,6 +85,18 @@ class Signing:
                 waiting += self._waiting(ask, answers)
             progress("asking signers", done, len(self._asks))
         return waiting
+
+    def answer(self) -> None:
+        """Ask hot signers what requests on disk wait for; never makes or drops a request."""
+        for ask in self._asks:
+            sealed = self._stored(ask)
+            if sealed is None:
+                continue
+            answers = self._answers(ask, sealed)
+            for signer in self._context.signers_of(ask.source):
+                if signer.id not in answers and not self._is_signed(ask, answers):
+                    answer = self._hot_answer(ask, sealed, signer)
+                    answers |= {} if answer is None else {signer.id: answer}
 
     def attach(self, data: bytes) -> Waiting:
         """Keep an answer that a person carried from an offline signer.
@@ -186,10 +199,13 @@ class Signing:
         )
 
     def _recall(self, ask: Ask, sealed: Sealed) -> bool:
-        """Whether hot signers had signed before the time was over, and that is enough."""
+        """Whether hot signers signed before the time was over; who is silent may have."""
         for signer in self._context.signers_of(ask.source):
             door = self._context.doors.get(signer.id)
-            known = door.recall(sealed) if door is not None else None
+            try:
+                known = door.recall(sealed) if door is not None else None
+            except (SignerSilent, SignerUnready, AnswerRefused):
+                return True
             if known is not None:
                 write_whole(self._answer_path(ask, signer.id), known.data)
         return self._is_signed(ask, self._answers(ask, sealed))
@@ -211,11 +227,12 @@ class Signing:
         """Stored answers to exactly this request, by signer."""
         found = {}
         for signer in self._context.signers_of(ask.source):
-            path = self._answer_path(ask, signer.id)
-            if path.exists():
-                key = bytes.fromhex(signer.public_key)
-                checked = check_answer(path.read_bytes(), sealed, signer.id, key)
-                found[signer.id] = checked.answer
+            path, key = self._answer_path(ask, signer.id), bytes.fromhex(signer.public_key)
+            try:
+                data = path.read_bytes()
+                found[signer.id] = check_answer(data, sealed, signer.id, key).answer
+            except (FileNotFoundError, AnswerRefused):
+                continue  # of a request that was given up, while somebody still asked it
         return found
 
     def _is_signed(self, ask: Ask, answers: Mapping[str, SignAnswer]) -> bool:
@@ -244,3 +261,13 @@ class Signing:
 
     def _answer_path(self, ask: Ask, signer: str) -> Path:
         return self._publication.folder.joinpath("answers", f"{ask.number}-{signer}.sa1")
+
+
+def answer_waiting(context: ReservesContext, root: Path) -> None:
+    """Ask hot signers for every publication below a folder that is not finished.
+
+    Only one process can have a signer's home open: while the service runs, it is the one.
+    """
+    for path in sorted(root.glob(f"*/{STATEMENT}")):
+        if not path.with_name(PACKAGE).exists():
+            Signing(context, Publication.open(path.parent)).answer()
