@@ -26,6 +26,7 @@ from wallet.deposits.second_node import SecondNode
 from wallet.deposits.tokens.drift import DriftCheck
 from wallet.deposits.watcher import Watcher
 from wallet.gathers.gatherer import Gatherer
+from wallet.ledger.partitions import Partitions
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.payments.context import role_of
 from wallet.payments.moves import Moves
@@ -66,6 +67,9 @@ GAPS_MS = 300_000
 SAFE_CHECK_MS = 60_000
 """How often a cold Safe is compared with its registration: owners, threshold, version, modules."""
 
+PARTITIONS_MS = 60_000
+"""How often the open partition of the ledger is looked at."""
+
 DRIFT_MS = 15_000
 """How often some token balances are held against what they were."""
 
@@ -82,6 +86,7 @@ def build_app(deployment: Deployment) -> FastAPI:
             tips=Tips(deployment.chains, deployment.clock),
             withdrawals=deployment.withdrawals,
             approvals=deployment.approvals,
+            registered=deployment.registered,
             hosted=deployment.hosted,
             random=random_bytes,
             resolver=resolve,
@@ -168,6 +173,13 @@ def build_worker(deployment: Deployment) -> Worker:
             run=lambda: forget_expired(deployment.database, deployment.clock),
         ),
     ]
+    if deployment.settings.ledger_partition_transfers:
+        partitions = Partitions(
+            deployment.database,
+            deployment.settings.ledger_partition_transfers,
+            deployment.milestone,
+        )
+        jobs.append(Job(name="partitions", every_ms=PARTITIONS_MS, run=partitions.step))
     if deployment.settings.canary_account:
         jobs.append(Job(name="canary", every_ms=CANARY_MS, run=_canary(deployment).run))
     return Worker(jobs, deployment.leases.take)
