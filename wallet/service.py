@@ -259,13 +259,12 @@ def _statement_jobs(deployment: Deployment, network: NetworkSettings) -> list[Jo
     """Reconcile what was scanned, block after block, and accounts that no block touches."""
     chain, database = deployment.chains[network.id], deployment.database
     assets = [asset for asset in deployment.settings.assets if asset.network == network.id]
-    reconciler = Reconciler(
-        chain, database, deployment.clock, deployment.milestone, odd_assets(assets)
-    )
+    clock, odd = deployment.clock, odd_assets(assets)
+    reconciler = Reconciler(chain, database, clock, deployment.milestone, odd)
     name = f"statements:{network.id}"
     jobs = [Job(name=name, every_ms=network.poll_ms, run=_quietly(reconciler.run))]
     if network.family == Family.EVM:
-        idle = IdleCheck(chain, database, deployment.clock)
+        idle = IdleCheck(chain, database, clock, odd)
         jobs.append(Job(name=f"idle:{network.id}", every_ms=IDLE_MS, run=_quietly(idle.run)))
     return jobs
 
