@@ -158,6 +158,19 @@ class TokenCode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableLog:
+    """A Transfer log of a listed token in another shape: what it moved, and whose, nobody can say.
+
+    `position` is "log:7", as of an inflow.
+    """
+
+    asset: str
+    txid: str
+    position: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenOutcome:
     """What a mined transaction did with a token, by its receipt and by balances, in base units.
 
@@ -175,7 +188,8 @@ class TokenOutcome:
 class BlockScan:
     """All that one block means to us; `ref.hash` was recomputed from the bytes on UTXO chains.
 
-    `moves` and `codes` are there for tokens whose logs or calls touch what is watched.
+    `moves` and `codes` are there for tokens whose logs or calls touch what is watched, `unreadable`
+    for whomever it may concern.
     """
 
     ref: BlockRef
@@ -183,6 +197,7 @@ class BlockScan:
     spends: tuple[Spend, ...]
     moves: tuple[TokenMove, ...] = ()
     codes: tuple[TokenCode, ...] = ()
+    unreadable: tuple[UnreadableLog, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

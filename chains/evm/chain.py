@@ -132,13 +132,16 @@ class EvmChain:
         """All movements of one block to watched addresses, all or nothing. Raises NodeError."""
         whole, receipts = self._whole(block)
         native = self.params.native
-        inflows = [
+        found = (
             *scan.token_inflows(receipts, watched.targets, self._codes),
             *scan.direct_inflows(whole, receipts, watched.targets, native),
             *self._internal(whole, receipts, watched),
-        ]
+        )
         moves, codes = self._witness.look(whole, receipts, watched)
-        return BlockScan(ref=block, inflows=tuple(inflows), spends=(), moves=moves, codes=codes)
+        odd = tuple(scan.unreadable_logs(receipts, self._codes))
+        return BlockScan(
+            ref=block, inflows=found, spends=(), moves=moves, codes=codes, unreadable=odd
+        )
 
     def token_outcome(
         self, txid: str, asset: str, expected: erc20.TokenTransfer, at: BlockRef

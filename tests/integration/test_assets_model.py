@@ -18,7 +18,7 @@ from wallet.assets.registration import get_asset
 from wallet.assets.trust import state_trust
 from wallet.errors import WalletError
 from wallet.ledger import chart
-from wallet.ledger.balances import asset_totals, balance, last_height, off_balance
+from wallet.ledger.balances import asset_totals, balance, head, off_balance
 from wallet.store.database import Database
 from wallet.store.schema import account_terms, asset_issues, events
 
@@ -151,7 +151,7 @@ def state(world: AssetsWorld, account: str) -> tuple[object, ...]:
         tables = (account_terms, asset_issues, events)
         rows = tuple(len(tx.execute(select(table)).all()) for table in tables)
         held = balance(tx, chart.user(account), GOLD)
-        return (*rows, held, outstanding_units(tx, get_asset(tx, GOLD)), last_height(tx))
+        return (*rows, held, outstanding_units(tx, get_asset(tx, GOLD)), head(tx).height)
 
 
 @pytest.mark.parametrize("act", ACTS)

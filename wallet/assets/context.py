@@ -9,7 +9,7 @@ from wallet.assets.account_terms import Change
 from wallet.assets.authority import Actor, Authority
 from wallet.assets.errors import BadUnits
 from wallet.clock import Clock
-from wallet.ledger.balances import last_height
+from wallet.ledger.balances import head
 from wallet.ledger.transfers import UNITS_MAX
 
 
@@ -26,7 +26,7 @@ class AssetContext:
         return Change(
             changed_by=actor.key_id,
             reason=reason,
-            since_height=last_height(tx),
+            since_height=head(tx).height,
             since_s=self.clock.now_s(),
         )
 

@@ -18,7 +18,7 @@ from wallet.devnet.devnet import Devnet
 from wallet.errors import WalletError
 from wallet.treasury.staff_desk import StaffDesk
 
-WAIT_S = 120
+WAIT_S = 300
 """Nothing in the story takes longer; what does has failed."""
 
 EVENTS_PAGE = 100

@@ -45,7 +45,7 @@ from wallet.store.tables.payments import (
     payment_versions,
     payments,
 )
-from wallet.store.tables.tokens import token_balances, token_codes
+from wallet.store.tables.tokens import token_balances, token_codes, unreadable_transfers
 from wallet.store.tables.treasury import (
     approvals,
     pauses,
@@ -102,6 +102,7 @@ __all__ = [
     "token_codes",
     "top_ups",
     "treasury_requests",
+    "unreadable_transfers",
     "utxos",
     "webhook_deliveries",
     "webhooks",

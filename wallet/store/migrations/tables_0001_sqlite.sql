@@ -343,6 +343,20 @@ CREATE TABLE token_codes (
   CONSTRAINT pk_token_codes PRIMARY KEY (network, asset)
 );
 
+CREATE TABLE unreadable_transfers (
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  position VARCHAR(32) NOT NULL,
+  logs INTEGER NOT NULL,
+  detail TEXT NOT NULL,
+  seen_s BIGINT NOT NULL,
+  vouched_by VARCHAR(128) NOT NULL,
+  vouched_s BIGINT,
+  CONSTRAINT pk_unreadable_transfers PRIMARY KEY (network, asset, height)
+);
+
 CREATE TABLE webhooks (
   id VARCHAR(36) NOT NULL,
   url TEXT NOT NULL,
