@@ -6,12 +6,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from tests.integration.test_withdrawals_paying import a_batch, a_token, an_ether
+from tests.integration.test_withdrawals_paying import (
+    a_batch,
+    a_token,
+    an_ether,
+    outside_address,
+)
 from tests.payments_world import BTC, World
+from wallet.addresses.accounts import account_id_of
 from wallet.assets import account_terms
 from wallet.assets.account_terms import Change
 from wallet.assets.freezing import frozen_among
 from wallet.ledger import chart
+from wallet.ledger.balances import balance
 from wallet.store.database import Database
 from wallet.store.schema import payments
 from wallet.withdrawals.states import WithdrawalStatus as W
@@ -37,17 +44,18 @@ def built(world: World) -> int:
 
 
 def test_the_withdrawal_of_a_frozen_account_waits_and_all_others_are_paid(world: World) -> None:
-    asked = a_batch(world)
-    stopped = asked[0]
-    freeze(world, stopped.account_id, "BTC")
+    others = a_batch(world)
+    dan = world.account("dan")
+    world.deposit(dan, "BTC", 500_000)
+    stopped = world.withdraw(dan, "BTC", outside_address(9), 100_000, "w-dan")
+    freeze(world, dan, "BTC")
     with world.database.read() as tx:
-        accounts = {(one.account_id, "BTC") for one in asked}
-        assert frozen_among(tx, accounts) == {(stopped.account_id, "BTC")}
+        accounts = {(one.account_id, "BTC") for one in (*others, stopped)}
+        assert frozen_among(tx, accounts) == {(dan, "BTC")}
     world.settle()
     waits = world.read(stopped.id)
     assert (waits.status, waits.sub_status) == (W.QUEUED, "payment.account_frozen")
-    others = [one for one in asked if one.account_id != stopped.account_id]
-    assert others and {world.read(one.id).status for one in others} == {W.COMPLETED}
+    assert {world.read(one.id).status for one in others} == {W.COMPLETED}
     freeze(world, stopped.account_id, "BTC", frozen=False)
     world.settle()
 
@@ -92,4 +100,17 @@ def test_what_was_built_before_the_freeze_is_paid_and_booked(world: World) -> No
     world.settle()
 
     assert {world.read(one.id).status for one in asked} == {W.COMPLETED}
+    world.check_books()
+
+
+def test_what_a_chain_brings_a_frozen_account_is_booked_and_stays(world: World) -> None:
+    """A block holds many users' deposits: one frozen account must not stop the others' scan."""
+    eve = world.account("eve")
+    freeze(world, eve, "BTC")
+    world.deposit(eve, "BTC", 500_000)
+    world.deposit(world.account("fay"), "BTC", 300_000)
+
+    with world.database.read() as tx:
+        assert balance(tx, chart.user(eve), "BTC").available == 500_000
+        assert balance(tx, chart.user(account_id_of("fay")), "BTC").available == 300_000
     world.check_books()
