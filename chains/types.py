@@ -106,6 +106,22 @@ class Inflow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """What one block did to a watched account: `units` came in, or went out when negative.
+
+    `position` is that of an inflow, or "fee" for what a sender paid for its transaction. `other` is
+    the account on the other side, None where the network itself took or gave the money.
+    """
+
+    txid: str
+    position: str
+    asset: str
+    target: bytes
+    units: int
+    other: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssetMove:
     """A transfer of a listed token between two accounts, as a transaction's receipt shows it."""
 

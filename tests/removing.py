@@ -33,12 +33,13 @@ HOSTED = (
 BACKUP = (f"{UNIT}/test_backup_shares.py", f"{UNIT}/test_backup_cli.py")
 DEVICE = (f"{UNIT}/test_hosted_payments.py", f"{UNIT}/test_hosted_blobs.py", *HOSTED)
 
-ASSETS = ("tests/integration/test_registered_assets.py", f"{API}/test_api_registered.py")
 RESERVES = (
     "tests/unit/wallet/test_reserves_verifier.py",
     "tests/unit/wallet/test_reserves_tree.py",
 )
 VERIFIER = ("bip322", "bytestream", "checking", "ethereum", "package", "statement", "tree")
+
+ASSETS = ("tests/integration/test_registered_assets.py", f"{API}/test_api_registered.py")
 
 PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.backup.shares": BACKUP,

@@ -6,13 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from tests.integration.test_withdrawals_paying import (
-    a_batch,
-    a_token,
-    an_ether,
-    outside_address,
-)
-from tests.payments_world import BTC, World
+from tests.integration.test_withdrawals_paying import a_batch, a_token, an_ether
+from tests.payments_world import BTC, World, outside_address
 from wallet.addresses.accounts import account_id_of
 from wallet.assets import account_terms
 from wallet.assets.account_terms import Change

@@ -16,10 +16,12 @@ from chains.types import (
     Evidence,
     Family,
     Inflow,
+    Movement,
     TokenCode,
     TokenMove,
     UnreadableLog,
 )
+from tests.reconciling import reporter
 from wallet.deposits.holding import (
     DepositUnknown,
     NotHeld,
@@ -38,7 +40,6 @@ from wallet.deposits.watcher import Seen, Watcher
 from wallet.events import read_events, verify_chain
 from wallet.ledger import chart
 from wallet.ledger.posting import balance
-from wallet.ledger.reconcile import open_items, reconcile
 from wallet.milestones import pass_by
 from wallet.settings import AssetSettings, ConfirmationTier, TokenKind
 from wallet.store.database import Database
@@ -64,6 +65,7 @@ class ScriptedTokens:
     assets: tuple[Asset, ...] = (Asset(code="TOK", network=NETWORK, decimals=6, contract="0x"),)
     blocks: list[BlockScan] = field(default_factory=list)
     held: dict[bytes, int] = field(default_factory=dict)
+    states: list[dict[bytes, int | None]] = field(default_factory=list)
     code: str = CODE
 
     def mine(
@@ -82,6 +84,7 @@ class ScriptedTokens:
         now = None if arrived is None else had + arrived
         quiet = not logged and not arrived and not out
         self.held[target] = had + (arrived or 0)
+        self.states.append({**self.held, target: now})
         self.blocks.append(
             BlockScan(
                 ref=BlockRef(height=height, hash=digest, parent=parent, time_s=height),
@@ -123,7 +126,7 @@ class ScriptedTokens:
         self.blocks[-1] = replace(last, unreadable=logs)
 
     def drop(self, depth: int) -> None:
-        del self.blocks[-depth:]
+        del self.blocks[-depth:], self.states[-depth:]
 
     def tip(self) -> BlockRef:
         return self.blocks[-1].ref
@@ -134,8 +137,25 @@ class ScriptedTokens:
     def scan(self, block: BlockRef, watched: Watched) -> BlockScan:
         return self.blocks[block.height]
 
+    def movements(self, block: BlockRef, watched: Watched) -> tuple[Movement, ...]:
+        scan = self.blocks[block.height]
+        logged = [(one.txid, one.position, one.target, one.units) for one in scan.inflows]
+        gone = [(f"0x{scan.ref.hash}", "log:99", m.target, -m.logged_out) for m in scan.moves]
+        return tuple(
+            Movement(
+                txid=txid, position=position, asset="TOK", target=target, units=units, other=None
+            )
+            for txid, position, target, units in (*logged, *gone)
+            if units
+        )
+
     def balance_units(self, target: bytes, asset: str, at: BlockRef) -> int:
-        return self.held.get(target, 0)
+        if at.height == len(self.blocks) - 1:
+            return self.held.get(target, 0)
+        units = self.states[at.height].get(target, 0)
+        if units is None:
+            raise NodeRejected("the contract does not tell")
+        return units
 
 
 @dataclass
@@ -189,10 +209,8 @@ class Bench:
 
     def difference(self) -> int:
         """What the reconciliation cannot explain."""
-        with self.database.read() as tx:
-            items = open_items(tx, NETWORK, "ETH", self.chain.tip().height)
-            (row,) = reconcile(tx, {"TOK": sum(self.chain.held.values())}, items)
-            return row.difference
+        (row,) = reporter(self.chain, self.database, FixedClock()).report().rows  # type: ignore[arg-type]
+        return row.difference
 
 
 def settings(kind: str = TokenKind.PLAIN, **changes: object) -> AssetSettings:

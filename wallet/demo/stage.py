@@ -141,7 +141,7 @@ class Stage:
         done = commands.wallet(self.place.config, "reconcile", "--json")
         if not done.stdout.strip():
             raise StoryFailed(f"reconcile: {done.stderr.strip()[-500:]}")
-        rows: list[dict[str, str]] = json.loads(done.stdout)
+        rows: list[dict[str, str]] = json.loads(done.stdout)["assets"]
         return rows
 
     def require_balanced(self, when: str) -> None:

@@ -39,13 +39,26 @@ from wallet.store.tables.ledger import (
     ledger_transfer_ids,
     ledger_transfers,
 )
+from wallet.store.tables.partitions import ledger_checkpoints, ledger_partitions
 from wallet.store.tables.payments import (
     payment_answers,
     payment_broadcasts,
     payment_versions,
     payments,
 )
-from wallet.store.tables.tokens import token_balances, token_codes, unreadable_transfers
+from wallet.store.tables.statements import (
+    breaks,
+    statement_accounts,
+    statement_coins,
+    statement_heads,
+    statement_lines,
+    statements,
+)
+from wallet.store.tables.tokens import (
+    token_balances,
+    token_codes,
+    unreadable_transfers,
+)
 from wallet.store.tables.treasury import (
     approvals,
     pauses,
@@ -66,6 +79,7 @@ __all__ = [
     "batch_shares",
     "block_prices",
     "blocks",
+    "breaks",
     "counters",
     "delegations",
     "deposits",
@@ -81,7 +95,9 @@ __all__ = [
     "ledger_accounts",
     "ledger_balances",
     "ledger_batches",
+    "ledger_checkpoints",
     "ledger_holds",
+    "ledger_partitions",
     "ledger_totals",
     "ledger_transfer_ids",
     "ledger_transfers",
@@ -97,6 +113,11 @@ __all__ = [
     "runways",
     "scan_ranges",
     "scan_stops",
+    "statement_accounts",
+    "statement_coins",
+    "statement_heads",
+    "statement_lines",
+    "statements",
     "thresholds",
     "token_balances",
     "token_codes",

@@ -29,6 +29,8 @@ FROZEN = (
     "ledger_batches",
     "ledger_transfers",
     "ledger_transfer_ids",
+    "ledger_checkpoints",
+    "ledger_partitions",
     "events",
     *walls_0001_assets.FROZEN,
 )
@@ -224,6 +226,12 @@ BATCH_CLOSE = _trigger(
     ),
 )
 
+# An embedded ledger has no partitions.
+UNUSED = [
+    _trigger(f"{table}_none", "BEFORE INSERT", table, _refuse("ledger.partition", "1"))
+    for table in ("ledger_checkpoints", "ledger_partitions")
+]
+
 EVENT_ORDER = _trigger(
     "events_order",
     "BEFORE INSERT",
@@ -245,6 +253,7 @@ STATEMENTS: tuple[str, ...] = (
     *TOTALS,
     *HOLDS,
     BATCH_CLOSE,
+    *UNUSED,
     EVENT_ORDER,
     *walls_0001_assets.SQLITE,
 )
