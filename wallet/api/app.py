@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chains.errors import invariant
 from wallet.api import errors
+from wallet.api.exchange import apportionments
 from wallet.api.permissions import PERMISSIONS
 from wallet.api.routes import (
     accounts,
@@ -48,6 +49,7 @@ _ROUTERS = (
     treasury.router,
     hosted_keys.router,
     hosted_payments.router,
+    apportionments.router,
     events.router,
     webhooks.router,
 )

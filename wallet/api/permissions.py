@@ -10,6 +10,8 @@ class Scope(StrEnum):
     ACCOUNTS_WRITE = "accounts:write"
     ADDRESSES_READ = "addresses:read"
     ADDRESSES_WRITE = "addresses:write"
+    APPORTIONMENTS_READ = "apportionments:read"
+    APPORTIONMENTS_WRITE = "apportionments:write"
     ASSETS_READ = "assets:read"
     BALANCES_READ = "balances:read"
     DEPOSITS_READ = "deposits:read"
@@ -63,6 +65,9 @@ PERMISSIONS: dict[str, Scope | None] = {
     "list_hosted_payments": Scope.HOSTED_KEYS_READ,
     "read_hosted_payment": Scope.HOSTED_KEYS_READ,
     "submit_hosted_payment": Scope.HOSTED_KEYS_WRITE,
+    "preview_apportionment": Scope.APPORTIONMENTS_READ,
+    "create_apportionment": Scope.APPORTIONMENTS_WRITE,
+    "read_apportionment": Scope.APPORTIONMENTS_READ,
     "list_events": Scope.EVENTS_READ,
     "create_webhook": Scope.WEBHOOKS_WRITE,
     "list_webhooks": Scope.WEBHOOKS_READ,

@@ -1,6 +1,6 @@
 """What happens around every route: read within limits, authenticate, then parse; and once-only."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -20,6 +20,12 @@ from wallet.api.services import Services
 
 BODY_BYTES_MAX = 64 * 1024
 """No request body is larger; counted while reading, before anything is parsed."""
+
+LARGE_BODIES: Mapping[str, int] = {
+    "preview_apportionment": 2 * 1024 * 1024,
+    "create_apportionment": 2 * 1024 * 1024,
+}
+"""Route name -> bytes, where a request names thousands of accounts."""
 
 BODY_DEPTH_MAX = 32
 """No request body nests deeper; checked before a parser that recurses sees it."""
@@ -50,9 +56,10 @@ class SignedRoute(APIRoute):
         """FastAPI's handler behind our checks."""
         inner = super().get_route_handler()
         scope = PERMISSIONS[self.name]
+        bytes_max = LARGE_BODIES.get(self.name, BODY_BYTES_MAX)
 
         async def handle(request: Request) -> Response:
-            body = await _read(request)
+            body = await _read(request, bytes_max)
             _check_depth(body)
             services: Services = request.app.state.services
             uri = _uri(request)
@@ -164,13 +171,13 @@ def _uri(request: Request) -> str:
     return whole.decode("ascii", errors="replace")
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, bytes_max: int) -> bytes:
     chunks: list[bytes] = []
     total = 0
     async for chunk in request.stream():
         total += len(chunk)
-        if total > BODY_BYTES_MAX:
-            raise RequestTooLarge(f"got a body above the limit, expected at most {BODY_BYTES_MAX}")
+        if total > bytes_max:
+            raise RequestTooLarge(f"got a body above the limit, expected at most {bytes_max}")
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -10,6 +10,7 @@ from wallet.api.tips import Tips
 from wallet.clock import Clock
 from wallet.errors import Invalid
 from wallet.hosted_keys.desk import HostedDesk
+from wallet.milestones import Milestone, pass_by
 from wallet.settings import AssetSettings, NetworkSettings, Settings
 from wallet.store.database import Database
 from wallet.treasury.approvals import ApprovalDesk
@@ -55,6 +56,7 @@ class Services:
     random: Callable[[int], bytes]
     resolver: Resolve
     service_key: bytes = field(repr=False)
+    milestone: Milestone = pass_by
 
     def asset(self, code: str) -> AssetSettings:
         """The asset of this code. Raises AssetUnknown."""

@@ -8,6 +8,7 @@ updated except where a column says "state".
 from wallet.store.columns import metadata
 from wallet.store.tables.accounts import accounts, addresses
 from wallet.store.tables.api import api_keys, api_nonces, idempotency
+from wallet.store.tables.apportionments import apportionment_shares, apportionments
 from wallet.store.tables.counters import counters
 from wallet.store.tables.deposits import (
     blocks,
@@ -51,6 +52,8 @@ __all__ = [
     "addresses",
     "api_keys",
     "api_nonces",
+    "apportionment_shares",
+    "apportionments",
     "approvals",
     "batch_shares",
     "block_prices",

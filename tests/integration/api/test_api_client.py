@@ -1,6 +1,7 @@
 """The client: what it makes of answers, of none, and of its own credentials."""
 
 import json
+from itertools import chain
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,7 @@ from wallet.client import (
 )
 from wallet.client.decoding import decode
 from wallet.client.errors import CredentialsBad
+from wallet.client.exchange import ExchangeCalls
 from wallet.client.hosted import HostedKeyCalls
 from wallet.client.transport import Transport
 from wallet.client.types import Account, Page
@@ -127,6 +129,7 @@ def test_the_client_has_a_method_for_every_route(world: World) -> None:
     """Each client method calls one route; together they are all of them."""
     paths = httpx.get(world.url + "/v1/openapi.json").json()["paths"]
     routes = sum(len(methods) for methods in paths.values())
-    names = [*(set(vars(Client)) - {"close", "hosted"}), *vars(HostedKeyCalls)]
+    parts = {"hosted": HostedKeyCalls, "exchange": ExchangeCalls}
+    names = [*(set(vars(Client)) - {"close", *parts}), *chain(*map(vars, parts.values()))]
     methods = [name for name in names if not name.startswith("_")]
     assert len(methods) == routes

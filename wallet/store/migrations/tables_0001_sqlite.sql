@@ -294,6 +294,20 @@ CREATE TABLE addresses (
 
 CREATE INDEX ix_addresses_account ON addresses (account_id, network, created_s);
 
+CREATE TABLE apportionments (
+  id VARCHAR(36) NOT NULL,
+  external_id VARCHAR(128) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  sub_account VARCHAR(64) NOT NULL,
+  loss_units VARCHAR(79) NOT NULL,
+  receiver_id VARCHAR(36),
+  requester VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_apportionments PRIMARY KEY (id),
+  CONSTRAINT uq_apportionments_external_id UNIQUE (external_id),
+  CONSTRAINT fk_apportionments_receiver_id FOREIGN KEY(receiver_id) REFERENCES accounts (id)
+);
+
 CREATE TABLE hosted_keys (
   id VARCHAR(36) NOT NULL,
   account_id VARCHAR(36) NOT NULL,
@@ -472,6 +486,16 @@ CREATE INDEX ix_withdrawals_account ON withdrawals (account_id, created_s);
 CREATE INDEX ix_withdrawals_spent ON withdrawals (network, asset, created_s);
 
 CREATE INDEX ix_withdrawals_status ON withdrawals (status, network);
+
+CREATE TABLE apportionment_shares (
+  apportionment_id VARCHAR(36) NOT NULL,
+  account_id VARCHAR(36) NOT NULL,
+  gain_units VARCHAR(79) NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  CONSTRAINT pk_apportionment_shares PRIMARY KEY (apportionment_id, account_id),
+  CONSTRAINT fk_apportionment_shares_apportionment_id FOREIGN KEY(apportionment_id) REFERENCES apportionments (id),
+  CONSTRAINT fk_apportionment_shares_account_id FOREIGN KEY(account_id) REFERENCES accounts (id)
+);
 
 CREATE TABLE batch_shares (
   payment_id VARCHAR(36) NOT NULL,

@@ -1,0 +1,68 @@
+"""The routes of the exchange's own engines, one method for each."""
+
+from collections.abc import Mapping
+
+from wallet.client.decoding import decode
+from wallet.client.exchange_types import Apportionment, ApportionmentPreview
+from wallet.client.transport import Transport, path_part
+
+
+class ExchangeCalls:
+    """Every method raises ApiError with the API's code, or NoAnswer."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def preview_apportionment(
+        self,
+        *,
+        asset: str,
+        loss_units: int,
+        gains: Mapping[str, int],
+        sub_account: str = "contract",
+        receiver_id: str | None = None,
+    ) -> ApportionmentPreview:
+        """Who would bear how much of a loss; `gains` maps account ids to base units."""
+        body = _loss(asset, loss_units, gains, sub_account, receiver_id)
+        found = self._transport.post("/v1/apportionments/preview", body, None)
+        return decode(ApportionmentPreview, found)
+
+    def apportion(
+        self,
+        *,
+        external_id: str,
+        asset: str,
+        loss_units: int,
+        gains: Mapping[str, int],
+        sub_account: str = "contract",
+        receiver_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Apportionment:
+        """Share a loss out, once under `external_id`."""
+        body = _loss(asset, loss_units, gains, sub_account, receiver_id)
+        body["external_id"] = external_id
+        found = self._transport.post("/v1/apportionments", body, idempotency_key)
+        return decode(Apportionment, found)
+
+    def apportionment_of(self, external_id: str) -> Apportionment:
+        """The apportionment of one of the exchange's own ids."""
+        path = f"/v1/apportionments/external/{path_part(external_id)}"
+        return decode(Apportionment, self._transport.get(path, {}))
+
+
+def _loss(
+    asset: str,
+    loss_units: int,
+    gains: Mapping[str, int],
+    sub_account: str,
+    receiver_id: str | None,
+) -> dict[str, object]:
+    body: dict[str, object] = {
+        "asset": asset,
+        "loss_units": str(loss_units),
+        "sub_account": sub_account,
+        "gains": [{"account_id": id, "gain_units": str(units)} for id, units in gains.items()],
+    }
+    if receiver_id is not None:
+        body["receiver_id"] = receiver_id
+    return body

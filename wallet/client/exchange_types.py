@@ -1,0 +1,58 @@
+"""What the routes of the exchange's engines give back. `..._units` are `int` base units."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What an account bears of a loss; `rounded_up` says that one unit is the remainder's."""
+
+    account_id: str
+    gain_units: int
+    share: str
+    share_units: int
+    rounded_up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewShare:
+    """A share beside what the account has available for it."""
+
+    account_id: str
+    gain_units: int
+    share: str
+    share_units: int
+    rounded_up: bool
+    available: str
+    available_units: int
+    covered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApportionmentPreview:
+    """What sharing a loss out would take from whom."""
+
+    asset: str
+    sub_account: str
+    receiver_id: str | None
+    loss: str
+    loss_units: int
+    gains_units: int
+    covered: bool
+    shares: tuple[PreviewShare, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apportionment:
+    """A loss that was shared out, in the order of account ids."""
+
+    id: str
+    external_id: str
+    asset: str
+    sub_account: str
+    receiver_id: str | None
+    loss: str
+    loss_units: int
+    gains_units: int
+    created_s: int
+    shares: tuple[Share, ...]
