@@ -16,6 +16,7 @@ from signer.errors import ProtocolError
 from wallet.api.auth import Forbidden
 from wallet.api.tokens import Unauthorized
 from wallet.errors import Conflict, Invalid, NotFound, TooMany, WalletError
+from wallet.ledger.errors import InsufficientFunds
 from wallet.store.errors import StoreBusy
 
 _log = structlog.get_logger("wallet.api")
@@ -38,6 +39,7 @@ STATUS: dict[type[Exception], int] = {
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
+    InsufficientFunds: 409,
     Invalid: 422,
     CodecError: 422,
     ProtocolError: 422,

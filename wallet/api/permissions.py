@@ -18,6 +18,8 @@ class Scope(StrEnum):
     EVENTS_READ = "events:read"
     HOSTED_KEYS_READ = "hosted_keys:read"
     HOSTED_KEYS_WRITE = "hosted_keys:write"
+    TRANSFERS_READ = "transfers:read"
+    TRANSFERS_WRITE = "transfers:write"
     TREASURY_READ = "treasury:read"
     TREASURY_WRITE = "treasury:write"
     WEBHOOKS_READ = "webhooks:read"
@@ -68,6 +70,9 @@ PERMISSIONS: dict[str, Scope | None] = {
     "preview_apportionment": Scope.APPORTIONMENTS_READ,
     "create_apportionment": Scope.APPORTIONMENTS_WRITE,
     "read_apportionment": Scope.APPORTIONMENTS_READ,
+    "create_transfer": Scope.TRANSFERS_WRITE,
+    "list_transfers": Scope.TRANSFERS_READ,
+    "read_transfer": Scope.TRANSFERS_READ,
     "list_events": Scope.EVENTS_READ,
     "create_webhook": Scope.WEBHOOKS_WRITE,
     "list_webhooks": Scope.WEBHOOKS_READ,

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from wallet.client.decoding import decode
-from wallet.client.exchange_types import Apportionment, ApportionmentPreview
+from wallet.client.exchange_types import Apportionment, ApportionmentPreview, SubAccountTransfer
 from wallet.client.transport import Transport, path_part
+from wallet.client.types import Page
 
 
 class ExchangeCalls:
@@ -48,6 +49,48 @@ class ExchangeCalls:
         """The apportionment of one of the exchange's own ids."""
         path = f"/v1/apportionments/external/{path_part(external_id)}"
         return decode(Apportionment, self._transport.get(path, {}))
+
+    def transfer(
+        self,
+        *,
+        external_id: str,
+        account_id: str,
+        asset: str,
+        from_sub_account: str,
+        to_sub_account: str,
+        amount: str | None = None,
+        amount_units: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> SubAccountTransfer:
+        """Move `amount` (decimal text) or `amount_units` between the parts of one account."""
+        body: dict[str, object] = {
+            "external_id": external_id,
+            "account_id": account_id,
+            "asset": asset,
+            "from_sub_account": from_sub_account,
+            "to_sub_account": to_sub_account,
+            **_amount(amount, amount_units),
+        }
+        found = self._transport.post("/v1/transfers", body, idempotency_key)
+        return decode(SubAccountTransfer, found)
+
+    def list_transfers(
+        self, *, account_id: str | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[SubAccountTransfer]:
+        """Transfers between parts of accounts, newest first."""
+        query = {"account_id": account_id, "limit": limit, "cursor": cursor}
+        return decode(Page[SubAccountTransfer], self._transport.get("/v1/transfers", query))
+
+    def transfer_of(self, external_id: str) -> SubAccountTransfer:
+        """The transfer of one of the exchange's own ids."""
+        path = f"/v1/transfers/external/{path_part(external_id)}"
+        return decode(SubAccountTransfer, self._transport.get(path, {}))
+
+
+def _amount(amount: str | None, amount_units: int | None) -> dict[str, object]:
+    """Those of the two that were given: that it is one of them is for the API to say."""
+    given: dict[str, object] = {} if amount is None else {"amount": amount}
+    return given if amount_units is None else {**given, "amount_units": str(amount_units)}
 
 
 def _loss(

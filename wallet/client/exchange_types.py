@@ -56,3 +56,18 @@ class Apportionment:
     gains_units: int
     created_s: int
     shares: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubAccountTransfer:
+    """A transfer between the parts of one account."""
+
+    id: str
+    external_id: str
+    account_id: str
+    asset: str
+    from_sub_account: str
+    to_sub_account: str
+    amount: str
+    amount_units: int
+    created_s: int

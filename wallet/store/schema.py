@@ -37,6 +37,7 @@ from wallet.store.tables.payments import (
     payment_versions,
     payments,
 )
+from wallet.store.tables.sub_accounts import sub_account_transfers
 from wallet.store.tables.tokens import token_balances, token_codes
 from wallet.store.tables.treasury import (
     approvals,
@@ -84,6 +85,7 @@ __all__ = [
     "runways",
     "scan_ranges",
     "scan_stops",
+    "sub_account_transfers",
     "thresholds",
     "token_balances",
     "token_codes",

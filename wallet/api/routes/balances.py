@@ -8,14 +8,16 @@ from sqlalchemy import Connection, select
 from wallet.api.reads import one_account
 from wallet.api.route import CallNow, SignedRoute
 from wallet.api.services import Services
-from wallet.api.views import BalancesView, BalanceView
+from wallet.api.views import BalancesView, BalanceView, SubAccountView
 from wallet.deposits.states import DepositStatus
 from wallet.events import last_seq
 from wallet.ledger import chart
-from wallet.ledger.posting import balance
+from wallet.ledger.chart import SubAccount
+from wallet.ledger.posting import Balance, balance
 from wallet.settings import AssetSettings
 from wallet.store.schema import deposits
 from wallet.store.types import units_sum
+from wallet.sub_accounts.moving import parts_of
 
 router = APIRouter(prefix="/v1/balances", tags=["balances"], route_class=SignedRoute)
 
@@ -24,7 +26,7 @@ _ON_THE_WAY = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.HELD)
 
 @router.get("")
 def list_balances(call: CallNow, account_id: UUID) -> BalancesView:
-    """All balances of one account, in one consistent reading."""
+    """All balances of one account and its parts, in one consistent reading."""
     services = call.services
     with services.db.read() as tx:
         one_account(tx, str(account_id))
@@ -36,7 +38,24 @@ def list_balances(call: CallNow, account_id: UUID) -> BalancesView:
                 _view(tx, services, asset, str(account_id), incoming.get(asset.code, 0))
                 for asset in services.settings.assets
             ],
+            sub_accounts=[
+                _part(services, part, asset, found)
+                for (part, asset), found in parts_of(tx, str(account_id)).items()
+            ],
         )
+
+
+def _part(services: Services, part: SubAccount, asset: str, found: Balance) -> SubAccountView:
+    return SubAccountView(
+        sub_account=str(part),
+        asset=asset,
+        total=services.text(asset, found.net),
+        total_units=str(found.net),
+        available=services.text(asset, found.available),
+        available_units=str(found.available),
+        held=services.text(asset, found.held),
+        held_units=str(found.held),
+    )
 
 
 def _incoming(tx: Connection, account_id: str) -> dict[str, int]:

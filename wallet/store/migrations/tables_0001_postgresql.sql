@@ -411,6 +411,23 @@ CREATE TABLE payment_versions (
   CONSTRAINT uq_payment_versions_txid UNIQUE (txid)
 );
 
+CREATE TABLE sub_account_transfers (
+  id VARCHAR(36) NOT NULL,
+  external_id VARCHAR(128) NOT NULL,
+  account_id VARCHAR(36) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  source VARCHAR(64) NOT NULL,
+  target VARCHAR(64) NOT NULL,
+  requester VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_sub_account_transfers PRIMARY KEY (id),
+  CONSTRAINT uq_sub_account_transfers_external_id UNIQUE (external_id),
+  CONSTRAINT fk_sub_account_transfers_account_id FOREIGN KEY(account_id) REFERENCES accounts (id)
+);
+
+CREATE INDEX ix_sub_account_transfers_account ON sub_account_transfers (account_id, created_s);
+
 CREATE TABLE treasury_requests (
   id VARCHAR(36) NOT NULL,
   purpose VARCHAR(64) NOT NULL,
