@@ -27,6 +27,7 @@ from wallet.addresses.derivation import OwnDeriver
 from wallet.clock import Clock, SystemClock
 from wallet.coins.quarantine import dusting_units
 from wallet.deposits.rules import DepositRules
+from wallet.escrow.staff import EscrowDesk
 from wallet.fees.desk import FeeDesk
 from wallet.hosted_keys.context import HK0, HK1, HostedContext, MadeOutput, SpentCoin
 from wallet.hosted_keys.desk import HostedDesk
@@ -340,6 +341,17 @@ def open_quarantine(config: Path) -> QuarantineDesk:
         clock=deployment.clock,
         member=open_staff_desk(config).member,
         end_payment=partial(decide, deployment.payments.context),
+    )
+
+
+def open_escrows(config: Path) -> EscrowDesk:
+    """Where staff decide about disputed escrows, over the service's own database."""
+    deployment = open_deployment(config)
+    return EscrowDesk(
+        database=deployment.database,
+        clock=deployment.clock,
+        member=open_staff_desk(config).member,
+        milestone=deployment.milestone,
     )
 
 

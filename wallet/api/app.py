@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chains.errors import invariant
 from wallet.api import errors
-from wallet.api.exchange import apportionments, transfers
+from wallet.api.exchange import apportionments, escrows, transfers
 from wallet.api.permissions import PERMISSIONS
 from wallet.api.routes import (
     accounts,
@@ -51,6 +51,7 @@ _ROUTERS = (
     hosted_payments.router,
     apportionments.router,
     transfers.router,
+    escrows.router,
     events.router,
     webhooks.router,
 )

@@ -15,6 +15,8 @@ class Scope(StrEnum):
     ASSETS_READ = "assets:read"
     BALANCES_READ = "balances:read"
     DEPOSITS_READ = "deposits:read"
+    ESCROWS_READ = "escrows:read"
+    ESCROWS_WRITE = "escrows:write"
     EVENTS_READ = "events:read"
     HOSTED_KEYS_READ = "hosted_keys:read"
     HOSTED_KEYS_WRITE = "hosted_keys:write"
@@ -73,6 +75,13 @@ PERMISSIONS: dict[str, Scope | None] = {
     "create_transfer": Scope.TRANSFERS_WRITE,
     "list_transfers": Scope.TRANSFERS_READ,
     "read_transfer": Scope.TRANSFERS_READ,
+    "create_escrow": Scope.ESCROWS_WRITE,
+    "list_escrows": Scope.ESCROWS_READ,
+    "read_escrow": Scope.ESCROWS_READ,
+    "read_escrow_by_external_id": Scope.ESCROWS_READ,
+    "release_escrow": Scope.ESCROWS_WRITE,
+    "return_escrow": Scope.ESCROWS_WRITE,
+    "dispute_escrow": Scope.ESCROWS_WRITE,
     "list_events": Scope.EVENTS_READ,
     "create_webhook": Scope.WEBHOOKS_WRITE,
     "list_webhooks": Scope.WEBHOOKS_READ,

@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 
 from wallet.client.decoding import decode
-from wallet.client.exchange_types import Apportionment, ApportionmentPreview, SubAccountTransfer
+from wallet.client.exchange_types import (
+    Apportionment,
+    ApportionmentPreview,
+    Escrow,
+    SubAccountTransfer,
+)
 from wallet.client.transport import Transport, path_part
 from wallet.client.types import Page
 
@@ -85,6 +90,89 @@ class ExchangeCalls:
         """The transfer of one of the exchange's own ids."""
         path = f"/v1/transfers/external/{path_part(external_id)}"
         return decode(SubAccountTransfer, self._transport.get(path, {}))
+
+    def hold(
+        self,
+        *,
+        external_id: str,
+        asset: str,
+        payer_id: str,
+        payee_id: str,
+        deadline_s: int,
+        amount: str | None = None,
+        amount_units: int | None = None,
+        fee_basis_points: int = 0,
+        payer_sub_account: str = "spot",
+        payee_sub_account: str = "spot",
+        idempotency_key: str | None = None,
+    ) -> Escrow:
+        """Hold `amount` (decimal text) or `amount_units` of the payer for the payee."""
+        body: dict[str, object] = {
+            "external_id": external_id,
+            "asset": asset,
+            "payer_id": payer_id,
+            "payer_sub_account": payer_sub_account,
+            "payee_id": payee_id,
+            "payee_sub_account": payee_sub_account,
+            "fee_basis_points": fee_basis_points,
+            "deadline_s": deadline_s,
+            **_amount(amount, amount_units),
+        }
+        return decode(Escrow, self._transport.post("/v1/escrows", body, idempotency_key))
+
+    def escrow(self, escrow_id: str) -> Escrow:
+        """One escrow."""
+        return decode(Escrow, self._transport.get(_escrow(escrow_id), {}))
+
+    def escrow_of(self, external_id: str) -> Escrow:
+        """The escrow of one of the exchange's own ids."""
+        path = f"/v1/escrows/external/{path_part(external_id)}"
+        return decode(Escrow, self._transport.get(path, {}))
+
+    def list_escrows(
+        self,
+        *,
+        payer_id: str | None = None,
+        payee_id: str | None = None,
+        status: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page[Escrow]:
+        """Escrows, newest first."""
+        query = {
+            "payer_id": payer_id,
+            "payee_id": payee_id,
+            "status": status,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        return decode(Page[Escrow], self._transport.get("/v1/escrows", query))
+
+    def release(
+        self,
+        escrow_id: str,
+        *,
+        amount: str | None = None,
+        amount_units: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Escrow:
+        """Give the payee all that is held, or a part of it and hold the rest on."""
+        body, path = _amount(amount, amount_units), _escrow(escrow_id, "/release")
+        return decode(Escrow, self._transport.post(path, body, idempotency_key))
+
+    def give_back(self, escrow_id: str, *, idempotency_key: str | None = None) -> Escrow:
+        """Give the payer back what is held."""
+        path = _escrow(escrow_id, "/return")
+        return decode(Escrow, self._transport.post(path, None, idempotency_key))
+
+    def dispute(self, escrow_id: str, reason: str, *, idempotency_key: str | None = None) -> Escrow:
+        """Hold the money until staff decide."""
+        path, body = _escrow(escrow_id, "/dispute"), {"reason": reason}
+        return decode(Escrow, self._transport.post(path, body, idempotency_key))
+
+
+def _escrow(escrow_id: str, verb: str = "") -> str:
+    return f"/v1/escrows/{path_part(escrow_id)}{verb}"
 
 
 def _amount(amount: str | None, amount_units: int | None) -> dict[str, object]:

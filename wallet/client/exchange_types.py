@@ -71,3 +71,31 @@ class SubAccountTransfer:
     amount: str
     amount_units: int
     created_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Escrow:
+    """Money of one user held for another; `fee` is a part of what was released."""
+
+    id: str
+    external_id: str
+    asset: str
+    payer_id: str
+    payer_sub_account: str
+    payee_id: str
+    payee_sub_account: str
+    amount: str
+    amount_units: int
+    held: str
+    held_units: int
+    released: str
+    released_units: int
+    fee: str
+    fee_units: int
+    fee_basis_points: int
+    status: str
+    reason: str
+    decided_by: str
+    created_s: int
+    updated_s: int
+    deadline_s: int

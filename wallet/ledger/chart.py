@@ -56,6 +56,9 @@ KEPT_BY_TOKENS = "expense:kept_by_tokens"
 FEE_INCOME = "revenue:withdrawal_fees"
 """Charged to users for withdrawals."""
 
+ESCROW_FEES = "revenue:escrow_fees"
+"""Charged for trades between users, out of what was released."""
+
 HOUSE = "equity:house"
 """The operator's own stake: first funding, and losses it takes."""
 

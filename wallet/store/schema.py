@@ -19,6 +19,7 @@ from wallet.store.tables.deposits import (
     scan_stops,
     utxos,
 )
+from wallet.store.tables.escrows import escrows
 from wallet.store.tables.events import events, webhook_deliveries, webhooks
 from wallet.store.tables.fees import block_prices, fee_estimates
 from wallet.store.tables.gathers import batch_shares, delegations, top_ups
@@ -62,6 +63,7 @@ __all__ = [
     "counters",
     "delegations",
     "deposits",
+    "escrows",
     "events",
     "fee_estimates",
     "hosted_coins",

@@ -308,6 +308,42 @@ CREATE TABLE apportionments (
   CONSTRAINT fk_apportionments_receiver_id FOREIGN KEY(receiver_id) REFERENCES accounts (id)
 );
 
+CREATE TABLE escrows (
+  id VARCHAR(36) NOT NULL,
+  external_id VARCHAR(128) NOT NULL,
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  payer_id VARCHAR(36) NOT NULL,
+  payer_part VARCHAR(64) NOT NULL,
+  payee_id VARCHAR(36) NOT NULL,
+  payee_part VARCHAR(64) NOT NULL,
+  units VARCHAR(79) NOT NULL,
+  released_units VARCHAR(79) NOT NULL,
+  fee_units VARCHAR(79) NOT NULL,
+  fee_basis_points INTEGER NOT NULL,
+  releases INTEGER NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  reason VARCHAR(128) NOT NULL,
+  decided_by VARCHAR(128) NOT NULL,
+  requester VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  updated_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
+  deadline_s BIGINT NOT NULL,
+  CONSTRAINT pk_escrows PRIMARY KEY (id),
+  CONSTRAINT uq_escrows_external_id UNIQUE (external_id),
+  CONSTRAINT fk_escrows_payer_id FOREIGN KEY(payer_id) REFERENCES accounts (id),
+  CONSTRAINT fk_escrows_payee_id FOREIGN KEY(payee_id) REFERENCES accounts (id)
+);
+
+CREATE INDEX ix_escrows_due ON escrows (status, deadline_s);
+
+CREATE INDEX ix_escrows_payee ON escrows (payee_id, created_s);
+
+CREATE INDEX ix_escrows_payer ON escrows (payer_id, created_s);
+
+CREATE INDEX ix_escrows_status ON escrows (status, network);
+
 CREATE TABLE hosted_keys (
   id VARCHAR(36) NOT NULL,
   account_id VARCHAR(36) NOT NULL,
