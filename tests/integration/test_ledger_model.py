@@ -1,6 +1,7 @@
 """Any sequence of batches leads to the same books as a reference model, on both engines."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -117,7 +118,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(target=holds, debit=owners, credit=owners, asset=assets, units=st.integers(1, 5))
     def hold(self, debit: str, credit: str, asset: str, units: int) -> str:
-        id = f"hold:{self.count}"
+        id = str(UUID(int=self.count))
         self.post([Transfer.hold(id=id, debit=debit, credit=credit, asset=asset, units=units)])
         return id
 

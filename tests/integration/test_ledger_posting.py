@@ -1,5 +1,7 @@
 """Posting batches: what the ledger accepts and what it refuses, the same on both engines."""
 
+from uuid import UUID
+
 import pytest
 from sqlalchemy import func, select
 
@@ -35,6 +37,7 @@ from wallet.store.tables.ledger import ledger_batches, ledger_transfers
 ALICE = chart.user("alice")
 NOW_S = 1_700_000_000
 WEI = 10**18
+H, G, F, X, ENDED, PLAIN = (str(UUID(int=number)) for number in range(1, 7))
 
 
 def credit(units: int, asset: str = "BTC") -> Transfer:
@@ -63,7 +66,7 @@ def rows(database: Database) -> tuple[int, int]:
 
 
 def test_a_deposit_credits_the_user(database: Database) -> None:
-    assert post(database, "deposit:1:credit", credit(5)) == Batch(id=1, repeated=False)
+    assert post(database, "deposit:1:credit", credit(5)) == Batch(height=1, repeated=False)
     assert alice(database).available == 5
     with database.read() as tx:
         assert balance(tx, chart.DEPOSIT, "BTC").net == 5
@@ -78,13 +81,13 @@ def test_amounts_beyond_64_bits_stay_exact(database: Database) -> None:
 
 def test_a_withdrawal_from_hold_to_chain(database: Database) -> None:
     post(database, "credit", credit(100))
-    post(database, "hold", hold("h", 60))
+    post(database, "hold", hold(H, 60))
     held = alice(database)
     assert (held.net, held.held, held.available) == (100, 60, 40)
     post(
         database,
         "settle",
-        Transfer.post(hold_id="h"),
+        Transfer.post(hold_id=H),
         single(chart.CLEARING, chart.HOT, "BTC", 57),
         single(chart.CLEARING, chart.FEE_INCOME, "BTC", 3),
         single(chart.NETWORK_FEES, chart.HOT, "BTC", 1),
@@ -103,20 +106,20 @@ def test_a_withdrawal_from_hold_to_chain(database: Database) -> None:
 
 def test_a_void_gives_back_what_was_held(database: Database) -> None:
     post(database, "credit", credit(100))
-    post(database, "hold", hold("h", 60))
-    post(database, "void", Transfer.void(hold_id="h"))
+    post(database, "hold", hold(H, 60))
+    post(database, "void", Transfer.void(hold_id=H))
     assert (alice(database).available, alice(database).held) == (100, 0)
 
 
 def test_a_partial_post_gives_back_the_rest(database: Database) -> None:
     post(database, "credit", credit(100))
-    post(database, "hold", hold("h", 60))
-    post(database, "post", Transfer.post(hold_id="h", units=10))
+    post(database, "hold", hold(H, 60))
+    post(database, "post", Transfer.post(hold_id=H, units=10))
     assert (alice(database).net, alice(database).available) == (90, 90)
 
 
 def test_a_hold_may_end_in_its_own_batch(database: Database) -> None:
-    post(database, "all", credit(5), hold("h", 5), Transfer.post(hold_id="h"))
+    post(database, "all", credit(5), hold(H, 5), Transfer.post(hold_id=H))
     assert alice(database) == Balance(kind=Kind.LIABILITY, debits=5, credits=5)
 
 
@@ -129,7 +132,7 @@ def test_the_order_within_a_batch_counts(database: Database) -> None:
 def test_a_cause_is_posted_once(database: Database) -> None:
     first = post(database, "deposit:1:credit", credit(5))
     again = post(database, "deposit:1:credit", credit(5))
-    assert again == Batch(id=first.id, repeated=True)
+    assert again == Batch(height=first.height, repeated=True)
     assert alice(database).net == 5
     assert rows(database) == (1, 1)
 
@@ -143,25 +146,25 @@ def test_a_cause_with_other_content_is_a_conflict(database: Database) -> None:
 
 REFUSED: list[tuple[str, tuple[Transfer, ...], type[LedgerError]]] = [
     ("overdraft", (single(ALICE, chart.HOT, "BTC", 41),), InsufficientFunds),
-    ("overdraft by hold", (hold("g", 41),), InsufficientFunds),
-    ("overdraft in steps", (hold("g", 40), hold("f", 1)), InsufficientFunds),
+    ("overdraft by hold", (hold(G, 41),), InsufficientFunds),
+    ("overdraft in steps", (hold(G, 40), hold(F, 1)), InsufficientFunds),
     ("other asset", (single(ALICE, chart.HOT, "LTC", 1),), InsufficientFunds),
     ("clearing overdrawn", (single(chart.CLEARING, chart.HOT, "BTC", 11),), InsufficientFunds),
-    ("post twice", (Transfer.post(hold_id="ended"),), HoldEnded),
-    ("void after post", (Transfer.void(hold_id="ended"),), HoldEnded),
-    ("post and void", (Transfer.post(hold_id="h"), Transfer.void(hold_id="h")), HoldEnded),
-    ("no such hold", (Transfer.post(hold_id="x"),), HoldUnknown),
-    ("a single is no hold", (Transfer.post(hold_id="plain"),), HoldUnknown),
-    ("hold exceeded", (Transfer.post(hold_id="h", units=51),), HoldExceeded),
-    ("id used before", (hold("h", 1),), TransferExists),
-    ("id twice", (hold("g", 1), hold("g", 1)), BadTransfer),
+    ("post twice", (Transfer.post(hold_id=ENDED),), HoldEnded),
+    ("void after post", (Transfer.void(hold_id=ENDED),), HoldEnded),
+    ("post and void", (Transfer.post(hold_id=H), Transfer.void(hold_id=H)), HoldEnded),
+    ("no such hold", (Transfer.post(hold_id=X),), HoldUnknown),
+    ("a single is no hold", (Transfer.post(hold_id=PLAIN),), HoldUnknown),
+    ("hold exceeded", (Transfer.post(hold_id=H, units=51),), HoldExceeded),
+    ("id used before", (hold(H, 1),), TransferExists),
+    ("id twice", (hold(G, 1), hold(G, 1)), BadTransfer),
     ("nothing", (), BadTransfer),
     ("zero", (single(chart.HOUSE, ALICE, "BTC", 0),), BadTransfer),
     ("negative", (single(chart.HOUSE, ALICE, "BTC", -1),), BadTransfer),
     ("too much", (single(chart.HOUSE, ALICE, "BTC", UNITS_MAX + 1),), BadTransfer),
     ("one account", (single(ALICE, ALICE, "BTC", 1),), BadTransfer),
     ("no asset", (single(chart.HOUSE, ALICE, "", 1),), BadTransfer),
-    ("long id", (hold("g" * 37, 1),), BadTransfer),
+    ("no UUID", (hold("g" * 37, 1),), BadTransfer),
     ("unknown owner", (single("pocket:mine", ALICE, "BTC", 1),), UnknownOwner),
     ("nameless owner", (single("user:", ALICE, "BTC", 1),), UnknownOwner),
 ]
@@ -173,8 +176,8 @@ REFUSED: list[tuple[str, tuple[Transfer, ...], type[LedgerError]]] = [
 def test_a_refused_batch_changes_nothing(
     database: Database, transfers: tuple[Transfer, ...], error: type[LedgerError]
 ) -> None:
-    plain = Transfer.single(id="plain", debit=chart.DEPOSIT, credit=ALICE, asset="BTC", units=100)
-    post(database, "start", plain, hold("h", 50), hold("ended", 10), Transfer.post(hold_id="ended"))
+    plain = Transfer.single(id=PLAIN, debit=chart.DEPOSIT, credit=ALICE, asset="BTC", units=100)
+    post(database, "start", plain, hold(H, 50), hold(ENDED, 10), Transfer.post(hold_id=ENDED))
     before = (alice(database), rows(database))
     with pytest.raises(error):
         post(database, "bad", *transfers)
@@ -184,19 +187,19 @@ def test_a_refused_batch_changes_nothing(
 def post_two(database: Database) -> None:
     with database.write() as tx:
         post_batch(tx, "good", [credit(5)], NOW_S)
-        post_batch(tx, "bad", [hold("h", 6)], NOW_S)
+        post_batch(tx, "bad", [hold(H, 6)], NOW_S)
 
 
 def test_a_refused_batch_undoes_those_before_it_in_the_transaction(database: Database) -> None:
     with pytest.raises(InsufficientFunds):
         post_two(database)
     assert rows(database) == (0, 0)
-    assert post(database, "next", credit(1)).id == 1
+    assert post(database, "next", credit(1)).height == 1
 
 
 def test_a_post_of_zero_is_refused_where_it_is_made() -> None:
     with pytest.raises(BadTransfer):
-        Transfer.post(hold_id="h", units=0)
+        Transfer.post(hold_id=H, units=0)
 
 
 def test_balances_of_an_owner_name_every_asset(database: Database) -> None:
@@ -209,7 +212,7 @@ def test_balances_of_an_owner_name_every_asset(database: Database) -> None:
 def test_an_error_tells_what_is_available(database: Database) -> None:
     post(database, "credit", credit(5))
     with pytest.raises(InsufficientFunds) as caught:
-        post(database, "bad", hold("h", 6))
+        post(database, "bad", hold(H, 6))
     assert caught.value.code == "ledger.insufficient_funds"
     assert caught.value.details["available_units"] == "5"
     assert caught.value.details["needed_units"] == "6"

@@ -12,7 +12,7 @@ from chains.utxo.transactions import Transaction
 from tests.payments_world import BTC, ETH
 from tests.simulation.life import CHAIN_OF, MINIMUM, Asked, Life
 from wallet.ledger import chart
-from wallet.ledger.balances import balances_by_id, off_balance
+from wallet.ledger.balances import balances_of_accounts, off_balance
 from wallet.ledger.posting import asset_totals, balance
 from wallet.payments.replacing.proving import Prover
 from wallet.store.schema import addresses, withdrawals
@@ -26,9 +26,9 @@ def check_step(life: Life) -> None:
     owned = [chart.account(chart.user(user), asset) for user in life.users for asset in CHAIN_OF]
     with life.database.read() as tx:
         assert off_balance(asset_totals(tx)) == [], "the ledger does not sum to zero"
-        balances = balances_by_id(tx, owned)
+        balances = balances_of_accounts(tx, owned)
     for account in owned:
-        held = balances.get(account.id)
+        held = balances.get(account)
         below = held is not None and (held.available < 0 or held.net < 0)
         assert not below, f"{account.owner} is below zero in {account.asset}"
     for txids in _payers(life).values():

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, bindparam, select
+from sqlalchemy import Connection, RowMapping, bindparam, select, tuple_
 
 from wallet.ledger import chart
-from wallet.ledger.chart import Kind
+from wallet.ledger.chart import Account, Kind
 from wallet.store.tables.ledger import ledger_accounts, ledger_balances, ledger_totals
 
-CHUNK = 500
-"""Keys in one IN list, well under every engine's limit."""
+CHUNK = 400
+"""Keys in one IN list, well under every engine's limit of parameters."""
 
 
 def _sums(table: object) -> tuple[object, ...]:
@@ -18,11 +18,12 @@ def _sums(table: object) -> tuple[object, ...]:
     return (c.debits, c.credits, c.debits_held, c.credits_held)
 
 
-_BY_IDS = (
-    select(ledger_accounts.c.id, ledger_accounts.c.kind, *_sums(ledger_balances))
-    .join(ledger_balances, ledger_balances.c.account_id == ledger_accounts.c.id)
-    .where(ledger_accounts.c.id.in_(bindparam("these", expanding=True)))
+_a = ledger_accounts.c
+_BALANCES = select(_a.owner, _a.asset, _a.kind, *_sums(ledger_balances)).join(
+    ledger_balances, ledger_balances.c.account == _a.number
 )
+_BY_KEYS = _BALANCES.where(tuple_(_a.owner, _a.asset).in_(bindparam("these", expanding=True)))
+_BY_OWNER = _BALANCES.where(_a.owner == bindparam("of")).order_by(_a.asset)
 _TOTALS = select(ledger_totals.c.asset, ledger_totals.c.kind, *_sums(ledger_totals)).order_by(
     ledger_totals.c.asset
 )
@@ -61,27 +62,23 @@ class Balance:
 def balance(tx: Connection, owner: str, asset: str) -> Balance:
     """The balance of an owner in an asset; zero where nothing was ever posted."""
     account = chart.account(owner, asset)
-    return balances_by_id(tx, [account]).get(account.id, Balance(kind=account.kind))
+    return balances_of_accounts(tx, [account]).get(account, Balance(kind=account.kind))
 
 
 def balances_of(tx: Connection, owner: str) -> Mapping[str, Balance]:
     """Asset code to balance, for every asset the owner ever had."""
-    query = (
-        select(ledger_accounts.c.asset, ledger_accounts.c.kind, *_sums(ledger_balances))
-        .join(ledger_balances, ledger_balances.c.account_id == ledger_accounts.c.id)
-        .where(ledger_accounts.c.owner == owner)
-        .order_by(ledger_accounts.c.asset)
-    )
-    return {row["asset"]: _balance(row) for row in tx.execute(query).mappings()}
+    return {row["asset"]: _balance(row) for row in tx.execute(_BY_OWNER, {"of": owner}).mappings()}
 
 
-def balances_by_id(tx: Connection, accounts: Iterable[chart.Account]) -> dict[str, Balance]:
-    """Account id to balance, for those that exist."""
-    found: dict[str, Balance] = {}
-    ids = sorted({account.id for account in accounts})
-    for start in range(0, len(ids), CHUNK):
-        rows = tx.execute(_BY_IDS, {"these": ids[start : start + CHUNK]}).mappings()
-        found |= {row["id"]: _balance(row) for row in rows}
+def balances_of_accounts(tx: Connection, accounts: Iterable[Account]) -> dict[Account, Balance]:
+    """Account to balance, for those that exist."""
+    found: dict[Account, Balance] = {}
+    keys = sorted({(account.owner, account.asset) for account in accounts})
+    for start in range(0, len(keys), CHUNK):
+        rows = tx.execute(_BY_KEYS, {"these": keys[start : start + CHUNK]}).mappings()
+        for row in rows:
+            account = Account(owner=row["owner"], kind=Kind(row["kind"]), asset=row["asset"])
+            found[account] = _balance(row)
     return found
 
 

@@ -3,10 +3,8 @@
 An owner is a name with a prefix; with an asset it is one ledger account.
 """
 
-import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
-from uuid import UUID
 
 from wallet.ledger.errors import UnknownOwner
 
@@ -79,13 +77,12 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """One ledger account.
+    """One ledger account: an owner's money of one asset.
 
     Only liabilities are kept from going below zero: what a chain did must always be bookable, and
     reconciliation tells when it should not have happened.
     """
 
-    id: str
     owner: str
     kind: Kind
     asset: str
@@ -94,6 +91,11 @@ class Account:
     def may_go_negative(self) -> bool:
         """False: debits and held debits may not pass credits."""
         return self.kind is not Kind.LIABILITY
+
+    @property
+    def grows_by_debits(self) -> bool:
+        """True for what the house has or has spent: its net is debits less credits."""
+        return self.kind in (Kind.ASSET, Kind.EXPENSE)
 
 
 def user(account_id: str, sub_account: SubAccount = SubAccount.SPOT) -> str:
@@ -123,14 +125,10 @@ def receivable(account_id: str) -> str:
 
 
 def account(owner: str, asset: str) -> Account:
-    """The ledger account of an owner in an asset; its id follows from both.
-
-    Raises UnknownOwner for a name outside the chart.
-    """
+    """The ledger account of an owner in an asset. Raises UnknownOwner outside the chart."""
     prefix, _, rest = owner.partition(":")
-    if prefix not in _KINDS or not rest or len(owner) > OWNER_MAX:
+    if prefix not in _KINDS or not rest or len(owner) > OWNER_MAX or not owner.isprintable():
         raise UnknownOwner(
             f"got owner {owner[:OWNER_MAX]!r}, expected {', '.join(_KINDS)} with a name behind ':'"
         )
-    digest = hashlib.sha256(f"{owner}\n{asset}".encode()).digest()
-    return Account(id=str(UUID(bytes=digest[:16])), owner=owner, kind=_KINDS[prefix], asset=asset)
+    return Account(owner=owner, kind=_KINDS[prefix], asset=asset)

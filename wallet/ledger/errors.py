@@ -45,6 +45,30 @@ class HoldExceeded(LedgerError):
     code = "ledger.hold_exceeded"
 
 
+class HoldExpired(LedgerError):
+    """A post of a hold whose time was over; it can only be voided."""
+
+    code = "ledger.hold_expired"
+
+
+class AccountFrozen(LedgerError):
+    """An account that a person has frozen: nothing goes out of it or into it."""
+
+    code = "ledger.account_frozen"
+
+
+class TrustMissing(LedgerError):
+    """A registered asset for somebody who has no trust line for it."""
+
+    code = "ledger.trust_missing"
+
+
+class LimitExceeded(LedgerError):
+    """More than an account may hold."""
+
+    code = "ledger.limit_exceeded"
+
+
 class TransferExists(LedgerError):
     """A transfer id that another batch used."""
 

@@ -1,6 +1,6 @@
 """What every table shares: the naming of constraints, and the widths of ids, codes and names."""
 
-from sqlalchemy import MetaData, String
+from sqlalchemy import UUID, MetaData, String
 
 metadata = MetaData(
     naming_convention={
@@ -15,3 +15,6 @@ metadata = MetaData(
 ID = String(36)
 CODE = String(64)
 NAME = String(128)
+
+UUID_TEXT = String(36).with_variant(UUID(as_uuid=False), "postgresql")
+"""A UUID in its canonical text; 16 bytes where the engine has a type for it."""

@@ -29,7 +29,9 @@ from wallet.store.tables.ledger import (
     ledger_accounts,
     ledger_balances,
     ledger_batches,
+    ledger_holds,
     ledger_totals,
+    ledger_transfer_ids,
     ledger_transfers,
 )
 from wallet.store.tables.payments import (
@@ -74,7 +76,9 @@ __all__ = [
     "ledger_accounts",
     "ledger_balances",
     "ledger_batches",
+    "ledger_holds",
     "ledger_totals",
+    "ledger_transfer_ids",
     "ledger_transfers",
     "metadata",
     "pauses",

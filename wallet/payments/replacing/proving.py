@@ -19,11 +19,13 @@ from chains.ports import Chain
 from chains.types import TxState
 from chains.utxo.transactions import parse
 from signer.protocol import Kind
+from wallet.ledger.holds import ending_of
+from wallet.ledger.transfers import TransferKind
 from wallet.payments.replacing import versions
 from wallet.payments.replacing.versions import Act, Version
 from wallet.payments.states import PaymentStatus
 from wallet.settings import AssetSettings
-from wallet.store.schema import delegations, ledger_batches, ledger_transfers, payments, withdrawals
+from wallet.store.schema import delegations, ledger_batches, payments, withdrawals
 from wallet.withdrawals.states import WithdrawalStatus
 
 Progress = Callable[[int, int], None]
@@ -212,7 +214,9 @@ def _check_conflicts(subject: str, all_made: Sequence[_Made]) -> Iterator[Violat
 def _check_booked(tx: Connection, payment_id: str, status: PaymentStatus) -> Iterator[Violation]:
     """A completed payment has its batch; any other has none."""
     cause = f"payment:{payment_id}:completed"
-    batches = tx.execute(select(ledger_batches.c.id).where(ledger_batches.c.cause == cause)).all()
+    batches = tx.execute(
+        select(ledger_batches.c.height).where(ledger_batches.c.cause == cause)
+    ).all()
     is_safe_payload = (
         status is PaymentStatus.COMPLETED and not batches and _is_payload(tx, payment_id)
     )
@@ -231,16 +235,8 @@ def _is_payload(tx: Connection, payment_id: str) -> bool:
 def _check_withdrawal(tx: Connection, row: Any, made: Sequence[_Made]) -> Iterator[Violation]:
     """A completed withdrawal was paid by one completed payment, and its hold was posted there."""
     is_completed = row.status == str(WithdrawalStatus.COMPLETED)
-    ended = tx.execute(
-        select(ledger_transfers.c.kind, ledger_transfers.c.units, ledger_batches.c.cause)
-        .select_from(
-            ledger_transfers.join(
-                ledger_batches, ledger_batches.c.id == ledger_transfers.c.batch_id
-            )
-        )
-        .where(ledger_transfers.c.hold_id == row.id)
-    ).all()
-    posted = [end for end in ended if end.kind == "post"]
+    ended = ending_of(tx, row.id)
+    posted = [] if ended is None or ended.kind is TransferKind.VOID else [ended]
     if is_completed != bool(posted):
         yield _wrong("posted", row.id, f"{row.status}, with {len(posted)} postings of its hold")
     if not is_completed:

@@ -99,29 +99,56 @@ CREATE TABLE leases (
 );
 
 CREATE TABLE ledger_accounts (
-  id VARCHAR(36) NOT NULL,
+  number BIGINT NOT NULL,
   owner VARCHAR(128) NOT NULL,
-  kind VARCHAR(64) NOT NULL,
   asset VARCHAR(64) NOT NULL,
+  kind VARCHAR(64) NOT NULL,
   may_go_negative INTEGER NOT NULL,
-  created_s BIGINT NOT NULL,
-  CONSTRAINT pk_ledger_accounts PRIMARY KEY (id),
+  height BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_accounts PRIMARY KEY (number),
   CONSTRAINT ck_ledger_accounts_kind CHECK (kind IN ('asset', 'liability', 'equity', 'revenue', 'expense')),
   CONSTRAINT ck_ledger_accounts_flag CHECK (may_go_negative IN (0, 1)),
   CONSTRAINT ck_ledger_accounts_liabilities_covered CHECK (kind <> 'liability' OR may_go_negative = 0),
-  CONSTRAINT uq_ledger_accounts_owner_asset UNIQUE (owner, asset),
-  CONSTRAINT uq_ledger_accounts_id_asset UNIQUE (id, asset)
+  CONSTRAINT uq_ledger_accounts_owner_asset UNIQUE (owner, asset)
 );
 
+CREATE TABLE ledger_balances (
+  account BIGINT NOT NULL,
+  debits NUMERIC(78, 0) NOT NULL,
+  credits NUMERIC(78, 0) NOT NULL,
+  debits_held NUMERIC(78, 0) NOT NULL,
+  credits_held NUMERIC(78, 0) NOT NULL,
+  may_go_negative INTEGER NOT NULL,
+  height BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_balances PRIMARY KEY (account),
+  CONSTRAINT ck_ledger_balances_insufficient_funds CHECK (may_go_negative = 1 OR debits + debits_held <= credits),
+  CONSTRAINT ck_ledger_balances_negative CHECK (debits_held >= 0 AND credits_held >= 0)
+)
+ WITH (fillfactor = 50);
+
 CREATE TABLE ledger_batches (
-  id BIGINT NOT NULL,
+  height BIGINT NOT NULL,
   cause VARCHAR(128) NOT NULL,
   transfers INTEGER NOT NULL,
   content BYTEA NOT NULL,
   created_s BIGINT NOT NULL,
-  CONSTRAINT pk_ledger_batches PRIMARY KEY (id),
+  state_hash BYTEA NOT NULL,
+  CONSTRAINT pk_ledger_batches PRIMARY KEY (height),
   CONSTRAINT uq_ledger_batches_cause UNIQUE (cause)
 );
+
+CREATE TABLE ledger_holds (
+  id UUID NOT NULL,
+  debit BIGINT NOT NULL,
+  credit BIGINT NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  expires_s BIGINT NOT NULL,
+  ended_height BIGINT,
+  ended_line INTEGER,
+  CONSTRAINT pk_ledger_holds PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_ledger_holds_expires_s ON ledger_holds (expires_s);
 
 CREATE TABLE ledger_totals (
   asset VARCHAR(64) NOT NULL,
@@ -130,9 +157,36 @@ CREATE TABLE ledger_totals (
   credits NUMERIC(78, 0) NOT NULL,
   debits_held NUMERIC(78, 0) NOT NULL,
   credits_held NUMERIC(78, 0) NOT NULL,
-  last_entry BIGINT NOT NULL,
+  height BIGINT NOT NULL,
   CONSTRAINT pk_ledger_totals PRIMARY KEY (asset, kind)
 );
+
+CREATE TABLE ledger_transfer_ids (
+  id UUID NOT NULL,
+  height BIGINT NOT NULL,
+  line INTEGER NOT NULL,
+  CONSTRAINT pk_ledger_transfer_ids PRIMARY KEY (id)
+);
+
+CREATE TABLE ledger_transfers (
+  height BIGINT NOT NULL,
+  line INTEGER NOT NULL,
+  id UUID NOT NULL,
+  kind VARCHAR(64) NOT NULL,
+  hold_id UUID,
+  debit BIGINT NOT NULL,
+  credit BIGINT NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  expires_s BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_transfers PRIMARY KEY (height, line),
+  CONSTRAINT ck_ledger_transfers_kind CHECK (kind IN ('single', 'hold', 'post', 'void')),
+  CONSTRAINT ck_ledger_transfers_two_sides CHECK (debit <> credit),
+  CONSTRAINT ck_ledger_transfers_line CHECK (line >= 0 AND line < 1000000),
+  CONSTRAINT ck_ledger_transfers_ends CHECK ((kind IN ('post', 'void')) = (hold_id IS NOT NULL)),
+  CONSTRAINT ck_ledger_transfers_expiry CHECK (expires_s = 0 OR kind = 'hold'),
+  CONSTRAINT ck_ledger_transfers_amount CHECK (units > 0 AND units <= 1000000000000000000000000000000000000000000000000000000000000)
+)
+ PARTITION BY RANGE (height);
 
 CREATE TABLE pauses (
   id VARCHAR(36) NOT NULL,
@@ -368,39 +422,6 @@ CREATE TABLE hosted_keys (
 );
 
 CREATE INDEX ix_hosted_keys_account ON hosted_keys (account_id, created_s);
-
-CREATE TABLE ledger_balances (
-  account_id VARCHAR(36) NOT NULL,
-  debits NUMERIC(78, 0) NOT NULL,
-  credits NUMERIC(78, 0) NOT NULL,
-  debits_held NUMERIC(78, 0) NOT NULL,
-  credits_held NUMERIC(78, 0) NOT NULL,
-  last_entry BIGINT NOT NULL,
-  CONSTRAINT pk_ledger_balances PRIMARY KEY (account_id),
-  CONSTRAINT fk_ledger_balances_account_id FOREIGN KEY(account_id) REFERENCES ledger_accounts (id)
-);
-
-CREATE TABLE ledger_transfers (
-  id VARCHAR(36) NOT NULL,
-  batch_id BIGINT NOT NULL,
-  line INTEGER NOT NULL,
-  kind VARCHAR(64) NOT NULL,
-  hold_id VARCHAR(36),
-  debit_id VARCHAR(36) NOT NULL,
-  credit_id VARCHAR(36) NOT NULL,
-  asset VARCHAR(64) NOT NULL,
-  units NUMERIC(78, 0) NOT NULL,
-  CONSTRAINT pk_ledger_transfers PRIMARY KEY (id),
-  CONSTRAINT fk_ledger_transfers_debit_id_asset FOREIGN KEY(debit_id, asset) REFERENCES ledger_accounts (id, asset),
-  CONSTRAINT fk_ledger_transfers_credit_id_asset FOREIGN KEY(credit_id, asset) REFERENCES ledger_accounts (id, asset),
-  CONSTRAINT ck_ledger_transfers_kind CHECK (kind IN ('single', 'hold', 'post', 'void')),
-  CONSTRAINT ck_ledger_transfers_two_sides CHECK (debit_id <> credit_id),
-  CONSTRAINT ck_ledger_transfers_line CHECK (line >= 0 AND line * 2 < 2000000),
-  CONSTRAINT uq_ledger_transfers_batch_id_line UNIQUE (batch_id, line),
-  CONSTRAINT uq_ledger_transfers_hold_id UNIQUE (hold_id),
-  CONSTRAINT fk_ledger_transfers_batch_id FOREIGN KEY(batch_id) REFERENCES ledger_batches (id) DEFERRABLE INITIALLY DEFERRED,
-  CONSTRAINT fk_ledger_transfers_hold_id FOREIGN KEY(hold_id) REFERENCES ledger_transfers (id)
-);
 
 CREATE TABLE payment_answers (
   payment_id VARCHAR(36) NOT NULL,

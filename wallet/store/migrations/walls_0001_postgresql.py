@@ -3,12 +3,19 @@
 Each function raises with SQLSTATE 23000 (integrity constraint violation) and the same words.
 """
 
-ENTRIES = 2_000_000  # schema.ENTRIES_PER_BATCH as of this revision
-UNITS_MAX = 10**60
-SUMS = ("debits", "credits", "debits_held", "credits_held")
+CHECKED_MAX = 1_000
+"""Lines of a height up to which its accounts and holds are looked at too; `ledger verify` looks at
+those of every height. A settlement of 50,000 lines would take twice as long with it."""
 
-FROZEN = ("ledger_accounts", "ledger_batches", "ledger_transfers", "events")
-COUNTED = ("ledger_balances", "ledger_totals")
+FROZEN = (
+    "ledger_accounts",
+    "ledger_batches",
+    "ledger_transfers",
+    "ledger_transfer_ids",
+    "events",
+)
+COUNTED = ("ledger_balances", "ledger_totals", "ledger_holds")
+OPEN_PARTITION = "ledger_transfers_open"
 
 
 def _refuse(code: str, condition: str) -> str:
@@ -19,10 +26,10 @@ def _refuse(code: str, condition: str) -> str:
     )
 
 
-def _function(name: str, body: str) -> str:
+def _function(name: str, body: str, answer: str = "NEW") -> str:
     return (
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$\n"
-        f"BEGIN\n{body}  RETURN NEW;\nEND\n$$"
+        f"BEGIN\n{body}  RETURN {answer};\nEND\n$$"
     )
 
 
@@ -55,168 +62,163 @@ def _kept(table: str) -> list[str]:
     ]
 
 
-_HELD = (
-    "SELECT 1 FROM ledger_transfers h WHERE h.id = NEW.hold_id AND h.kind = 'hold' "
-    "AND h.debit_id = NEW.debit_id AND h.credit_id = NEW.credit_id AND h.asset = NEW.asset "
-    "AND (h.units = NEW.units OR (NEW.kind = 'post' AND h.units > NEW.units))"
-)
-
-TRANSFER_GUARD = [
-    _function(
-        "ledger_transfers_guard",
-        _refuse(
-            "ledger.batch_closed",
-            "NEW.batch_id IS DISTINCT FROM (SELECT COALESCE(MAX(id), 0) + 1 FROM ledger_batches)",
-        )
-        + _refuse(
-            "ledger.line_out_of_order",
-            "NEW.line IS DISTINCT FROM (SELECT COALESCE(MAX(line) + 1, 0) "
-            f"FROM ledger_transfers WHERE batch_id = NEW.batch_id) OR NEW.line * 2 >= {ENTRIES}",
-        )
-        # NaN counts as greater than every number, so the upper bound refuses it.
-        + _refuse(
-            "ledger.amount",
-            f"NEW.units IS NULL OR NEW.units <= 0 OR NEW.units > {UNITS_MAX}",
-        )
-        + _refuse(
-            "ledger.asset_mismatch",
-            "(SELECT COUNT(*) FROM ledger_accounts "
-            "WHERE id IN (NEW.debit_id, NEW.credit_id) AND asset = NEW.asset) <> 2",
-        )
-        + _refuse(
-            "ledger.kind",
-            "NEW.kind NOT IN ('single', 'hold', 'post', 'void') "
-            "OR (NEW.kind IN ('post', 'void')) <> (NEW.hold_id IS NOT NULL)",
-        )
-        + _refuse(
-            "ledger.hold_ended",
-            "NEW.hold_id IS NOT NULL AND EXISTS "
-            "(SELECT 1 FROM ledger_transfers WHERE hold_id = NEW.hold_id)",
-        )
-        + _refuse("ledger.hold_mismatch", f"NEW.hold_id IS NOT NULL AND NOT EXISTS ({_HELD})"),
-    ),
-    _trigger(
-        "ledger_transfers_guard", "BEFORE INSERT", "ledger_transfers", "ledger_transfers_guard"
-    ),
-]
+CLOSED = "(SELECT COALESCE(MAX(height), 0) FROM ledger_batches)"
+"""The last height; PostgreSQL works it out once a statement."""
 
 
-def _entry(side: int) -> str:
-    """The update one side of a new transfer makes to its account's balance."""
-    sums, held, account = (
-        ("debits", "debits_held", "debit_id")
-        if side == 0
-        else ("credits", "credits_held", "credit_id")
-    )
+def _after_set(name: str, event: str, table: str, function: str) -> str:
+    """A trigger that sees all rows a statement wrote, as the table `fresh`."""
     return (
-        f"  UPDATE ledger_balances SET\n"
-        f"    {sums} = CASE WHEN NEW.kind IN ('single', 'post')\n"
-        f"      THEN {sums} + NEW.units ELSE {sums} END,\n"
-        f"    {held} = CASE NEW.kind WHEN 'single' THEN {held}\n"
-        f"      WHEN 'hold' THEN {held} + NEW.units\n"
-        f"      ELSE {held} -\n"
-        f"        (SELECT units FROM ledger_transfers WHERE id = NEW.hold_id) END,\n"
-        f"    last_entry = NEW.batch_id * {ENTRIES} + NEW.line * 2 + {side}\n"
-        f"  WHERE account_id = NEW.{account};\n"
+        f"CREATE TRIGGER {name} AFTER {event} ON {table} "
+        f"REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
     )
 
 
-TRANSFER_APPLY = [
-    _function("ledger_transfers_apply", _entry(0) + _entry(1)),
-    _trigger(
-        "ledger_transfers_apply", "AFTER INSERT", "ledger_transfers", "ledger_transfers_apply"
+def partition_walls(partition: str) -> list[str]:
+    """The walls of a partition of ledger_transfers against statements that name it directly."""
+    return [
+        _trigger(
+            f"{partition}_no_truncate", "BEFORE TRUNCATE", partition, "store_immutable", "STATEMENT"
+        ),
+        _after_set(f"{partition}_open", "INSERT", partition, "ledger_transfers_open"),
+    ]
+
+
+TRANSFERS = [
+    (
+        f"CREATE TABLE {OPEN_PARTITION} PARTITION OF ledger_transfers "
+        "FOR VALUES FROM (MINVALUE) TO (MAXVALUE)"
     ),
+    _function(
+        "ledger_transfers_open",
+        _refuse("ledger.batch_closed", f"EXISTS (SELECT 1 FROM fresh WHERE height <= {CLOSED})"),
+        "NULL",
+    ),
+    _after_set("ledger_transfers_open", "INSERT", "ledger_transfers", "ledger_transfers_open"),
+    *partition_walls(OPEN_PARTITION),
 ]
 
-_NAMED = f"t.batch_id = NEW.last_entry / {ENTRIES} AND t.line = NEW.last_entry % {ENTRIES} / 2"
-"""The transfer that an entry number names."""
-
-_SIDE = "CASE NEW.last_entry % 2 WHEN 0 THEN t.debit_id ELSE t.credit_id END"
-
-COUNTS = [
+BALANCES = [
     _function(
-        "ledger_counts_start",
+        "ledger_balances_start",
         _refuse(
             "ledger.balance_written",
-            "(NEW.debits, NEW.credits, NEW.debits_held, NEW.credits_held, NEW.last_entry) "
+            "(NEW.debits, NEW.credits, NEW.debits_held, NEW.credits_held, NEW.height) "
             "IS DISTINCT FROM (0, 0, 0, 0, 0)",
         ),
     ),
     *(
-        _trigger(f"{table}_start", "BEFORE INSERT", table, "ledger_counts_start")
-        for table in COUNTED
+        _trigger(f"{table}_start", "BEFORE INSERT", table, "ledger_balances_start")
+        for table in ("ledger_balances", "ledger_totals")
     ),
-    # Every transfer is applied the moment it is inserted, so an entry that is new to this row
-    # exists only while the apply trigger runs: nobody else can write a balance.
+    # Balances are written by the service, a set at a time, and only while a height is open.
     _function(
-        "ledger_balances_guard",
-        _refuse(
-            "ledger.balance_written",
-            "NEW.account_id IS DISTINCT FROM OLD.account_id OR NEW.last_entry <= OLD.last_entry "
-            f"OR NOT EXISTS (SELECT 1 FROM ledger_transfers t WHERE {_NAMED} "
-            f"AND {_SIDE} = NEW.account_id)",
+        "ledger_balances_open",
+        _refuse("ledger.balance_written", f"EXISTS (SELECT 1 FROM fresh WHERE height <= {CLOSED})"),
+        "NULL",
+    ),
+    *(
+        _after_set(f"{table}_open", "UPDATE", table, "ledger_balances_open")
+        for table in ("ledger_balances", "ledger_totals")
+    ),
+    _trigger(
+        "ledger_balances_keys",
+        "BEFORE UPDATE OF account, may_go_negative",
+        "ledger_balances",
+        "store_immutable",
+        "STATEMENT",
+    ),
+    _trigger(
+        "ledger_totals_keys",
+        "BEFORE UPDATE OF asset, kind",
+        "ledger_totals",
+        "store_immutable",
+        "STATEMENT",
+    ),
+]
+
+HOLDS = [
+    _trigger(
+        "ledger_holds_keys",
+        "BEFORE UPDATE OF id, debit, credit, units, expires_s",
+        "ledger_holds",
+        "store_immutable",
+        "STATEMENT",
+    ),
+    _function(
+        "ledger_holds_end",
+        _refuse("ledger.hold_ended", "OLD.ended_height IS NOT NULL")
+        + _refuse(
+            "ledger.hold_mismatch",
+            "NOT EXISTS (SELECT 1 FROM ledger_transfers t WHERE t.height = NEW.ended_height "
+            f"AND t.line = NEW.ended_line AND t.hold_id = NEW.id AND t.height > {CLOSED} "
+            "AND t.debit = NEW.debit AND t.credit = NEW.credit AND t.units <= NEW.units)",
         ),
     ),
-    _trigger("ledger_balances_guard", "BEFORE UPDATE", "ledger_balances", "ledger_balances_guard"),
+    _trigger("ledger_holds_end", "BEFORE UPDATE", "ledger_holds", "ledger_holds_end"),
     _function(
-        "ledger_balances_limit",
-        _refuse(
-            "ledger.insufficient_funds",
-            "NEW.debits + NEW.debits_held > NEW.credits AND (SELECT may_go_negative "
-            "FROM ledger_accounts WHERE id = NEW.account_id) IS DISTINCT FROM 1",
-        )
-        + _refuse("ledger.negative", "NEW.debits_held < 0 OR NEW.credits_held < 0"),
-    ),
-    _trigger("ledger_balances_limit", "AFTER UPDATE", "ledger_balances", "ledger_balances_limit"),
-    _function(
-        "ledger_balances_total",
-        "  UPDATE ledger_totals SET\n"
-        + "".join(f"    {s} = {s} + NEW.{s} - OLD.{s},\n" for s in SUMS)
-        + "    last_entry = NEW.last_entry\n"
-        "  WHERE (asset, kind) =\n"
-        "    (SELECT asset, kind FROM ledger_accounts WHERE id = NEW.account_id);\n",
-    ),
-    _trigger("ledger_balances_total", "AFTER UPDATE", "ledger_balances", "ledger_balances_total"),
-    _function(
-        "ledger_totals_guard",
-        _refuse(
-            "ledger.balance_written",
-            "NEW.asset IS DISTINCT FROM OLD.asset OR NEW.kind IS DISTINCT FROM OLD.kind "
-            "OR NEW.last_entry <= OLD.last_entry "
-            "OR NOT EXISTS (SELECT 1 FROM ledger_transfers t "
-            f"JOIN ledger_accounts a ON a.id = {_SIDE} "
-            f"WHERE {_NAMED} AND a.kind = NEW.kind AND a.asset = NEW.asset)",
+        "ledger_holds_start",
+        _refuse("ledger.hold_ended", "NEW.ended_height IS NOT NULL OR NEW.ended_line IS NOT NULL")
+        + _refuse(
+            "ledger.hold_mismatch",
+            "NOT EXISTS (SELECT 1 FROM ledger_transfer_ids i JOIN ledger_transfers t "
+            "ON t.height = i.height AND t.line = i.line WHERE i.id = NEW.id "
+            f"AND t.kind = 'hold' AND t.height > {CLOSED} AND t.debit = NEW.debit "
+            "AND t.credit = NEW.credit AND t.units = NEW.units AND t.expires_s = NEW.expires_s)",
         ),
     ),
-    _trigger("ledger_totals_guard", "BEFORE UPDATE", "ledger_totals", "ledger_totals_guard"),
+    _trigger("ledger_holds_start", "BEFORE INSERT", "ledger_holds", "ledger_holds_start"),
 ]
 
 ACCOUNT_OPEN = [
     _function(
         "ledger_accounts_open",
-        "  INSERT INTO ledger_balances VALUES (NEW.id, 0, 0, 0, 0, 0);\n"
+        "  INSERT INTO ledger_balances VALUES (NEW.number, 0, 0, 0, 0, NEW.may_go_negative, 0);\n"
         "  INSERT INTO ledger_totals VALUES (NEW.asset, NEW.kind, 0, 0, 0, 0, 0)\n"
         "    ON CONFLICT (asset, kind) DO NOTHING;\n",
     ),
     _trigger("ledger_accounts_open", "AFTER INSERT", "ledger_accounts", "ledger_accounts_open"),
 ]
 
+_STRANGE_ACCOUNTS = (
+    "SELECT 1 FROM ledger_transfers t LEFT JOIN ledger_accounts d ON d.number = t.debit "
+    "LEFT JOIN ledger_accounts c ON c.number = t.credit "
+    "WHERE t.height = NEW.height AND (d.asset = c.asset) IS NOT TRUE"
+)
+_STRANGE_ENDS = (
+    "SELECT 1 FROM ledger_transfers t LEFT JOIN ledger_holds h ON h.id = t.hold_id "
+    "AND h.ended_height = t.height AND h.ended_line = t.line "
+    "WHERE t.height = NEW.height AND t.hold_id IS NOT NULL AND h.id IS NULL"
+)
+_WITHOUT_ID = (
+    "SELECT 1 FROM ledger_transfers t LEFT JOIN ledger_transfer_ids i ON i.id = t.id "
+    "AND i.height = t.height AND i.line = t.line WHERE t.height = NEW.height AND i.id IS NULL"
+)
+
 BATCH_CLOSE = [
     _function(
         "ledger_batches_close",
-        _refuse(
-            "ledger.batch_out_of_order",
-            "NEW.id IS DISTINCT FROM (SELECT COALESCE(MAX(id), 0) + 1 FROM ledger_batches)",
-        )
+        _refuse("ledger.batch_out_of_order", f"NEW.height IS DISTINCT FROM {CLOSED} + 1")
         + _refuse(
             "ledger.batch_incomplete",
             "NEW.transfers < 1 OR NEW.transfers IS DISTINCT FROM "
-            "(SELECT COUNT(*) FROM ledger_transfers WHERE batch_id = NEW.id)",
+            "(SELECT COUNT(*) FROM ledger_transfers WHERE height = NEW.height) "
+            "OR NEW.transfers - 1 IS DISTINCT FROM "
+            "(SELECT MAX(line) FROM ledger_transfers WHERE height = NEW.height)",
         )
+        + _refuse("ledger.state_hash", "octet_length(NEW.state_hash) IS DISTINCT FROM 32")
+        + _refuse(
+            "ledger.asset_mismatch",
+            f"NEW.transfers <= {CHECKED_MAX} AND EXISTS ({_STRANGE_ACCOUNTS})",
+        )
+        + _refuse(
+            "ledger.hold_mismatch", f"NEW.transfers <= {CHECKED_MAX} AND EXISTS ({_STRANGE_ENDS})"
+        )
+        + _refuse("ledger.id_missing", f"NEW.transfers <= {CHECKED_MAX} AND EXISTS ({_WITHOUT_ID})")
         + _refuse(
             "ledger.sum_not_zero",
             "EXISTS (SELECT 1 FROM ledger_totals WHERE asset IN "
-            "(SELECT asset FROM ledger_transfers WHERE batch_id = NEW.id) GROUP BY asset "
+            "(SELECT asset FROM ledger_totals WHERE height >= NEW.height) GROUP BY asset "
             "HAVING SUM(debits) <> SUM(credits) OR SUM(debits_held) <> SUM(credits_held))",
         ),
     ),
@@ -239,9 +241,9 @@ STATEMENTS: tuple[str, ...] = (
     *(statement for table in FROZEN for statement in _frozen(table)),
     *(statement for table in COUNTED for statement in _kept(table)),
     *ACCOUNT_OPEN,
-    *TRANSFER_GUARD,
-    *TRANSFER_APPLY,
-    *COUNTS,
+    *TRANSFERS,
+    *BALANCES,
+    *HOLDS,
     *BATCH_CLOSE,
     *EVENT_ORDER,
 )

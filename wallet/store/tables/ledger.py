@@ -1,97 +1,124 @@
-"""The ledger's tables: immutable rows, guarded by the triggers of the migration.
+"""The ledger's tables: every batch is a height, and a height once written never changes.
 
-A batch row is written after its transfers and closes them: at that moment the database checks
-the count and that the asset's books sum to zero; later transfers of that number are refused.
+A batch row is written after its transfers and closes the height: at that moment the database
+counts its lines and sums the asset's books; later transfers of that height are refused.
+Amounts are text on SQLite, so what bounds them there stands in the triggers.
 """
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    ForeignKey,
-    ForeignKeyConstraint,
     Integer,
     LargeBinary,
     Table,
     UniqueConstraint,
 )
 
-from wallet.store.columns import CODE, ID, NAME, metadata
+from wallet.store.columns import CODE, NAME, UUID_TEXT, metadata
 from wallet.store.types import BaseUnits
 
-ENTRIES_PER_BATCH = 2_000_000
-"""Entry numbers: batch * ENTRIES_PER_BATCH + line * 2 + side (0 debit, 1 credit)."""
+LINES_MAX = 1_000_000
+"""Transfers of a height."""
+
+UNITS_MAX = 10**60
+"""More base units than any asset has; leaves room so that no sum can overflow."""
 
 ledger_accounts = Table(
     "ledger_accounts",
     metadata,
-    Column("id", ID, primary_key=True),  # derived from owner and asset
+    Column("number", BigInteger, primary_key=True, autoincrement=False),  # gapless, from counters
     Column("owner", NAME, nullable=False),  # "user:<account id>", "chain:hot", "expense:fees", ...
-    Column("kind", CODE, nullable=False),  # asset | liability | equity | revenue | expense
     Column("asset", CODE, nullable=False),
+    Column("kind", CODE, nullable=False),  # asset | liability | equity | revenue | expense
     Column("may_go_negative", Integer, nullable=False),  # 0: debits may not pass credits
-    Column("created_s", BigInteger, nullable=False),
+    Column("height", BigInteger, nullable=False),  # the batch that used it first
     CheckConstraint("kind IN ('asset', 'liability', 'equity', 'revenue', 'expense')", name="kind"),
     CheckConstraint("may_go_negative IN (0, 1)", name="flag"),
     CheckConstraint("kind <> 'liability' OR may_go_negative = 0", name="liabilities_covered"),
     UniqueConstraint("owner", "asset"),
-    UniqueConstraint("id", "asset"),
     sqlite_with_rowid=False,  # a hidden rowid would be a second key to replace rows by
 )
 
 ledger_batches = Table(
     "ledger_batches",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),  # gapless, from counters
+    Column("height", BigInteger, primary_key=True, autoincrement=False),  # 1, 2, 3, ...
     Column("cause", NAME, nullable=False, unique=True),  # "deposit:<id>:credit": posting once
     Column("transfers", Integer, nullable=False),  # how many it closes
     Column("content", LargeBinary(32), nullable=False),  # SHA-256 of the transfers as asked for
     Column("created_s", BigInteger, nullable=False),
+    Column("state_hash", LargeBinary(32), nullable=False),  # wallet.ledger.encoding
     sqlite_with_rowid=False,
 )
 
+# Accounts are numbers here and assets are not repeated: the row is what a settlement writes
+# 130,000 times a second. That both sides are of one asset is the engine's to see to, and
+# `ledger verify` looks after it.
 ledger_transfers = Table(
     "ledger_transfers",
     metadata,
-    Column("id", ID, primary_key=True),
-    Column(
-        "batch_id",
-        BigInteger,
-        ForeignKey("ledger_batches.id", deferrable=True, initially="DEFERRED"),
-        nullable=False,
-    ),
-    Column("line", Integer, nullable=False),  # 0, 1, 2, ... in the order given
+    Column("height", BigInteger, primary_key=True, autoincrement=False),
+    Column("line", Integer, primary_key=True, autoincrement=False),  # 0, 1, 2, ... as given
+    Column("id", UUID_TEXT, nullable=False),  # unique by ledger_transfer_ids
     Column("kind", CODE, nullable=False),  # single | hold | post | void
-    Column("hold_id", ID, ForeignKey("ledger_transfers.id")),  # the hold that post or void ends
-    Column("debit_id", ID, nullable=False),
-    Column("credit_id", ID, nullable=False),
-    Column("asset", CODE, nullable=False),
+    Column("hold_id", UUID_TEXT),  # the hold that post or void ends
+    Column("debit", BigInteger, nullable=False),
+    Column("credit", BigInteger, nullable=False),
     Column("units", BaseUnits, nullable=False),
-    # Both sides are accounts of the row's asset: that every asset sums to zero is structural.
-    ForeignKeyConstraint(["debit_id", "asset"], ["ledger_accounts.id", "ledger_accounts.asset"]),
-    ForeignKeyConstraint(["credit_id", "asset"], ["ledger_accounts.id", "ledger_accounts.asset"]),
+    Column("expires_s", BigInteger, nullable=False),  # of a hold: when it can no longer be posted
     CheckConstraint("kind IN ('single', 'hold', 'post', 'void')", name="kind"),
-    CheckConstraint("debit_id <> credit_id", name="two_sides"),
-    CheckConstraint(f"line >= 0 AND line * 2 < {ENTRIES_PER_BATCH}", name="line"),
-    UniqueConstraint("batch_id", "line"),
-    UniqueConstraint("hold_id"),  # a hold ends once
+    CheckConstraint("debit <> credit", name="two_sides"),
+    CheckConstraint(f"line >= 0 AND line < {LINES_MAX}", name="line"),
+    CheckConstraint("(kind IN ('post', 'void')) = (hold_id IS NOT NULL)", name="ends"),
+    CheckConstraint("expires_s = 0 OR kind = 'hold'", name="expiry"),
+    CheckConstraint(f"units > 0 AND units <= {UNITS_MAX}", name="amount").ddl_if("postgresql"),
+    sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (height)",
+)
+
+ledger_transfer_ids = Table(
+    "ledger_transfer_ids",  # one index over all partitions: a transfer is posted once, for ever
+    metadata,
+    Column("id", UUID_TEXT, primary_key=True),
+    Column("height", BigInteger, nullable=False),
+    Column("line", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+ledger_holds = Table(
+    "ledger_holds",
+    metadata,
+    Column("id", UUID_TEXT, primary_key=True),  # the id of the transfer that made it
+    Column("debit", BigInteger, nullable=False),
+    Column("credit", BigInteger, nullable=False),
+    Column("units", BaseUnits, nullable=False),
+    Column("expires_s", BigInteger, nullable=False, index=True),  # 0: never
+    Column("ended_height", BigInteger),  # state: once set, for ever
+    Column("ended_line", Integer),
     sqlite_with_rowid=False,
 )
 
 ledger_balances = Table(
-    "ledger_balances",
+    "ledger_balances",  # the latest value of each account; older ones follow from the transfers
     metadata,
-    Column("account_id", ID, ForeignKey("ledger_accounts.id"), primary_key=True),
-    Column("debits", BaseUnits, nullable=False),  # the whole row is written by triggers only
+    Column("account", BigInteger, primary_key=True, autoincrement=False),
+    Column("debits", BaseUnits, nullable=False),
     Column("credits", BaseUnits, nullable=False),
     Column("debits_held", BaseUnits, nullable=False),
     Column("credits_held", BaseUnits, nullable=False),
-    Column("last_entry", BigInteger, nullable=False),  # the last entry it includes
+    Column("may_go_negative", Integer, nullable=False),  # as in ledger_accounts
+    Column("height", BigInteger, nullable=False),  # the last batch that changed it
+    CheckConstraint(
+        "may_go_negative = 1 OR debits + debits_held <= credits", name="insufficient_funds"
+    ).ddl_if("postgresql"),
+    CheckConstraint("debits_held >= 0 AND credits_held >= 0", name="negative").ddl_if("postgresql"),
     sqlite_with_rowid=False,
+    postgresql_with={"fillfactor": "50"},  # room to update a row in its page
 )
 
 ledger_totals = Table(
-    "ledger_totals",  # sums of ledger_balances, kept by triggers: liabilities in one row
+    "ledger_totals",  # sums of ledger_balances: liabilities in one row
     metadata,
     Column("asset", CODE, primary_key=True),
     Column("kind", CODE, primary_key=True),
@@ -99,6 +126,6 @@ ledger_totals = Table(
     Column("credits", BaseUnits, nullable=False),
     Column("debits_held", BaseUnits, nullable=False),
     Column("credits_held", BaseUnits, nullable=False),
-    Column("last_entry", BigInteger, nullable=False),
+    Column("height", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )

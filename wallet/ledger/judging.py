@@ -1,0 +1,284 @@
+"""Judging a batch: each transfer in order against the books in memory. Talks to no database.
+
+A batch is judged at the height it will have. Refused transfers leave no trace; a chain of linked
+ones is taken back as a whole. `wallet.ledger.writing` stores what was accepted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from wallet.ledger.books import Books, Hold, Position
+from wallet.ledger.errors import UnknownOwner
+from wallet.ledger.results import Result
+from wallet.ledger.transfers import ASSET_MAX, SECONDS_MAX, UNITS_MAX, Transfer, TransferKind
+
+Sums = tuple[int, int, int, int]
+
+_SINGLE, _HOLD, _POST = TransferKind.SINGLE, TransferKind.HOLD, TransferKind.POST
+_OK = Result.OK
+
+
+@dataclass(slots=True)
+class Judged:
+    """What a batch becomes: a result for each transfer, and the rows of those accepted.
+
+    `lines` and `ids` are COPY text of ledger_transfers and ledger_transfer_ids; `changed` has each
+    position that changed with its sums before.
+    """
+
+    height: int
+    results: list[Result] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    changed: list[tuple[Position, Sums]] = field(default_factory=list)
+    opened: list[Position] = field(default_factory=list)
+    made: list[Hold] = field(default_factory=list)
+    ended: list[Hold] = field(default_factory=list)
+    available: int = 0
+    """What the account had that a transfer was refused for, `insufficient_funds`."""
+
+
+class Judge:
+    """Judges one batch. `known` has what is stored under the transfers' ids already."""
+
+    def __init__(
+        self, books: Books, *, now_s: int, known: Mapping[str, Transfer] | None = None
+    ) -> None:
+        self._books = books
+        self._now_s = now_s
+        self._known = dict(known or {})
+        self._height = books.height + 1
+        self._judged = Judged(self._height)
+        self._undo: list[tuple[Position, Sums, int]] | None = None
+
+    def each(self, transfers: Sequence[Transfer]) -> Judged:
+        """Judge every transfer by itself, and chains of linked ones as one."""
+        results = self._judged.results
+        start = 0
+        for place, transfer in enumerate(transfers):
+            if transfer.linked:
+                continue
+            if start == place:
+                results.append(self._judge(transfer))
+            else:
+                results += self._chain(transfers[start : place + 1])
+            start = place + 1
+        if start < len(transfers):
+            results += [Result.LINKED_FAILED] * (len(transfers) - start - 1) + [Result.LINK_OPEN]
+        return self._judged
+
+    def whole(self, transfers: Sequence[Transfer]) -> Judged:
+        """Judge the batch as one chain: every transfer is posted or none."""
+        self._judged.results += self._chain(transfers)
+        return self._judged
+
+    def _chain(self, transfers: Sequence[Transfer]) -> list[Result]:
+        judged = self._judged
+        parts: tuple[list[Any], ...] = (
+            judged.lines,
+            judged.ids,
+            judged.changed,
+            judged.opened,
+            judged.made,
+            judged.ended,
+        )
+        marks = [len(part) for part in parts]
+        self._undo, posted = [], list[str]()
+        for transfer in transfers:
+            result = self._judge(transfer)
+            if result is _OK:
+                posted.append(transfer.id)
+            elif result is not Result.EXISTS:
+                break
+        else:
+            self._undo = None
+            posted_now = set(posted)
+            return [_OK if t.id in posted_now else Result.EXISTS for t in transfers]
+        self._take_back(marks, posted)
+        for part, mark in zip(parts, marks, strict=True):
+            del part[mark:]
+        return [result if t is transfer else Result.LINKED_FAILED for t in transfers]
+
+    def _take_back(self, marks: Sequence[int], posted: Sequence[str]) -> None:
+        judged, books = self._judged, self._books
+        for position, sums, height in reversed(self._undo or ()):
+            position.set_sums(sums, height)
+        self._undo = None
+        for position in reversed(judged.opened[marks[3] :]):
+            books.close(position)
+        for hold in judged.made[marks[4] :]:
+            del books.holds[hold.id]
+        for hold in judged.ended[marks[5] :]:
+            hold.ended = None
+        for id in posted:
+            del self._known[id]
+
+    def _judge(self, transfer: Transfer) -> Result:
+        if transfer.id in self._known:
+            return _compare(self._known[transfer.id], transfer)
+        if transfer.hold_id is not None:
+            return self._end(transfer, transfer.hold_id)
+        return self._start(transfer)
+
+    def _start(self, transfer: Transfer) -> Result:
+        """A single transfer or a hold."""
+        units, positions = transfer.units, self._books.positions
+        if not 0 < units <= UNITS_MAX:
+            return Result.AMOUNT_INVALID
+        debit = positions.get((transfer.debit, transfer.asset))
+        credit = positions.get((transfer.credit, transfer.asset))
+        if debit is None or credit is None:
+            return self._start_new(transfer)
+        if debit is credit:
+            return Result.SAME_ACCOUNT
+        if debit.restricted or credit.restricted:
+            refused = _terms(debit, credit, units)
+            if refused is not None:
+                return refused
+        if debit.covered and debit.credits - debit.debits - debit.debits_held < units:
+            self._judged.available = debit.credits - debit.debits - debit.debits_held
+            return Result.INSUFFICIENT_FUNDS
+        if transfer.kind is not _SINGLE:
+            return self._hold(transfer, debit, credit)
+        self._touch(debit, credit)
+        debit.debits += units
+        credit.credits += units
+        self._accept(transfer, debit, credit, units)
+        return _OK
+
+    def _hold(self, transfer: Transfer, debit: Position, credit: Position) -> Result:
+        expires_s = transfer.expires_s
+        if expires_s != 0 and not self._now_s < expires_s <= SECONDS_MAX:
+            return Result.EXPIRY_INVALID
+        self._touch(debit, credit)
+        debit.debits_held += transfer.units
+        credit.credits_held += transfer.units
+        hold = Hold(
+            id=transfer.id,
+            debit=debit,
+            credit=credit,
+            units=transfer.units,
+            expires_s=expires_s,
+        )
+        self._books.holds[transfer.id] = hold
+        self._judged.made.append(hold)
+        self._accept(transfer, debit, credit, transfer.units)
+        return _OK
+
+    def _end(self, transfer: Transfer, hold_id: str) -> Result:
+        hold = self._books.holds.get(hold_id)
+        if hold is None:
+            return Result.HOLD_UNKNOWN
+        if hold.ended is not None:
+            return Result.HOLD_ENDED
+        if transfer.asset and transfer.asset != hold.debit.account.asset:
+            return Result.ASSET_MISMATCH
+        debit, credit, moved = hold.debit, hold.credit, transfer.units or hold.units
+        if moved > hold.units:
+            return Result.HOLD_EXCEEDED
+        if moved < 0:
+            return Result.AMOUNT_INVALID
+        if transfer.kind is _POST:
+            if 0 < hold.expires_s <= self._now_s:
+                return Result.HOLD_EXPIRED
+            if debit.frozen or credit.frozen:
+                return Result.ACCOUNT_FROZEN
+        self._touch(debit, credit)
+        debit.debits_held -= hold.units
+        credit.credits_held -= hold.units
+        if transfer.kind is _POST:
+            debit.debits += moved
+            credit.credits += moved
+        hold.ended = (self._height, len(self._judged.lines))
+        self._judged.ended.append(hold)
+        self._accept(transfer, debit, credit, moved)
+        return _OK
+
+    def _start_new(self, transfer: Transfer) -> Result:
+        """The same where an account is new; a refused transfer opens none, to leave no trace."""
+        books, asset = self._books, transfer.asset
+        if not 0 < len(asset) <= ASSET_MAX or not asset.isprintable():
+            return Result.ASSET_INVALID
+        if transfer.debit == transfer.credit:
+            return Result.SAME_ACCOUNT
+        opened: list[Position] = []
+        try:
+            for owner in (transfer.debit, transfer.credit):
+                if (owner, asset) not in books.positions:
+                    opened.append(books.open(owner, asset))  # noqa: PERF401 - the second may raise
+            result = self._start(transfer)
+        except UnknownOwner:
+            result = Result.ACCOUNT_UNKNOWN
+        if result is _OK:
+            self._judged.opened += opened
+        else:
+            for position in reversed(opened):
+                books.close(position)
+        return result
+
+    def _touch(self, debit: Position, credit: Position) -> None:
+        """Remember how both were before the batch, and before the chain."""
+        height, changed = self._height, self._judged.changed
+        if self._undo is not None:
+            self._undo.append((debit, debit.sums(), debit.height))
+            self._undo.append((credit, credit.sums(), credit.height))
+        if debit.height != height:
+            changed.append((debit, debit.sums()))
+            debit.height = height
+        if credit.height != height:
+            changed.append((credit, credit.sums()))
+            credit.height = height
+
+    def _accept(self, transfer: Transfer, debit: Position, credit: Position, units: int) -> None:
+        lines, id, height = self._judged.lines, transfer.id, self._height
+        line = len(lines)
+        lines.append(
+            f"{height}\t{line}\t{id}\t{transfer.kind}\t{transfer.hold_id or NOTHING}\t"
+            f"{debit.number}\t{credit.number}\t{units}\t{transfer.expires_s}\n"
+        )
+        self._judged.ids.append(f"{id}\t{height}\t{line}\n")
+        self._known[id] = transfer
+
+
+NOTHING = "\\N"
+
+
+def _terms(debit: Position, credit: Position, units: int) -> Result | None:
+    """What the terms of the two accounts say against a transfer."""
+    if debit.frozen or credit.frozen:
+        return Result.ACCOUNT_FROZEN
+    if credit.trust_missing:
+        return Result.TRUST_MISSING
+    for position, inflow in ((debit, False), (credit, True)):
+        grows = position.account.grows_by_debits is not inflow
+        if position.limit_units is not None and grows:
+            held = (
+                position.debits_held
+                if position.account.grows_by_debits
+                else (position.credits_held)
+            )
+            net = position.debits - position.credits
+            net = net if position.account.grows_by_debits else -net
+            if net + held + units > position.limit_units:
+                return Result.LIMIT_EXCEEDED
+    return None
+
+
+def _compare(stored: Transfer, asked: Transfer) -> Result:
+    """Whether a transfer whose id was used before asks for the same."""
+    if stored.kind is not asked.kind:
+        return Result.EXISTS_WITH_DIFFERENT_KIND
+    if stored.hold_id != asked.hold_id:
+        return Result.EXISTS_WITH_DIFFERENT_HOLD
+    if asked.hold_id is None and (stored.debit, stored.credit, stored.asset) != (
+        asked.debit,
+        asked.credit,
+        asked.asset,
+    ):
+        return Result.EXISTS_WITH_DIFFERENT_ACCOUNTS
+    if asked.units not in (stored.units, 0 if asked.hold_id is not None else stored.units):
+        return Result.EXISTS_WITH_DIFFERENT_AMOUNT
+    if stored.expires_s != asked.expires_s:
+        return Result.EXISTS_WITH_DIFFERENT_EXPIRY
+    return Result.EXISTS

@@ -1,0 +1,145 @@
+"""Reading what a batch needs from the database into Books: accounts, holds, totals, known ids."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, func, select, tuple_
+
+from wallet.ledger.books import Books, Hold, Position
+from wallet.ledger.chart import Account, Kind
+from wallet.ledger.encoding import GENESIS
+from wallet.ledger.transfers import Transfer, TransferKind
+from wallet.store.tables.ledger import (
+    ledger_accounts,
+    ledger_balances,
+    ledger_batches,
+    ledger_holds,
+    ledger_totals,
+    ledger_transfer_ids,
+    ledger_transfers,
+)
+
+CHUNK = 400
+"""Keys in one IN list, well under every engine's limit of parameters."""
+
+_a, _b, _t, _h = ledger_accounts.c, ledger_balances.c, ledger_transfers.c, ledger_holds.c
+_HEAD = (
+    select(ledger_batches.c.height, ledger_batches.c.state_hash)
+    .order_by(ledger_batches.c.height.desc())
+    .limit(1)
+)
+_ACCOUNTS = select(func.max(_a.number))
+_POSITIONS = select(
+    _a.number,
+    _a.owner,
+    _a.asset,
+    _a.kind,
+    _b.debits,
+    _b.credits,
+    _b.debits_held,
+    _b.credits_held,
+    _b.height,
+).join(ledger_balances, _b.account == _a.number)
+_BY_OWNERS = _POSITIONS.where(tuple_(_a.owner, _a.asset).in_(bindparam("these", expanding=True)))
+_BY_NUMBERS = _POSITIONS.where(_a.number.in_(bindparam("these", expanding=True)))
+_HOLDS = select(ledger_holds).where(_h.id.in_(bindparam("these", expanding=True)))
+_IDS = select(ledger_transfer_ids).where(
+    ledger_transfer_ids.c.id.in_(bindparam("these", expanding=True))
+)
+_debit, _credit = ledger_accounts.alias("d"), ledger_accounts.alias("c")
+_STORED = (
+    select(
+        _t.id,
+        _t.kind,
+        _t.hold_id,
+        _t.units,
+        _t.expires_s,
+        _debit.c.owner,
+        _debit.c.asset,
+        _credit.c.owner.label("payee"),
+    )
+    .join(_debit, _debit.c.number == _t.debit)
+    .join(_credit, _credit.c.number == _t.credit)
+    .where(tuple_(_t.height, _t.line).in_(bindparam("these", expanding=True)))
+)
+_TOTALS = select(ledger_totals).where(ledger_totals.c.asset.in_(bindparam("these", expanding=True)))
+
+
+def load_head(tx: Connection, books: Books) -> None:
+    """Set the books to the height of the database."""
+    row = tx.execute(_HEAD).one_or_none()
+    books.height = 0 if row is None else row.height
+    books.state_hash = GENESIS if row is None else bytes(row.state_hash)
+    books.accounts = tx.execute(_ACCOUNTS).scalar() or 0
+
+
+def load_for(tx: Connection, books: Books, transfers: Sequence[Transfer]) -> None:
+    """Load the accounts, holds and totals that the transfers name, as far as they are not."""
+    positions, holds = books.positions, books.holds
+    owners = {(t.debit, t.asset) for t in transfers if t.hold_id is None}
+    owners |= {(t.credit, t.asset) for t in transfers if t.hold_id is None}
+    _load_positions(tx, books, _BY_OWNERS, [key for key in owners if key not in positions])
+    ids = {t.hold_id for t in transfers if t.hold_id is not None}
+    rows = list(_rows(tx, _HOLDS, [id for id in ids if id not in holds]))
+    if rows:
+        _load_holds(tx, books, rows)
+    assets = {key[1] for key in owners}
+    assets |= {holds[id].debit.account.asset for id in ids if id in holds}
+    loaded = {asset for asset, _ in books.totals}
+    for row in _rows(tx, _TOTALS, sorted(assets - loaded)):
+        sums = [row.debits, row.credits, row.debits_held, row.credits_held]
+        books.totals[row.asset, Kind(row.kind)] = sums
+
+
+def known_transfers(tx: Connection, ids: Sequence[str]) -> Mapping[str, Transfer]:
+    """Those of the ids that are in the books, with the transfers as they stand there."""
+    places = [(row.height, row.line) for row in _rows(tx, _IDS, ids)]
+    return {
+        row.id: Transfer(
+            id=row.id,
+            kind=TransferKind(row.kind),
+            debit=row.owner,
+            credit=row.payee,
+            asset=row.asset,
+            units=row.units,
+            hold_id=row.hold_id,
+            expires_s=row.expires_s,
+        )
+        for row in _rows(tx, _STORED, places)
+    }
+
+
+def _load_holds(tx: Connection, books: Books, rows: Sequence[Any]) -> None:
+    by_number = {position.number: position for position in books.positions.values()}
+    numbers = {number for row in rows for number in (row.debit, row.credit)}
+    by_number |= _load_positions(
+        tx, books, _BY_NUMBERS, [number for number in numbers if number not in by_number]
+    )
+    for row in rows:
+        books.holds[row.id] = Hold(
+            id=row.id,
+            debit=by_number[row.debit],
+            credit=by_number[row.credit],
+            units=row.units,
+            expires_s=row.expires_s,
+            ended=None if row.ended_height is None else (row.ended_height, row.ended_line),
+        )
+
+
+def _load_positions(
+    tx: Connection, books: Books, query: Any, keys: Sequence[Any]
+) -> dict[int, Position]:
+    found = {}
+    for row in _rows(tx, query, keys):
+        account = Account(owner=row.owner, kind=Kind(row.kind), asset=row.asset)
+        position = Position(account, row.number)
+        sums = (row.debits, row.credits, row.debits_held, row.credits_held)
+        position.set_sums(sums, row.height)
+        books.limit(position)
+        books.positions[row.owner, row.asset] = found[row.number] = position
+    return found
+
+
+def _rows(tx: Connection, query: Any, keys: Sequence[Any]) -> Iterable[Any]:
+    for start in range(0, len(keys), CHUNK):
+        yield from tx.execute(query, {"these": list(keys[start : start + CHUNK])})

@@ -1,0 +1,193 @@
+"""Writing sealed heights: COPY and set-based statements on PostgreSQL, batches on SQLite.
+
+Called inside the writing transaction. The triggers of the store check what is written as it
+comes; `wallet.ledger.verifying` checks it again from the rows alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from wallet.ledger.books import Hold
+from wallet.ledger.encoding import opened_line
+from wallet.ledger.errors import LedgerBroken
+from wallet.ledger.judging import NOTHING
+from wallet.ledger.sealing import Sealed
+from wallet.store.tables.ledger import ledger_batches
+from wallet.store.types import encode_units
+
+JOINED_MAX = 1_000
+"""Balances given to PostgreSQL as arrays, whose length its planner sees; more go by COPY."""
+
+_INSERT_BATCH = insert(ledger_batches)
+_UPDATE = "UPDATE ledger_balances b SET debits = n.debits, credits = n.credits, debits_held = "
+_UPDATE += "n.debits_held, credits_held = n.credits_held, height = n.height FROM "
+_FROM_ARRAYS = (
+    _UPDATE + "unnest(%s::bigint[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], "
+    "%s::bigint[]) AS n(account, debits, credits, debits_held, credits_held, height) "
+    "WHERE b.account = n.account"
+)
+_CHANGED = (
+    "CREATE TEMPORARY TABLE IF NOT EXISTS ledger_changed (account bigint, debits numeric, "
+    "credits numeric, debits_held numeric, credits_held numeric, height bigint) "
+    "ON COMMIT DELETE ROWS"
+)
+_FROM_CHANGED = _UPDATE + "ledger_changed n WHERE b.account = n.account"
+_END_HOLDS = (
+    "UPDATE ledger_holds h SET ended_height = n.height, ended_line = n.line "
+    "FROM unnest(%s::uuid[], %s::bigint[], %s::integer[]) AS n(id, height, line) "
+    "WHERE h.id = n.id AND h.ended_height IS NULL"
+)
+
+
+def write(tx: Connection, group: Sequence[Sealed]) -> None:
+    """Write the heights in order. Raises LedgerBroken when the database has other rows than ours.
+
+    An id that was posted before makes the database's own error of a second key.
+    """
+    if tx.dialect.name == "postgresql":
+        _write_postgresql(tx.connection.driver_connection, group)
+    else:
+        _write_sqlite(tx.connection.driver_connection, group)
+    # The batch rows come last: they close the heights, and the database counts and sums then.
+    tx.execute(
+        _INSERT_BATCH,
+        [
+            {
+                "height": sealed.height,
+                "cause": sealed.cause,
+                "transfers": len(sealed.lines),
+                "content": sealed.content,
+                "created_s": sealed.created_s,
+                "state_hash": sealed.state_hash,
+            }
+            for sealed in group
+        ],
+    )
+
+
+def _write_postgresql(driver: Any, group: Sequence[Sealed]) -> None:
+    opened = [
+        f"{opened_line(position)[:-1]}\t{sealed.height}\n".replace("\\", "\\\\")
+        for sealed in group
+        for position in sealed.opened
+    ]
+    made = [
+        f"{hold.id}\t{hold.debit.number}\t{hold.credit.number}\t{hold.units}\t{hold.expires_s}\n"
+        for hold in _made(group)
+    ]
+    with driver.cursor() as cursor:
+        _copy(cursor, "ledger_accounts", opened)
+        _copy(cursor, "ledger_transfer_ids", [id for sealed in group for id in sealed.ids])
+        _copy(cursor, "ledger_transfers", [line for sealed in group for line in sealed.lines])
+        columns = "ledger_holds (id, debit, credit, units, expires_s)"
+        _copy(cursor, columns, made)
+        ended = [end for sealed in group for end in sealed.ended]
+        if ended:
+            cursor.execute(_END_HOLDS, [_array(column) for column in zip(*ended, strict=True)])
+            _expect(cursor.rowcount, len(ended), "holds")
+        _update_balances(cursor, _latest(group))
+        for asset, kind, sums, height in _totals(group):
+            cursor.execute(
+                "UPDATE ledger_totals SET debits = %s, credits = %s, debits_held = %s, "
+                "credits_held = %s, height = %s WHERE asset = %s AND kind = %s",
+                (*sums, height, asset, kind),
+            )
+            _expect(cursor.rowcount, 1, "totals")
+
+
+def _update_balances(cursor: Any, lines: Sequence[str]) -> None:
+    if len(lines) <= JOINED_MAX:
+        rows = [line[:-1].split("\t") for line in lines]
+        cursor.execute(_FROM_ARRAYS, [_array(column) for column in zip(*rows, strict=True)])
+    else:
+        cursor.execute(_CHANGED)
+        _copy(cursor, "ledger_changed", lines)
+        cursor.execute(_FROM_CHANGED)
+    _expect(cursor.rowcount, len(lines), "balances")
+
+
+def _copy(cursor: Any, table: str, lines: Sequence[str]) -> None:
+    if lines:
+        with cursor.copy(f"COPY {table} FROM STDIN") as copy:
+            copy.write("".join(lines))
+
+
+def _array(column: Iterable[object]) -> str:
+    """PostgreSQL's text of an array of numbers or UUIDs."""
+    return "{" + ",".join(map(str, column)) + "}"
+
+
+def _write_sqlite(driver: Any, group: Sequence[Sealed]) -> None:
+    many = driver.executemany
+    for sealed in group:
+        rows = [(*opened_line(p)[:-1].split("\t"), sealed.height) for p in sealed.opened]
+        many("INSERT INTO ledger_accounts VALUES (?, ?, ?, ?, ?, ?)", rows)
+        fields = [line[:-1].split("\t") for line in sealed.lines]
+        many(
+            "INSERT INTO ledger_transfer_ids VALUES (?, ?, ?)", [(f[2], f[0], f[1]) for f in fields]
+        )
+        many(
+            "INSERT INTO ledger_transfers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (*f[:4], None if f[4] == NOTHING else f[4], *f[5:7], encode_units(int(f[7])), f[8])
+                for f in fields
+            ],
+        )
+    many(
+        "INSERT INTO ledger_holds VALUES (?, ?, ?, ?, ?, NULL, NULL)",
+        [
+            (h.id, h.debit.number, h.credit.number, encode_units(h.units), h.expires_s)
+            for h in _made(group)
+        ],
+    )
+    ended = [(height, line, id) for sealed in group for id, height, line in sealed.ended]
+    done = many(
+        "UPDATE ledger_holds SET ended_height = ?, ended_line = ? "
+        "WHERE id = ? AND ended_height IS NULL",
+        ended,
+    )
+    _expect(max(done.rowcount, 0), len(ended), "holds")
+    balances = [line[:-1].split("\t") for line in _latest(group)]
+    done = many(
+        "UPDATE ledger_balances SET debits = ?, credits = ?, debits_held = ?, credits_held = ?, "
+        "height = ? WHERE account = ?",
+        [(*(encode_units(int(sum_)) for sum_ in f[1:5]), f[5], f[0]) for f in balances],
+    )
+    _expect(done.rowcount, len(balances), "balances")
+    done = many(
+        "UPDATE ledger_totals SET debits = ?, credits = ?, debits_held = ?, credits_held = ?, "
+        "height = ? WHERE asset = ? AND kind = ?",
+        [
+            (*map(encode_units, sums), height, asset, kind)
+            for asset, kind, sums, height in _totals(group)
+        ],
+    )
+    _expect(done.rowcount, len(list(_totals(group))), "totals")
+
+
+def _made(group: Sequence[Sealed]) -> Iterable[Hold]:
+    return [hold for sealed in group for hold in sealed.made]
+
+
+def _latest(group: Sequence[Sealed]) -> Sequence[str]:
+    """The last line of each account that the group changed, with the height of that change."""
+    latest: dict[str, str] = {}
+    for sealed in group:
+        for line in sealed.balances:
+            latest[line[: line.index("\t")]] = f"{line[:-1]}\t{sealed.height}\n"
+    return list(latest.values())
+
+
+def _totals(group: Sequence[Sealed]) -> Iterable[tuple[str, str, tuple[int, ...], int]]:
+    latest = {}
+    for sealed in group:
+        for asset, kind, sums in sealed.totals:
+            latest[asset, str(kind)] = (sums, sealed.height)
+    return [(asset, kind, sums, height) for (asset, kind), (sums, height) in latest.items()]
+
+
+def _expect(found: int, expected: int, what: str) -> None:
+    if found != expected:
+        raise LedgerBroken(f"got {found} {what} in the database to change, expected {expected}")
