@@ -16,7 +16,7 @@ from signer.errors import ProtocolError
 from wallet.api.auth import Forbidden
 from wallet.api.tokens import Unauthorized
 from wallet.errors import Conflict, Invalid, NotFound, TooMany, WalletError
-from wallet.ledger.errors import InsufficientFunds
+from wallet.ledger.errors import AccountFrozen, InsufficientFunds, LimitExceeded, TrustMissing
 from wallet.store.errors import StoreBusy
 
 _log = structlog.get_logger("wallet.api")
@@ -40,6 +40,9 @@ STATUS: dict[type[Exception], int] = {
     NotFound: 404,
     Conflict: 409,
     InsufficientFunds: 409,
+    AccountFrozen: 409,
+    TrustMissing: 409,
+    LimitExceeded: 409,
     Invalid: 422,
     CodecError: 422,
     ProtocolError: 422,

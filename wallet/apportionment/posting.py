@@ -15,7 +15,7 @@ from wallet.apportionment.records import Apportionment, Loss
 from wallet.apportionment.shares import Share, apportion
 from wallet.events import append_event
 from wallet.ledger import chart
-from wallet.ledger.balances import CHUNK, balances_by_id
+from wallet.ledger.balances import CHUNK, balances_of_accounts
 from wallet.ledger.posting import post_batch
 from wallet.ledger.transfers import Transfer
 from wallet.milestones import Milestone
@@ -46,10 +46,10 @@ def preview(tx: Connection, loss: Loss) -> list[Line]:
     shares = apportion(loss.units, loss.gains)
     _check_accounts(tx, loss)
     found = {share.account_id: _account(loss, share.account_id) for share in shares}
-    balances = balances_by_id(tx, found.values())
+    balances = balances_of_accounts(tx, found.values())
     lines = []
     for share in shares:
-        balance = balances.get(found[share.account_id].id)
+        balance = balances.get(found[share.account_id])
         available = 0 if balance is None else balance.available
         lines.append(Line(share=share, available_units=available))
     return lines
