@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chains.errors import invariant
 from wallet.api import errors
-from wallet.api.exchange import apportionments, escrows, transfers
+from wallet.api.exchange import apportionments, escrows, settlements, transfers
 from wallet.api.permissions import PERMISSIONS
 from wallet.api.routes import (
     accounts,
@@ -52,6 +52,7 @@ _ROUTERS = (
     apportionments.router,
     transfers.router,
     escrows.router,
+    settlements.router,
     events.router,
     webhooks.router,
 )
@@ -67,6 +68,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         404: "There is no such thing",
         409: "The request contradicts what is there",
         413: "The body is too large",
+        415: "The body is in an encoding that is not read here",
         422: "The request cannot be meant as it stands",
         429: "Asked too often; see details.retry_after_s",
         503: "A node or the database does not answer now; ask again",

@@ -17,6 +17,7 @@ from wallet.api.auth import Forbidden
 from wallet.api.tokens import Unauthorized
 from wallet.errors import Conflict, Invalid, NotFound, TooMany, WalletError
 from wallet.ledger.errors import AccountFrozen, InsufficientFunds, LimitExceeded, TrustMissing
+from wallet.settlements.errors import MediaTypeUnknown
 from wallet.store.errors import StoreBusy
 
 _log = structlog.get_logger("wallet.api")
@@ -48,6 +49,7 @@ STATUS: dict[type[Exception], int] = {
     ProtocolError: 422,
     NodeError: 503,
     RequestTooLarge: 413,
+    MediaTypeUnknown: 415,
     TooMany: 429,
     OperationalError: 503,
     StoreBusy: 503,

@@ -20,6 +20,8 @@ class Scope(StrEnum):
     EVENTS_READ = "events:read"
     HOSTED_KEYS_READ = "hosted_keys:read"
     HOSTED_KEYS_WRITE = "hosted_keys:write"
+    SETTLEMENTS_READ = "settlements:read"
+    SETTLEMENTS_WRITE = "settlements:write"
     TRANSFERS_READ = "transfers:read"
     TRANSFERS_WRITE = "transfers:write"
     TREASURY_READ = "treasury:read"
@@ -82,6 +84,8 @@ PERMISSIONS: dict[str, Scope | None] = {
     "release_escrow": Scope.ESCROWS_WRITE,
     "return_escrow": Scope.ESCROWS_WRITE,
     "dispute_escrow": Scope.ESCROWS_WRITE,
+    "create_settlement": Scope.SETTLEMENTS_WRITE,
+    "read_settlement": Scope.SETTLEMENTS_READ,
     "list_events": Scope.EVENTS_READ,
     "create_webhook": Scope.WEBHOOKS_WRITE,
     "list_webhooks": Scope.WEBHOOKS_READ,

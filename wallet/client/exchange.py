@@ -1,16 +1,21 @@
 """The routes of the exchange's own engines, one method for each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
 
 from wallet.client.decoding import decode
 from wallet.client.exchange_types import (
     Apportionment,
     ApportionmentPreview,
     Escrow,
+    Settlement,
     SubAccountTransfer,
 )
 from wallet.client.transport import Transport, path_part
 from wallet.client.types import Page
+from wallet.settlements.wire import MSGPACK, SettlementOrder, TransferOrder
 
 
 class ExchangeCalls:
@@ -169,6 +174,23 @@ class ExchangeCalls:
         """Hold the money until staff decide."""
         path, body = _escrow(escrow_id, "/dispute"), {"reason": reason}
         return decode(Escrow, self._transport.post(path, body, idempotency_key))
+
+    def settle(
+        self,
+        *,
+        external_id: str,
+        transfers: Sequence[TransferOrder],
+        mode: Literal["atomic", "best_effort"] = "best_effort",
+    ) -> Settlement:
+        """Post many transfers between users, as MessagePack; the same ones under an id once."""
+        order = SettlementOrder(external_id=external_id, mode=mode, transfers=list(transfers))
+        body = msgspec.msgpack.encode(order)
+        return decode(Settlement, self._transport.post_bytes("/v1/settlements", body, MSGPACK))
+
+    def settlement_of(self, external_id: str) -> Settlement:
+        """What became of the settlement of one of the exchange's own ids."""
+        path = f"/v1/settlements/external/{path_part(external_id)}"
+        return decode(Settlement, self._transport.get(path, {}))
 
 
 def _escrow(escrow_id: str, verb: str = "") -> str:

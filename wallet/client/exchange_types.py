@@ -99,3 +99,18 @@ class Escrow:
     created_s: int
     updated_s: int
     deadline_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of a settlement; `results` has a name for each transfer, in their order."""
+
+    external_id: str
+    mode: str
+    status: str
+    height: int
+    state_hash: str
+    repeated: bool
+    posted_count: int
+    results: tuple[str, ...]
+    created_s: int

@@ -40,6 +40,7 @@ from wallet.store.tables.payments import (
     payment_versions,
     payments,
 )
+from wallet.store.tables.settlements import settlements
 from wallet.store.tables.sub_accounts import sub_account_transfers
 from wallet.store.tables.tokens import token_balances, token_codes
 from wallet.store.tables.treasury import (
@@ -91,6 +92,7 @@ __all__ = [
     "runways",
     "scan_ranges",
     "scan_stops",
+    "settlements",
     "sub_account_transfers",
     "thresholds",
     "token_balances",
