@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,10 +24,11 @@ from chains.vaults import Vault, load_vault
 from policies.loader import load_policy
 from policies.policy import Policy
 from wallet.addresses.derivation import OwnDeriver
+from wallet.assets.authority import ScopeAuthority
+from wallet.assets.context import AssetContext
 from wallet.clock import Clock, SystemClock
 from wallet.coins.quarantine import dusting_units
 from wallet.deposits.rules import DepositRules
-from wallet.escrow.staff import EscrowDesk
 from wallet.fees.desk import FeeDesk
 from wallet.hosted_keys.context import HK0, HK1, HostedContext, MadeOutput, SpentCoin
 from wallet.hosted_keys.desk import HostedDesk
@@ -35,14 +36,15 @@ from wallet.leases import Leases
 from wallet.milestones import Milestone, kill_at, pass_by
 from wallet.networks import (
     DeploymentError,
+    evm_rules,
     is_development,
     open_chain,
     open_market,
     utxo_rules,
 )
 from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
-from wallet.payments.deciding import decide
 from wallet.payments.desk import PaymentDesk
+from wallet.reserves.context import ReservesContext
 from wallet.settings import AssetSettings, NetworkSettings, Settings
 from wallet.settings_file import load_settings
 from wallet.signing.coordinator import load_coordinator
@@ -51,7 +53,6 @@ from wallet.store.database import Database
 from wallet.store.schema import addresses
 from wallet.treasury.approvals import ApprovalDesk
 from wallet.treasury.planning import Planner
-from wallet.treasury.quarantine import QuarantineDesk
 from wallet.treasury.staff_desk import StaffDesk
 from wallet.webhooks.secrets import load_service_key
 from wallet.withdrawals.requests import Withdrawals
@@ -236,9 +237,38 @@ class Deployment:
         )
 
     @cached_property
+    def reserves(self) -> ReservesContext:
+        """What publications of reserves are made from."""
+        return ReservesContext(
+            database=self.database,
+            clock=self.clock,
+            new_id=new_id,
+            random=random_bytes,
+            coordinator=load_coordinator(self.settings.coordinator_key_file),
+            chains=self.chains,
+            chain_ids={
+                network.id: evm_rules(network).chain_id if network.family == Family.EVM else None
+                for network in self.settings.networks
+            },
+            vaults=self.vaults,
+            signers={signer.id: signer for signer in self.settings.signers},
+            doors=self.doors,
+            milestone=self.milestone,
+        )
+
+    @cached_property
     def approvals(self) -> ApprovalDesk:
         """Where staff approvals are checked."""
         return ApprovalDesk(self.settings.staff, self.withdrawals.approved)
+
+    @cached_property
+    def registered(self) -> AssetContext:
+        """What gateways' assets are held against."""
+        return AssetContext(
+            native={asset.code: asset.decimals for asset in self.settings.assets},
+            authority=ScopeAuthority(),
+            clock=self.clock,
+        )
 
     @cached_property
     def planner(self) -> Planner:
@@ -330,28 +360,6 @@ def open_staff_desk(config: Path) -> StaffDesk:
         offline=deployment.payments,
         reject=deployment.withdrawals.reject,
         staff=deployment.settings.staff,
-    )
-
-
-def open_quarantine(config: Path) -> QuarantineDesk:
-    """Where staff decide about what cannot be trusted, over the service's own database."""
-    deployment = open_deployment(config)
-    return QuarantineDesk(
-        database=deployment.database,
-        clock=deployment.clock,
-        member=open_staff_desk(config).member,
-        end_payment=partial(decide, deployment.payments.context),
-    )
-
-
-def open_escrows(config: Path) -> EscrowDesk:
-    """Where staff decide about disputed escrows, over the service's own database."""
-    deployment = open_deployment(config)
-    return EscrowDesk(
-        database=deployment.database,
-        clock=deployment.clock,
-        member=open_staff_desk(config).member,
-        milestone=deployment.milestone,
     )
 
 

@@ -15,6 +15,7 @@ from wallet.duties import Duty
 from wallet.escrow import states as escrows
 from wallet.hosted_keys import states as hosted_payments
 from wallet.payments import states as payments
+from wallet.reconciliation import states as breaks
 from wallet.store import schema
 from wallet.treasury import states as treasury
 from wallet.withdrawals import states as withdrawals
@@ -73,6 +74,13 @@ MACHINES: tuple[Machine, ...] = (
         arrows=escrows.ARROWS,
         duties=escrows.DUTIES,
         resting=escrows.FINAL,
+    ),
+    Machine(
+        name="break",
+        table=schema.breaks,
+        arrows=breaks.ARROWS,
+        duties=breaks.DUTIES,
+        resting=breaks.RESTING,
     ),
 )
 

@@ -13,6 +13,8 @@ from chains.errors import invariant
 from wallet.api import errors
 from wallet.api.exchange import apportionments, escrows, settlements, transfers
 from wallet.api.permissions import PERMISSIONS
+from wallet.api.registered import assets as registered_assets
+from wallet.api.registered import freezes, gateways, trust_lines
 from wallet.api.routes import (
     accounts,
     addresses,
@@ -53,6 +55,10 @@ _ROUTERS = (
     transfers.router,
     escrows.router,
     settlements.router,
+    gateways.router,
+    registered_assets.router,
+    trust_lines.router,
+    freezes.router,
     events.router,
     webhooks.router,
 )

@@ -15,6 +15,7 @@ from chains.errors import ChainError, CodecError, NodeError
 from signer.errors import ProtocolError
 from wallet.api.auth import Forbidden
 from wallet.api.tokens import Unauthorized
+from wallet.assets.errors import NotAllowed
 from wallet.errors import Conflict, Invalid, NotFound, TooMany, WalletError
 from wallet.ledger.errors import AccountFrozen, InsufficientFunds, LimitExceeded, TrustMissing
 from wallet.settlements.errors import MediaTypeUnknown
@@ -38,6 +39,7 @@ class RequestTooDeep(Invalid):
 STATUS: dict[type[Exception], int] = {
     Unauthorized: 401,
     Forbidden: 403,
+    NotAllowed: 403,
     NotFound: 404,
     Conflict: 409,
     InsufficientFunds: 409,

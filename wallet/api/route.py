@@ -15,8 +15,9 @@ from chains.nesting import TooDeep, check_nesting
 from wallet.api.auth import Presented, admit, authenticate
 from wallet.api.errors import RequestTooDeep, RequestTooLarge
 from wallet.api.idempotency import Answer, OnceKey, claim, keep, request_hash, stored
-from wallet.api.permissions import PERMISSIONS
+from wallet.api.permissions import PERMISSIONS, Scope
 from wallet.api.services import Services
+from wallet.assets.authority import Actor
 from wallet.settlements.wire import BYTES_MAX
 
 BODY_BYTES_MAX = 64 * 1024
@@ -48,10 +49,16 @@ class Call:
 
     services: Services
     key_id: str
+    scopes: frozenset[Scope]
     request_id: str
     method: str
     uri: str
     body: bytes
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks, for parts that ask by whom."""
+        return Actor(key_id=self.key_id, scopes=frozenset(map(str, self.scopes)))
 
 
 class SignedRoute(APIRoute):
@@ -71,16 +78,17 @@ class SignedRoute(APIRoute):
             body = await _read(request, bytes_max)
             if self.name not in OWN_DECODERS:
                 _check_depth(body)
-            key_id = ""
+            key_id, scopes = "", frozenset[Scope]()
             if scope is not None:
                 presented = replace(presented, body=body)
                 key = await run_in_threadpool(
                     authenticate, services.db, services.clock, presented, scope
                 )
-                key_id = key.id
+                key_id, scopes = key.id, key.scopes
             request.state.call = Call(
                 services=services,
                 key_id=key_id,
+                scopes=scopes,
                 request_id=request.state.request_id,
                 method=request.method,
                 uri=presented.uri,

@@ -91,8 +91,9 @@ class SubAccountView(BaseModel):
 
 
 class BalancesView(BaseModel):
-    """One spot balance for each asset, zero included; `as_of_seq` is the last event they contain.
+    """One spot balance for each asset of a chain, zero included, then those of registered assets.
 
+    Of these only what the account ever held or trusted; `as_of_seq` is the last event contained.
     `sub_accounts` are the other parts of the account, as far as they were ever used.
     """
 

@@ -17,6 +17,7 @@ from wallet.client.credentials import load_credentials
 from wallet.client.decoding import decode
 from wallet.client.exchange import ExchangeCalls
 from wallet.client.hosted import HostedKeyCalls
+from wallet.client.registered import RegisteredAssetCalls
 from wallet.client.transport import Transport, path_part
 from wallet.client.types import (
     Account,
@@ -80,6 +81,11 @@ class Client:
     def exchange(self) -> ExchangeCalls:
         """The routes that the exchange's own engines use."""
         return ExchangeCalls(self.transport)
+
+    @property
+    def registered(self) -> RegisteredAssetCalls:
+        """The routes of gateways, registered assets, trust lines and freezes."""
+        return RegisteredAssetCalls(self.transport)
 
     # --- health, assets ---------------------------------------------------------------------------
 

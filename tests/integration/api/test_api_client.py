@@ -22,6 +22,7 @@ from wallet.client.decoding import decode
 from wallet.client.errors import CredentialsBad
 from wallet.client.exchange import ExchangeCalls
 from wallet.client.hosted import HostedKeyCalls
+from wallet.client.registered import RegisteredAssetCalls
 from wallet.client.transport import Transport
 from wallet.client.types import Account, Page
 
@@ -129,7 +130,11 @@ def test_the_client_has_a_method_for_every_route(world: World) -> None:
     """Each client method calls one route; together they are all of them."""
     paths = httpx.get(world.url + "/v1/openapi.json").json()["paths"]
     routes = sum(len(methods) for methods in paths.values())
-    parts = {"hosted": HostedKeyCalls, "exchange": ExchangeCalls}
+    parts = {
+        "hosted": HostedKeyCalls,
+        "exchange": ExchangeCalls,
+        "registered": RegisteredAssetCalls,
+    }
     names = [*(set(vars(Client)) - {"close", *parts}), *chain(*map(vars, parts.values()))]
     methods = [name for name in names if not name.startswith("_")]
     assert len(methods) == routes

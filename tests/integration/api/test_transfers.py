@@ -105,6 +105,19 @@ def test_an_amount_is_given_once(
     assert refused.value.code == "request.amount_missing"
 
 
+def test_an_asset_that_does_not_exist_is_not_moved(client: Client, account_id: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        client.exchange.transfer(
+            external_id="t-1",
+            account_id=account_id,
+            asset="DOGE",
+            from_sub_account="spot",
+            to_sub_account="margin",
+            amount_units=1,
+        )
+    assert (refused.value.status, refused.value.code) == (422, "asset.unknown")
+
+
 def test_an_account_that_does_not_exist_has_no_parts(client: Client) -> None:
     with pytest.raises(ApiError) as refused:
         move(client, "00000000-0000-4000-8000-000000000000", 1)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from wallet.api.bodies import EXTERNAL_ID, UNITS, UUID, Code
+from wallet.api.exchange.amounts import decimals, text
 from wallet.api.route import CallNow, OnceNow, SignedRoute
 from wallet.api.services import Services
 from wallet.apportionment import posting, records
@@ -111,10 +112,10 @@ def preview_apportionment(body: LossBody, call: CallNow) -> PreviewView:
             PreviewShareView(
                 account_id=line.share.account_id,
                 gain_units=str(line.share.gain_units),
-                share=services.text(loss.asset, line.share.units),
+                share=text(services, loss.asset, line.share.units),
                 share_units=str(line.share.units),
                 rounded_up=line.share.rounded_up,
-                available=services.text(loss.asset, line.available_units),
+                available=text(services, loss.asset, line.available_units),
                 available_units=str(line.available_units),
                 covered=line.is_covered,
             )
@@ -153,12 +154,13 @@ def read_apportionment(
 
 
 def _loss(services: Services, body: LossBody) -> Loss:
+    decimals(services, body.asset)  # it exists
     gains = sorted(
         (Gain(account_id=g.account_id, units=int(g.gain_units)) for g in body.gains),
         key=lambda gain: gain.account_id,
     )
     return Loss(
-        asset=services.asset(body.asset).code,
+        asset=body.asset,
         units=int(body.loss_units),
         sub_account=body.sub_account,
         gains=tuple(gains),
@@ -171,7 +173,7 @@ def _totals(services: Services, loss: Loss) -> dict[str, Any]:
         "asset": loss.asset,
         "sub_account": str(loss.sub_account),
         "receiver_id": loss.receiver_id,
-        "loss": services.text(loss.asset, loss.units),
+        "loss": text(services, loss.asset, loss.units),
         "loss_units": str(loss.units),
         "gains_units": str(sum(gain.units for gain in loss.gains)),
     }
@@ -192,7 +194,7 @@ def _shares(services: Services, made: Apportionment) -> list[ShareView]:
         ShareView(
             account_id=share.account_id,
             gain_units=str(share.gain_units),
-            share=services.text(made.loss.asset, share.units),
+            share=text(services, made.loss.asset, share.units),
             share_units=str(share.units),
             rounded_up=share.rounded_up,
         )

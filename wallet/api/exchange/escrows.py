@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from wallet.api.bodies import AMOUNT, EXTERNAL_ID, LABEL, UNITS, Code
 from wallet.api.bodies import UUID as UUID_TEXT
-from wallet.api.exchange.amounts import asked_units
+from wallet.api.exchange.amounts import asked_units, network_of, text
 from wallet.api.pages import Page, WindowNow, read_page
 from wallet.api.route import CallNow, Once, OnceNow, SignedRoute
 from wallet.api.services import Services
@@ -97,14 +97,13 @@ class EscrowView(BaseModel):
 def create_escrow(body: NewEscrow, once: OnceNow) -> Response:
     """Hold the money at once; the same external_id holds it once."""
     services = once.call.services
-    asset = services.asset(body.asset)
     order = Order(
         external_id=body.external_id,
-        network=asset.network,
-        asset=asset.code,
+        network=network_of(services, body.asset),
+        asset=body.asset,
         payer=Party(account_id=body.payer_id, sub_account=body.payer_sub_account),
         payee=Party(account_id=body.payee_id, sub_account=body.payee_sub_account),
-        units=asked_units(services, asset.code, body.amount, body.amount_units),
+        units=asked_units(services, body.asset, body.amount, body.amount_units),
         fee_basis_points=body.fee_basis_points,
         deadline_s=body.deadline_s,
     )
@@ -192,8 +191,8 @@ def _run(once: Once, status: int, act: Callable[[Connection, dict[str, Any]], Es
 def _view(services: Services, escrow: Escrow) -> EscrowView:
     order = escrow.order
 
-    def text(units: int) -> str:
-        return services.text(order.asset, units)
+    def shown(units: int) -> str:
+        return text(services, order.asset, units)
 
     return EscrowView(
         id=escrow.id,
@@ -203,13 +202,13 @@ def _view(services: Services, escrow: Escrow) -> EscrowView:
         payer_sub_account=str(order.payer.sub_account),
         payee_id=order.payee.account_id,
         payee_sub_account=str(order.payee.sub_account),
-        amount=text(order.units),
+        amount=shown(order.units),
         amount_units=str(order.units),
-        held=text(escrow.held_units),
+        held=shown(escrow.held_units),
         held_units=str(escrow.held_units),
-        released=text(escrow.released_units),
+        released=shown(escrow.released_units),
         released_units=str(escrow.released_units),
-        fee=text(escrow.fee_units),
+        fee=shown(escrow.fee_units),
         fee_units=str(escrow.fee_units),
         fee_basis_points=order.fee_basis_points,
         status=str(escrow.status),

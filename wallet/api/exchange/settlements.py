@@ -8,8 +8,10 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
 from wallet.api.bodies import EXTERNAL_ID
+from wallet.api.exchange.amounts import decimals
 from wallet.api.route import Call, CallNow, SignedRoute
-from wallet.api.services import AssetUnknown, Services
+from wallet.api.services import Services
+from wallet.assets.errors import AssetUnknown
 from wallet.settlements import posting
 from wallet.settlements.posting import Door, Settlement
 from wallet.settlements.wire import JSON, MSGPACK, SettlementOrder, decode
@@ -89,7 +91,7 @@ def _settle(call: Call, services: Services, order: SettlementOrder) -> Settlemen
 
 def _is_asset(services: Services, code: str) -> bool:
     try:
-        services.asset(code)
+        decimals(services, code)
     except AssetUnknown:
         return False
     return True

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from wallet.api.bodies import AMOUNT, EXTERNAL_ID, UNITS, Code
 from wallet.api.bodies import UUID as UUID_TEXT
-from wallet.api.exchange.amounts import asked_units
+from wallet.api.exchange.amounts import asked_units, text
 from wallet.api.pages import Page, WindowNow, read_page
 from wallet.api.route import CallNow, OnceNow, SignedRoute
 from wallet.api.services import Services
@@ -55,12 +55,11 @@ class TransferView(BaseModel):
 def create_transfer(body: NewTransfer, once: OnceNow) -> Response:
     """Move at once; the same external_id does it once."""
     services = once.call.services
-    asset = services.asset(body.asset).code
     asked = Move(
         external_id=body.external_id,
         account_id=body.account_id,
-        asset=asset,
-        units=asked_units(services, asset, body.amount, body.amount_units),
+        asset=body.asset,
+        units=asked_units(services, body.asset, body.amount, body.amount_units),
         source=body.from_sub_account,
         target=body.to_sub_account,
     )
@@ -110,7 +109,7 @@ def _view(services: Services, moved: Moved) -> TransferView:
         asset=asked.asset,
         from_sub_account=str(asked.source),
         to_sub_account=str(asked.target),
-        amount=services.text(asked.asset, asked.units),
+        amount=text(services, asked.asset, asked.units),
         amount_units=str(asked.units),
         created_s=moved.created_s,
     )

@@ -5,10 +5,14 @@ from uuid import UUID
 from fastapi import APIRouter
 from sqlalchemy import Connection, select
 
+from chains.units import to_text
+from wallet.api.exchange.amounts import IN_BOOKS, text
 from wallet.api.reads import one_account
 from wallet.api.route import CallNow, SignedRoute
 from wallet.api.services import Services
 from wallet.api.views import BalancesView, BalanceView, SubAccountView
+from wallet.assets.registration import RegisteredAsset
+from wallet.assets.trust import ever_of
 from wallet.deposits.states import DepositStatus
 from wallet.events import last_seq
 from wallet.ledger import chart
@@ -26,18 +30,22 @@ _ON_THE_WAY = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.HELD)
 
 @router.get("")
 def list_balances(call: CallNow, account_id: UUID) -> BalancesView:
-    """All balances of one account and its parts, in one consistent reading."""
+    """All balances of one account and its parts, in one reading; registered assets come last."""
     services = call.services
     with services.db.read() as tx:
         one_account(tx, str(account_id))
         incoming = _incoming(tx, str(account_id))
+        native = [
+            _view(tx, str(account_id), asset, asset.network, incoming.get(asset.code, 0))
+            for asset in services.settings.assets
+        ]
+        registered = [
+            _view(tx, str(account_id), asset, IN_BOOKS, 0) for asset in ever_of(tx, str(account_id))
+        ]
         return BalancesView(
             account_id=str(account_id),
             as_of_seq=last_seq(tx),
-            data=[
-                _view(tx, services, asset, str(account_id), incoming.get(asset.code, 0))
-                for asset in services.settings.assets
-            ],
+            data=[*native, *registered],
             sub_accounts=[
                 _part(services, part, asset, found)
                 for (part, asset), found in parts_of(tx, str(account_id)).items()
@@ -49,11 +57,11 @@ def _part(services: Services, part: SubAccount, asset: str, found: Balance) -> S
     return SubAccountView(
         sub_account=str(part),
         asset=asset,
-        total=services.text(asset, found.net),
+        total=text(services, asset, found.net),
         total_units=str(found.net),
-        available=services.text(asset, found.available),
+        available=text(services, asset, found.available),
         available_units=str(found.available),
-        held=services.text(asset, found.held),
+        held=text(services, asset, found.held),
         held_units=str(found.held),
     )
 
@@ -68,26 +76,30 @@ def _incoming(tx: Connection, account_id: str) -> dict[str, int]:
 
 
 def _view(
-    tx: Connection, services: Services, asset: AssetSettings, account_id: str, incoming: int
+    tx: Connection,
+    account_id: str,
+    asset: AssetSettings | RegisteredAsset,
+    network: str,
+    incoming: int,
 ) -> BalanceView:
     found = balance(tx, chart.user(account_id), asset.code)
     total, available = found.net, found.available
     owed = max(0, balance(tx, chart.receivable(account_id), asset.code).net)
 
-    def text(units: int) -> str:
-        return services.text(asset.code, units)
+    def shown(units: int) -> str:
+        return to_text(units, asset.decimals)
 
     return BalanceView(
         asset=asset.code,
-        network=asset.network,
-        total=text(total),
+        network=network,
+        total=shown(total),
         total_units=str(total),
-        available=text(available),
+        available=shown(available),
         available_units=str(available),
-        held=text(total - available),
+        held=shown(total - available),
         held_units=str(total - available),
-        incoming=text(incoming),
+        incoming=shown(incoming),
         incoming_units=str(incoming),
-        owed=text(owed),
+        owed=shown(owed),
         owed_units=str(owed),
     )
