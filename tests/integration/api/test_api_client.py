@@ -127,7 +127,10 @@ def test_answers_become_records_and_newer_fields_are_ignored() -> None:
 
 
 def test_the_client_has_a_method_for_every_route(world: World) -> None:
-    """Each client method calls one route; together they are all of them."""
+    """Each client method calls one route; together they are all of them.
+
+    Only registering an asset has a method for each of its two types.
+    """
     paths = httpx.get(world.url + "/v1/openapi.json").json()["paths"]
     routes = sum(len(methods) for methods in paths.values())
     parts = {
@@ -137,4 +140,5 @@ def test_the_client_has_a_method_for_every_route(world: World) -> None:
     }
     names = [*(set(vars(Client)) - {"close", *parts}), *chain(*map(vars, parts.values()))]
     methods = [name for name in names if not name.startswith("_")]
+    methods.remove("register_physical")
     assert len(methods) == routes
