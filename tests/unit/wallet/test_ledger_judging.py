@@ -1,6 +1,7 @@
 """Judging: each result has its example, with the numbers written out. Nothing here is stored."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -65,7 +66,7 @@ def judge(
 
 def money(books: Books, owner: str) -> tuple[int, int]:
     """What an owner has, and what of it is held."""
-    position = books.positions[owner, "BTC"]
+    position = books.owners("BTC")[owner]
     return position.credits - position.debits, position.debits_held
 
 
@@ -76,7 +77,14 @@ def test_ok_moves_the_units(books: Books) -> None:
     assert [line.split("\t")[7] for line in judged.lines] == ["45"]
 
 
+def sums(books: Books) -> dict[str, object]:
+    """All there is of every account."""
+    return {owner: p.sums() for asset in books.positions.values() for owner, p in asset.items()}
+
+
 REFUSED: list[tuple[Result, Transfer]] = [
+    (Result.EXPIRY_INVALID, replace(move(BOB, ALICE, 1), expires_s=2_000)),
+    (Result.EXPIRY_INVALID, replace(Transfer.void(hold_id=HELD), expires_s=2_000)),
     (Result.ACCOUNT_UNKNOWN, single("pocket:x", ALICE, "BTC", 1)),
     (Result.ACCOUNT_UNKNOWN, single(chart.HOUSE, "user:", "BTC", 1)),
     (Result.SAME_ACCOUNT, move(ALICE, ALICE, 1)),
@@ -130,11 +138,11 @@ REFUSED += [
 def test_a_refused_transfer_leaves_no_trace(
     books: Books, result: Result, transfer: Transfer
 ) -> None:
-    before = ({owner: p.sums() for owner, p in books.positions.items()}, books.accounts)
+    before = (sums(books), books.accounts)
     judged = judge(books, [transfer])
     assert judged.results == [result]
     assert not any((judged.lines, judged.ids, judged.changed, judged.opened, judged.made))
-    assert ({owner: p.sums() for owner, p in books.positions.items()}, books.accounts) == before
+    assert (sums(books), books.accounts) == before
 
 
 def test_insufficient_funds_says_what_there_was(books: Books) -> None:
@@ -175,13 +183,13 @@ def test_a_frozen_account_neither_pays_nor_is_paid(
     books: Books, made: Callable[[], Transfer]
 ) -> None:
     books.terms[ALICE, "BTC"] = Terms(frozen=True)
-    books.limit(books.positions[ALICE, "BTC"])
+    books.limit(books.owners("BTC")[ALICE])
     assert judge(books, [made()]).results == [Result.ACCOUNT_FROZEN]
 
 
 def test_a_frozen_account_gets_its_holds_back(books: Books) -> None:
     books.terms[ALICE, "BTC"] = Terms(frozen=True)
-    books.limit(books.positions[ALICE, "BTC"])
+    books.limit(books.owners("BTC")[ALICE])
     assert judge(books, [Transfer.void(hold_id=HELD)]).results == [Result.OK]
 
 
@@ -282,7 +290,7 @@ def test_linked_transfers_fail_together_and_leave_no_trace(books: Books) -> None
     failed = Result.LINKED_FAILED
     assert judged.results == [failed, failed, Result.INSUFFICIENT_FUNDS, Result.OK]
     assert (money(books, ALICE), money(books, BOB)) == ((102, 50), (43, 0))
-    assert (CAROL, "BTC") not in books.positions
+    assert CAROL not in books.owners("BTC")
     assert OTHER not in books.holds
     assert [line.split("\t")[1] for line in judged.lines] == ["0"]
 
@@ -342,4 +350,4 @@ def test_a_whole_batch_is_one_chain(books: Books) -> None:
 def test_the_second_of_two_new_accounts_being_unknown_opens_none(books: Books) -> None:
     opened = books.accounts
     assert judge(books, [single(CAROL, "pocket:x", "BTC", 1)]).results == [Result.ACCOUNT_UNKNOWN]
-    assert (books.accounts, (CAROL, "BTC") in books.positions) == (opened, False)
+    assert (books.accounts, CAROL in books.owners("BTC")) == (opened, False)

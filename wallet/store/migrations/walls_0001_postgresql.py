@@ -3,6 +3,8 @@
 Each function raises with SQLSTATE 23000 (integrity constraint violation) and the same words.
 """
 
+from wallet.store.migrations import walls_0001_assets
+
 CHECKED_MAX = 1_000
 """Lines of a height up to which its accounts and holds are looked at too; `ledger verify` looks at
 those of every height. A settlement of 50,000 lines would take twice as long with it."""
@@ -12,7 +14,10 @@ FROZEN = (
     "ledger_batches",
     "ledger_transfers",
     "ledger_transfer_ids",
+    "ledger_checkpoints",
+    "ledger_partitions",
     "events",
+    *walls_0001_assets.FROZEN,
 )
 COUNTED = ("ledger_balances", "ledger_totals", "ledger_holds")
 OPEN_PARTITION = "ledger_transfers_open"
@@ -26,9 +31,17 @@ def _refuse(code: str, condition: str) -> str:
     )
 
 
+PINNED = "SET search_path FROM CURRENT"
+"""Functions find tables where they stood when the walls were built: a temporary table of the same
+name, which would come first, hides nothing from them."""
+
+PIN = "SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)"
+"""What CURRENT means while the walls are built."""
+
+
 def _function(name: str, body: str, answer: str = "NEW") -> str:
     return (
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {PINNED} AS $$\n"
         f"BEGIN\n{body}  RETURN {answer};\nEND\n$$"
     )
 
@@ -40,7 +53,7 @@ def _trigger(name: str, moment: str, table: str, function: str, each: str = "ROW
 
 
 FROZEN_FUNCTION = (
-    "CREATE FUNCTION store_immutable() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+    f"CREATE FUNCTION store_immutable() RETURNS trigger LANGUAGE plpgsql {PINNED} AS $$\n"
     "BEGIN\n"
     "  RAISE EXCEPTION 'store.immutable: %', TG_TABLE_NAME\n"
     "    USING ERRCODE = 'integrity_constraint_violation';\n"
@@ -236,7 +249,36 @@ EVENT_ORDER = [
     _trigger("events_order", "BEFORE INSERT", "events", "events_order"),
 ]
 
+CHECKPOINTS = [
+    _function(
+        "ledger_checkpoints_open",
+        _refuse(
+            "ledger.checkpoint",
+            "EXISTS (SELECT 1 FROM fresh WHERE height <= "
+            "(SELECT COALESCE(MAX(last_height), 0) FROM ledger_partitions) "
+            f"OR height > {CLOSED})",
+        ),
+        "NULL",
+    ),
+    _after_set(
+        "ledger_checkpoints_open", "INSERT", "ledger_checkpoints", "ledger_checkpoints_open"
+    ),
+    _function(
+        "ledger_partitions_order",
+        _refuse(
+            "ledger.partition",
+            "NEW.first_height IS DISTINCT FROM "
+            "(SELECT COALESCE(MAX(last_height), 0) + 1 FROM ledger_partitions) "
+            f"OR NEW.last_height < NEW.first_height OR NEW.last_height > {CLOSED}",
+        ),
+    ),
+    _trigger(
+        "ledger_partitions_order", "BEFORE INSERT", "ledger_partitions", "ledger_partitions_order"
+    ),
+]
+
 STATEMENTS: tuple[str, ...] = (
+    PIN,
     FROZEN_FUNCTION,
     *(statement for table in FROZEN for statement in _frozen(table)),
     *(statement for table in COUNTED for statement in _kept(table)),
@@ -245,5 +287,7 @@ STATEMENTS: tuple[str, ...] = (
     *BALANCES,
     *HOLDS,
     *BATCH_CLOSE,
+    *CHECKPOINTS,
     *EVENT_ORDER,
+    *walls_0001_assets.POSTGRESQL,
 )

@@ -5,6 +5,8 @@ past them, and `Database.migrate` refuses to serve a database where one is missi
 Amounts are fixed-width text (wallet.store.types), so they compare as text and add by units_add.
 """
 
+from wallet.store.migrations import walls_0001_assets
+
 ZERO = "p" + "0" * 78
 UNITS_MAX = "p" + str(10**60).rjust(78, "0")
 ZEROS = f"'{ZERO}', '{ZERO}', '{ZERO}', '{ZERO}'"
@@ -15,6 +17,7 @@ KEYS = {
     "ledger_transfer_ids": "id = NEW.id",
     "ledger_balances": "account = NEW.account",
     "ledger_totals": "asset = NEW.asset AND kind = NEW.kind",
+    **walls_0001_assets.KEYS,
 }
 """What a new row must not share with an old one: INSERT OR REPLACE would delete the old one.
 
@@ -26,7 +29,10 @@ FROZEN = (
     "ledger_batches",
     "ledger_transfers",
     "ledger_transfer_ids",
+    "ledger_checkpoints",
+    "ledger_partitions",
     "events",
+    *walls_0001_assets.FROZEN,
 )
 COUNTED = ("ledger_balances", "ledger_totals", "ledger_holds")
 
@@ -220,6 +226,12 @@ BATCH_CLOSE = _trigger(
     ),
 )
 
+# An embedded ledger has no partitions.
+UNUSED = [
+    _trigger(f"{table}_none", "BEFORE INSERT", table, _refuse("ledger.partition", "1"))
+    for table in ("ledger_checkpoints", "ledger_partitions")
+]
+
 EVENT_ORDER = _trigger(
     "events_order",
     "BEFORE INSERT",
@@ -241,5 +253,7 @@ STATEMENTS: tuple[str, ...] = (
     *TOTALS,
     *HOLDS,
     BATCH_CLOSE,
+    *UNUSED,
     EVENT_ORDER,
+    *walls_0001_assets.SQLITE,
 )
