@@ -15,6 +15,12 @@ class BadDatabaseUrl(StoreError):
     code = "store.bad_url"
 
 
+class PasswordInUrl(BadDatabaseUrl):
+    """A password where every user of the machine can read it."""
+
+    code = "store.password_in_url"
+
+
 class StoreBusy(StoreError):
     """Another writer held the database for too long; nothing was changed, try again."""
 

@@ -48,6 +48,11 @@ def statements(dialect: str) -> tuple[str, ...]:
     return walls_0001_sqlite.STATEMENTS
 
 
+def function_names() -> Sequence[str]:
+    """The functions behind the walls, on PostgreSQL."""
+    return [wall[1] for wall in map(_FUNCTION.match, statements("postgresql")) if wall]
+
+
 def check(tx: Connection) -> None:
     """Every wall is there, switched on and unchanged. Raises SchemaMismatch naming those not."""
     if tx.dialect.name == "postgresql":
