@@ -34,6 +34,7 @@ from wallet.leases import Leases
 from wallet.milestones import Milestone, kill_at, pass_by
 from wallet.networks import (
     DeploymentError,
+    evm_rules,
     is_development,
     open_chain,
     open_market,
@@ -42,6 +43,7 @@ from wallet.networks import (
 from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
 from wallet.payments.deciding import decide
 from wallet.payments.desk import PaymentDesk
+from wallet.reserves.context import ReservesContext
 from wallet.settings import AssetSettings, NetworkSettings, Settings
 from wallet.settings_file import load_settings
 from wallet.signing.coordinator import load_coordinator
@@ -232,6 +234,26 @@ class Deployment:
                 authenticator_delay_s=self.settings.hosted_keys_authenticator_delay_s,
                 service_key=load_service_key(self.settings.service_key_file),
             )
+        )
+
+    @cached_property
+    def reserves(self) -> ReservesContext:
+        """What publications of reserves are made from."""
+        return ReservesContext(
+            database=self.database,
+            clock=self.clock,
+            new_id=new_id,
+            random=random_bytes,
+            coordinator=load_coordinator(self.settings.coordinator_key_file),
+            chains=self.chains,
+            chain_ids={
+                network.id: evm_rules(network).chain_id if network.family == Family.EVM else None
+                for network in self.settings.networks
+            },
+            vaults=self.vaults,
+            signers={signer.id: signer for signer in self.settings.signers},
+            doors=self.doors,
+            milestone=self.milestone,
         )
 
     @cached_property

@@ -81,6 +81,12 @@ class CauseConflict(LedgerError):
     code = "ledger.cause_conflict"
 
 
+class LedgerBusy(LedgerError):
+    """More batches wait than are worth waiting for."""
+
+    code = "ledger.busy"
+
+
 class LedgerBroken(LedgerError):
     """The stored books contradict themselves: stop and look, never go on."""
 

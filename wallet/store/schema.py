@@ -39,7 +39,19 @@ from wallet.store.tables.payments import (
     payment_versions,
     payments,
 )
-from wallet.store.tables.tokens import token_balances, token_codes
+from wallet.store.tables.statements import (
+    breaks,
+    statement_accounts,
+    statement_coins,
+    statement_heads,
+    statement_lines,
+    statements,
+)
+from wallet.store.tables.tokens import (
+    token_balances,
+    token_codes,
+    unreadable_transfers,
+)
 from wallet.store.tables.treasury import (
     approvals,
     pauses,
@@ -58,6 +70,7 @@ __all__ = [
     "batch_shares",
     "block_prices",
     "blocks",
+    "breaks",
     "counters",
     "delegations",
     "deposits",
@@ -88,11 +101,17 @@ __all__ = [
     "runways",
     "scan_ranges",
     "scan_stops",
+    "statement_accounts",
+    "statement_coins",
+    "statement_heads",
+    "statement_lines",
+    "statements",
     "thresholds",
     "token_balances",
     "token_codes",
     "top_ups",
     "treasury_requests",
+    "unreadable_transfers",
     "utxos",
     "webhook_deliveries",
     "webhooks",

@@ -54,6 +54,30 @@ CREATE TABLE blocks (
   CONSTRAINT pk_blocks PRIMARY KEY (network, height)
 );
 
+CREATE TABLE breaks (
+  id VARCHAR(36) NOT NULL,
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  code VARCHAR(64) NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  position VARCHAR(128) NOT NULL,
+  subject VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  block_hash VARCHAR(64) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  sub_status VARCHAR(64) NOT NULL,
+  reason TEXT NOT NULL,
+  decided_by VARCHAR(128),
+  opened_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
+  CONSTRAINT pk_breaks PRIMARY KEY (id),
+  CONSTRAINT uq_breaks_network_code_txid_position_asset_wallet UNIQUE (network, code, txid, position, asset, wallet)
+);
+
+CREATE INDEX ix_breaks_status ON breaks (status, network);
+
 CREATE TABLE counters (
   name VARCHAR(255) NOT NULL,
   value BIGINT NOT NULL,
@@ -298,6 +322,82 @@ CREATE TABLE scan_stops (
   CONSTRAINT pk_scan_stops PRIMARY KEY (network, code)
 );
 
+CREATE TABLE statement_accounts (
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  target BYTEA NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  moved_height BIGINT NOT NULL,
+  checked_height BIGINT,
+  CONSTRAINT pk_statement_accounts PRIMARY KEY (network, asset, target)
+);
+
+CREATE TABLE statement_coins (
+  network VARCHAR(64) NOT NULL,
+  txid VARCHAR(64) NOT NULL,
+  vout INTEGER NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  height BIGINT NOT NULL,
+  spent_height BIGINT,
+  CONSTRAINT pk_statement_coins PRIMARY KEY (network, txid, vout)
+);
+
+CREATE INDEX ix_statement_coins_spent ON statement_coins (network, spent_height);
+
+CREATE TABLE statement_heads (
+  network VARCHAR(64) NOT NULL,
+  from_height BIGINT NOT NULL,
+  height BIGINT NOT NULL,
+  hash VARCHAR(64) NOT NULL,
+  reorgs BIGINT NOT NULL,
+  idle_after VARCHAR(36) NOT NULL,
+  round_height BIGINT,
+  made_s BIGINT NOT NULL,
+  CONSTRAINT pk_statement_heads PRIMARY KEY (network)
+);
+
+CREATE TABLE statement_lines (
+  network VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  number INTEGER NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  position VARCHAR(128) NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  target BYTEA NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  kind VARCHAR(64) NOT NULL,
+  subject VARCHAR(64) NOT NULL,
+  state VARCHAR(64) NOT NULL,
+  seen_s BIGINT NOT NULL,
+  CONSTRAINT pk_statement_lines PRIMARY KEY (network, height, number)
+);
+
+CREATE INDEX ix_statement_lines_state ON statement_lines (network, state);
+
+CREATE INDEX ix_statement_lines_subject ON statement_lines (subject);
+
+CREATE TABLE statements (
+  network VARCHAR(64) NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  hash VARCHAR(64) NOT NULL,
+  opening NUMERIC(78, 0) NOT NULL,
+  deposits NUMERIC(78, 0) NOT NULL,
+  withdrawals NUMERIC(78, 0) NOT NULL,
+  fees NUMERIC(78, 0) NOT NULL,
+  moves NUMERIC(78, 0) NOT NULL,
+  kept NUMERIC(78, 0) NOT NULL,
+  unexplained NUMERIC(78, 0) NOT NULL,
+  closing NUMERIC(78, 0) NOT NULL,
+  CONSTRAINT pk_statements PRIMARY KEY (network, wallet, asset, height)
+);
+
+CREATE INDEX ix_statements_height ON statements (network, height);
+
 CREATE TABLE thresholds (
   asset VARCHAR(64) NOT NULL,
   mode VARCHAR(64) NOT NULL,
@@ -327,6 +427,20 @@ CREATE TABLE token_codes (
   confirmed_by VARCHAR(128) NOT NULL,
   changed_s BIGINT NOT NULL,
   CONSTRAINT pk_token_codes PRIMARY KEY (network, asset)
+);
+
+CREATE TABLE unreadable_transfers (
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  position VARCHAR(32) NOT NULL,
+  logs INTEGER NOT NULL,
+  detail TEXT NOT NULL,
+  seen_s BIGINT NOT NULL,
+  vouched_by VARCHAR(128) NOT NULL,
+  vouched_s BIGINT,
+  CONSTRAINT pk_unreadable_transfers PRIMARY KEY (network, asset, height)
 );
 
 CREATE TABLE webhooks (
