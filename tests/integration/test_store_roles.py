@@ -236,8 +236,8 @@ def test_rows_are_deleted_only_where_the_service_may() -> None:
             match node:
                 case ast.Call(func=ast.Name(id="delete"), args=[ast.Name(id=table)]):
                     deleted.add(table)
-    assert deleted
-    assert {name for name in deleted if name in metadata.tables} <= roles.FORGOTTEN
+    assert {name for name in deleted if name in metadata.tables} - {"moved_to"} <= roles.FORGOTTEN
+    assert "moved_to" in deleted  # on SQLite only, which has no roles
 
 
 def settings_for(url: str, folder: Path) -> Path:

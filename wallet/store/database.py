@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 
-from wallet.store import migrate, walls
+from wallet.store import migrate, moved, walls
 from wallet.store.errors import BadDatabaseUrl, PasswordInUrl, SchemaMismatch, StoreBusy
 from wallet.store.types import UnitsTotal, add_units, subtract_units
 
@@ -63,9 +63,10 @@ class Database:
         """Bring the schema to this version, then check that all walls stand.
 
         Raises SchemaMismatch when a table or trigger is missing or was changed, and when the
-        schema is not of this version and this login may not change it.
+        schema is not of this version and this login may not change it; DatabaseMoved.
         """
         with self.read() as tx:
+            moved.check(tx)
             current = migrate.is_current(tx)
         if not current:
             try:
@@ -82,10 +83,11 @@ class Database:
             walls.check(tx)
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, moving: bool = False) -> Iterator[Connection]:
         """A writing transaction: commits at the end, rolls back on any exception.
 
-        Raises StoreBusy when another writer does not finish in time.
+        `moving`: also where the database was moved away. Raises StoreBusy when another writer does
+        not finish in time, DatabaseMoved.
         """
         with self.engine.connect() as plain:
             tx = plain.execution_options(glaytos_mode="write")
@@ -93,6 +95,8 @@ class Database:
                 with tx.begin():
                     if self.dialect == "postgresql":
                         tx.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": WRITER_LOCK})
+                    elif not moving:
+                        moved.check(tx)
                     yield tx
             except OperationalError as error:
                 if _is_busy(error):

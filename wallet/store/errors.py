@@ -31,3 +31,9 @@ class SchemaMismatch(StoreError):
     """The database's tables or walls are not those this version expects."""
 
     code = "store.schema_mismatch"
+
+
+class DatabaseMoved(StoreError):
+    """The database has a new home, which the message names; nothing may be written here."""
+
+    code = "store.moved"
