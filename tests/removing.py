@@ -39,6 +39,8 @@ RESERVES = (
 )
 VERIFIER = ("bip322", "bytestream", "checking", "ethereum", "package", "statement", "tree")
 
+ASSETS = ("tests/integration/test_registered_assets.py", f"{API}/test_api_registered.py")
+
 PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.backup.shares": BACKUP,
     "signer.backup.possession": BACKUP,
@@ -75,6 +77,14 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "wallet.hosted_keys.submitting": HOSTED,
     "wallet.device.device": HOSTED,
     "wallet.device.person": HOSTED,
+    "wallet.assets.authority": ASSETS,
+    "wallet.assets.context": ASSETS,
+    "wallet.assets.freezing": ASSETS,
+    "wallet.assets.gateways": ASSETS,
+    "wallet.assets.issuing": ASSETS,
+    "wallet.assets.registration": ASSETS,
+    "wallet.assets.trust": ASSETS,
+    "wallet.api.registered.bodies": ASSETS,
 }
 
 OPTIONS = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:evidence", "-k", "not postgresql"]

@@ -24,6 +24,8 @@ from chains.vaults import Vault, load_vault
 from policies.loader import load_policy
 from policies.policy import Policy
 from wallet.addresses.derivation import OwnDeriver
+from wallet.assets.authority import ScopeAuthority
+from wallet.assets.context import AssetContext
 from wallet.clock import Clock, SystemClock
 from wallet.coins.quarantine import dusting_units
 from wallet.deposits.rules import DepositRules
@@ -260,6 +262,15 @@ class Deployment:
     def approvals(self) -> ApprovalDesk:
         """Where staff approvals are checked."""
         return ApprovalDesk(self.settings.staff, self.withdrawals.approved)
+
+    @cached_property
+    def registered(self) -> AssetContext:
+        """What gateways' assets are held against."""
+        return AssetContext(
+            native={asset.code: asset.decimals for asset in self.settings.assets},
+            authority=ScopeAuthority(),
+            clock=self.clock,
+        )
 
     @cached_property
     def planner(self) -> Planner:

@@ -86,6 +86,7 @@ def build_app(deployment: Deployment) -> FastAPI:
             tips=Tips(deployment.chains, deployment.clock),
             withdrawals=deployment.withdrawals,
             approvals=deployment.approvals,
+            registered=deployment.registered,
             hosted=deployment.hosted,
             random=random_bytes,
             resolver=resolve,

@@ -8,6 +8,13 @@ updated except where a column says "state".
 from wallet.store.columns import metadata
 from wallet.store.tables.accounts import accounts, addresses
 from wallet.store.tables.api import api_keys, api_nonces, idempotency
+from wallet.store.tables.assets import (
+    account_terms,
+    asset_issues,
+    gateway_keys,
+    gateways,
+    registered_assets,
+)
 from wallet.store.tables.counters import counters
 from wallet.store.tables.deposits import (
     blocks,
@@ -63,11 +70,13 @@ from wallet.store.tables.treasury import (
 from wallet.store.tables.withdrawals import withdrawals
 
 __all__ = [
+    "account_terms",
     "accounts",
     "addresses",
     "api_keys",
     "api_nonces",
     "approvals",
+    "asset_issues",
     "batch_shares",
     "block_prices",
     "blocks",
@@ -77,6 +86,8 @@ __all__ = [
     "deposits",
     "events",
     "fee_estimates",
+    "gateway_keys",
+    "gateways",
     "hosted_coins",
     "hosted_keys",
     "hosted_payments",
@@ -99,6 +110,7 @@ __all__ = [
     "payment_versions",
     "payments",
     "pending_transactions",
+    "registered_assets",
     "reorgs",
     "runways",
     "scan_ranges",

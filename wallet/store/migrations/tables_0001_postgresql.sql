@@ -1,3 +1,21 @@
+CREATE TABLE account_terms (
+  id VARCHAR(36) NOT NULL,
+  owner VARCHAR(128) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  number BIGINT NOT NULL,
+  frozen INTEGER NOT NULL,
+  limit_units NUMERIC(78, 0),
+  reason TEXT NOT NULL,
+  changed_by VARCHAR(128) NOT NULL,
+  since_height BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
+  CONSTRAINT pk_account_terms PRIMARY KEY (id),
+  CONSTRAINT ck_account_terms_frozen CHECK (frozen IN (0, 1)),
+  CONSTRAINT uq_account_terms_owner_asset_number UNIQUE (owner, asset, number)
+);
+
+CREATE INDEX ix_account_terms_since ON account_terms (since_s, id);
+
 CREATE TABLE accounts (
   id VARCHAR(36) NOT NULL,
   external_id VARCHAR(128) NOT NULL,
@@ -100,6 +118,14 @@ CREATE TABLE fee_estimates (
   at_s BIGINT NOT NULL,
   units NUMERIC(78, 0) NOT NULL,
   CONSTRAINT pk_fee_estimates PRIMARY KEY (network, at_s)
+);
+
+CREATE TABLE gateways (
+  id VARCHAR(64) NOT NULL,
+  name VARCHAR(128) NOT NULL,
+  created_by VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_gateways PRIMARY KEY (id)
 );
 
 CREATE TABLE idempotency (
@@ -484,6 +510,23 @@ CREATE TABLE addresses (
 
 CREATE INDEX ix_addresses_account ON addresses (account_id, network, created_s);
 
+CREATE TABLE gateway_keys (
+  id VARCHAR(36) NOT NULL,
+  gateway VARCHAR(64) NOT NULL,
+  key_id VARCHAR(36) NOT NULL,
+  role VARCHAR(64) NOT NULL,
+  added_by VARCHAR(128) NOT NULL,
+  added_s BIGINT NOT NULL,
+  removed_by VARCHAR(128),
+  removed_s BIGINT,
+  CONSTRAINT pk_gateway_keys PRIMARY KEY (id),
+  CONSTRAINT ck_gateway_keys_role CHECK (role IN ('gateway', 'agent')),
+  CONSTRAINT fk_gateway_keys_gateway FOREIGN KEY(gateway) REFERENCES gateways (id),
+  CONSTRAINT fk_gateway_keys_key_id FOREIGN KEY(key_id) REFERENCES api_keys (id)
+);
+
+CREATE INDEX ix_gateway_keys_gateway ON gateway_keys (gateway, key_id);
+
 CREATE TABLE hosted_keys (
   id VARCHAR(36) NOT NULL,
   account_id VARCHAR(36) NOT NULL,
@@ -558,6 +601,30 @@ CREATE TABLE payment_versions (
   CONSTRAINT uq_payment_versions_txid UNIQUE (txid)
 );
 
+CREATE TABLE registered_assets (
+  code VARCHAR(64) NOT NULL,
+  id VARCHAR(36) NOT NULL,
+  gateway VARCHAR(64) NOT NULL,
+  symbol VARCHAR(64) NOT NULL,
+  name VARCHAR(128) NOT NULL,
+  type VARCHAR(64) NOT NULL,
+  decimals INTEGER NOT NULL,
+  mirrors VARCHAR(64),
+  quota_units NUMERIC(78, 0),
+  locked INTEGER NOT NULL,
+  registered_by VARCHAR(128) NOT NULL,
+  registered_s BIGINT NOT NULL,
+  CONSTRAINT pk_registered_assets PRIMARY KEY (code),
+  CONSTRAINT ck_registered_assets_type CHECK (type IN ('currency', 'physical')),
+  CONSTRAINT ck_registered_assets_mirror CHECK ((type = 'currency') = (mirrors IS NOT NULL)),
+  CONSTRAINT ck_registered_assets_quota CHECK ((type = 'physical') = (quota_units IS NOT NULL)),
+  CONSTRAINT ck_registered_assets_lock CHECK ((type = 'physical') = (locked = 1) AND locked IN (0, 1)),
+  CONSTRAINT uq_registered_assets_gateway_symbol UNIQUE (gateway, symbol),
+  CONSTRAINT uq_registered_assets_gateway_mirrors UNIQUE (gateway, mirrors),
+  CONSTRAINT uq_registered_assets_id UNIQUE (id),
+  CONSTRAINT fk_registered_assets_gateway FOREIGN KEY(gateway) REFERENCES gateways (id)
+);
+
 CREATE TABLE treasury_requests (
   id VARCHAR(36) NOT NULL,
   purpose VARCHAR(64) NOT NULL,
@@ -627,6 +694,28 @@ CREATE INDEX ix_withdrawals_account ON withdrawals (account_id, created_s);
 CREATE INDEX ix_withdrawals_spent ON withdrawals (network, asset, created_s);
 
 CREATE INDEX ix_withdrawals_status ON withdrawals (status, network);
+
+CREATE TABLE asset_issues (
+  id VARCHAR(36) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  number BIGINT NOT NULL,
+  kind VARCHAR(64) NOT NULL,
+  account_id VARCHAR(36) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  issued_units NUMERIC(78, 0) NOT NULL,
+  redeemed_units NUMERIC(78, 0) NOT NULL,
+  external_id VARCHAR(128) NOT NULL,
+  done_by VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_asset_issues PRIMARY KEY (id),
+  CONSTRAINT ck_asset_issues_kind CHECK (kind IN ('issue', 'redeem')),
+  CONSTRAINT uq_asset_issues_asset_number UNIQUE (asset, number),
+  CONSTRAINT uq_asset_issues_asset_external_id UNIQUE (asset, external_id),
+  CONSTRAINT fk_asset_issues_asset FOREIGN KEY(asset) REFERENCES registered_assets (code),
+  CONSTRAINT fk_asset_issues_account_id FOREIGN KEY(account_id) REFERENCES accounts (id)
+);
+
+CREATE INDEX ix_asset_issues_account ON asset_issues (account_id, created_s);
 
 CREATE TABLE batch_shares (
   payment_id VARCHAR(36) NOT NULL,

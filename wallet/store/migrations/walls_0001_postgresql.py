@@ -3,6 +3,8 @@
 Each function raises with SQLSTATE 23000 (integrity constraint violation) and the same words.
 """
 
+from wallet.store.migrations import walls_0001_assets
+
 CHECKED_MAX = 1_000
 """Lines of a height up to which its accounts and holds are looked at too; `ledger verify` looks at
 those of every height. A settlement of 50,000 lines would take twice as long with it."""
@@ -15,6 +17,7 @@ FROZEN = (
     "ledger_checkpoints",
     "ledger_partitions",
     "events",
+    *walls_0001_assets.FROZEN,
 )
 COUNTED = ("ledger_balances", "ledger_totals", "ledger_holds")
 OPEN_PARTITION = "ledger_transfers_open"
@@ -286,4 +289,5 @@ STATEMENTS: tuple[str, ...] = (
     *BATCH_CLOSE,
     *CHECKPOINTS,
     *EVENT_ORDER,
+    *walls_0001_assets.POSTGRESQL,
 )

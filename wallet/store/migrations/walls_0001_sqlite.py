@@ -5,6 +5,8 @@ past them, and `Database.migrate` refuses to serve a database where one is missi
 Amounts are fixed-width text (wallet.store.types), so they compare as text and add by units_add.
 """
 
+from wallet.store.migrations import walls_0001_assets
+
 ZERO = "p" + "0" * 78
 UNITS_MAX = "p" + str(10**60).rjust(78, "0")
 ZEROS = f"'{ZERO}', '{ZERO}', '{ZERO}', '{ZERO}'"
@@ -15,6 +17,7 @@ KEYS = {
     "ledger_transfer_ids": "id = NEW.id",
     "ledger_balances": "account = NEW.account",
     "ledger_totals": "asset = NEW.asset AND kind = NEW.kind",
+    **walls_0001_assets.KEYS,
 }
 """What a new row must not share with an old one: INSERT OR REPLACE would delete the old one.
 
@@ -29,6 +32,7 @@ FROZEN = (
     "ledger_checkpoints",
     "ledger_partitions",
     "events",
+    *walls_0001_assets.FROZEN,
 )
 COUNTED = ("ledger_balances", "ledger_totals", "ledger_holds")
 
@@ -251,4 +255,5 @@ STATEMENTS: tuple[str, ...] = (
     BATCH_CLOSE,
     *UNUSED,
     EVENT_ORDER,
+    *walls_0001_assets.SQLITE,
 )
