@@ -10,10 +10,10 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
+from wallet.store import walls
 from wallet.store.columns import metadata
 from wallet.store.errors import StoreError
-from wallet.store.migrations import walls_0001_partitions, walls_0001_postgresql
-from wallet.store.walls import function_names
+from wallet.store.migrations import walls_0001_partitions
 
 
 class Role(StrEnum):
@@ -28,7 +28,7 @@ class Role(StrEnum):
 NAME_PREFIX = "glaytos"
 """Roles belong to a whole server: another deployment on it takes another prefix."""
 
-APPENDED = frozenset(walls_0001_postgresql.FROZEN)
+APPENDED = frozenset(walls.frozen_tables())
 """Tables whose rows nobody changes."""
 
 SEALED = frozenset({"ledger_checkpoints", "ledger_partitions"})
@@ -185,7 +185,7 @@ def _own(owner: str) -> str:
     """Hand over every table, the partitions too, and every function of ours."""
     tables = ", ".join(f"'{name}'" for name in (*sorted(metadata.tables), VERSION))
     functions = "".join(
-        f"  ALTER FUNCTION {name}() OWNER TO {owner};\n" for name in function_names()
+        f"  ALTER FUNCTION {name}() OWNER TO {owner};\n" for name in walls.function_names()
     )
     return (
         "DO $$ DECLARE\n  found regclass;\nBEGIN\n"  # noqa: S608 - names of our own
