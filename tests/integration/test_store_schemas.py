@@ -41,7 +41,10 @@ CATALOG = {
         SELECT p.proname, pg_get_functiondef(p.oid), p.proacl::text FROM pg_proc p
         WHERE p.pronamespace = current_schema()::regnamespace""",
 }
-HERE = "c.relnamespace = current_schema()::regnamespace AND NOT starts_with(c.relname::text, 'alembic')"
+HERE = (
+    "c.relnamespace = current_schema()::regnamespace "
+    "AND NOT starts_with(c.relname::text, 'alembic')"
+)
 
 
 def catalog(tx: Connection) -> Mapping[str, Sequence[object]]:
