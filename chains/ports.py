@@ -11,6 +11,7 @@ from chains.types import (
     Destination,
     Family,
     FinalityTag,
+    Movement,
     OutPoint,
     Pool,
     TxSighting,
@@ -110,6 +111,18 @@ class MempoolSight(Protocol):
         """Whether a block up to `at` used a `PendingTx.conflicts` entry and no scan would show it.
 
         False on UTXO chains, where the blocks' spends tell.
+        """
+        ...
+
+
+@runtime_checkable
+class AccountMoves(Protocol):
+    """A chain of accounts, whose blocks show every side of a movement: in, out and what it cost."""
+
+    def movements(self, block: BlockRef, watched: Watched) -> tuple[Movement, ...]:
+        """All that one block moved into or out of what is watched, all or nothing.
+
+        Raises NodeError.
         """
         ...
 

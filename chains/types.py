@@ -106,6 +106,22 @@ class Inflow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """What one block did to a watched account: `units` came in, or went out when negative.
+
+    `position` is that of an inflow, or "fee" for what a sender paid for its transaction. `other` is
+    the account on the other side, None where the network itself took or gave the money.
+    """
+
+    txid: str
+    position: str
+    asset: str
+    target: bytes
+    units: int
+    other: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssetMove:
     """A transfer of a listed token between two accounts, as a transaction's receipt shows it."""
 
@@ -158,6 +174,19 @@ class TokenCode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableLog:
+    """A Transfer log of a listed token in another shape: what it moved, and whose, nobody can say.
+
+    `position` is "log:7", as of an inflow.
+    """
+
+    asset: str
+    txid: str
+    position: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenOutcome:
     """What a mined transaction did with a token, by its receipt and by balances, in base units.
 
@@ -175,7 +204,8 @@ class TokenOutcome:
 class BlockScan:
     """All that one block means to us; `ref.hash` was recomputed from the bytes on UTXO chains.
 
-    `moves` and `codes` are there for tokens whose logs or calls touch what is watched.
+    `moves` and `codes` are there for tokens whose logs or calls touch what is watched, `unreadable`
+    for whomever it may concern.
     """
 
     ref: BlockRef
@@ -183,6 +213,7 @@ class BlockScan:
     spends: tuple[Spend, ...]
     moves: tuple[TokenMove, ...] = ()
     codes: tuple[TokenCode, ...] = ()
+    unreadable: tuple[UnreadableLog, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
-"""What is decided beside payments: changing a Safe itself, and letting a sweeper gather.
+"""What is decided beside payments: changing a Safe, letting a sweeper gather, proving reserves.
 
-None of them pays anybody; the first two decide who can move money later, a batch costs a fee.
+None of them pays anybody; the first two decide who can move money later, a batch costs a fee, and a
+proof tells the world which coins are ours.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ GOVERNANCE = "governance"
 UNSTICK = "unstick"
 DELEGATION = "delegation"
 BATCH = "batch"
+RESERVES = "reserves"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,19 @@ def decide_batch(policy: Policy, payment: PaymentFacts, order: OrderFacts) -> De
     needed, found = _gathering(policy, BATCH, flow, order)
     found.extend(fees.check(policy.fee_rule(payment.network, Purpose.GATHER), payment))
     return _decision(policy, needed, found)
+
+
+def decide_reserves(policy: Policy, network: str, source: str, order: OrderFacts) -> Decision:
+    """Whether a vault may be shown to be ours; without a rule for exactly it, it may not."""
+    rule = policy.reserves_rule(network, source)
+    if rule is None:
+        text = f"got a proof of {source}, expected a vault that the policy lets be shown"
+        return _decision(policy, 0, [deny(RESERVES, "no_rule", text)])
+    have = order.approvers - {order.requester}
+    if len(have) < rule.approvals:
+        text = f"got {len(have)} approvals, expected {rule.approvals}"
+        return _decision(policy, rule.approvals, [ask(RESERVES, "quorum", text)])
+    return _decision(policy, rule.approvals, [allow(RESERVES, f"{source} may be shown")])
 
 
 def _gathering(

@@ -19,6 +19,7 @@ from policies.policy import (
     Listing,
     PaymentRule,
     Policy,
+    ReservesRule,
     Tier,
     Window,
 )
@@ -64,17 +65,20 @@ def load_policy(document: Mapping[str, object]) -> Policy:
     fees = [row for rows in table.rows("fees", _fees) for row in rows]
     book = table.rows("book", _entry)
     governance = table.rows("governance", _governance)
+    reserves = table.rows("reserves", _reserves)
     table.done()
     _unique("payments", [(r.network, r.asset, r.purpose, r.source) for r in payments])
     _unique("fees", [(r.network, r.purpose) for r in fees])
     _unique("book", [(r.network, r.address.lower()) for r in book])
     _unique("governance", [(r.network, r.source) for r in governance])
+    _unique("reserves", [(r.network, r.source) for r in reserves])
     for rule in governance:
         _check_higher(rule, payments)
     payments.sort(key=lambda r: (r.network, r.asset, r.purpose, r.source))
     fees.sort(key=lambda r: (r.network, r.purpose))
     book.sort(key=lambda r: (r.network, r.address))
     governance.sort(key=lambda r: (r.network, r.source))
+    reserves.sort(key=lambda r: (r.network, r.source))
     plain: dict[str, object] = {
         "version": VERSION,
         "name": name,
@@ -86,6 +90,8 @@ def load_policy(document: Mapping[str, object]) -> Policy:
     if governance:
         # Only where there is one, so that the hashes of all other policies stay what they were.
         plain["governance"] = [_plain_governance(rule) for rule in governance]
+    if reserves:
+        plain["reserves"] = [[r.network, r.source, r.approvals] for r in reserves]
     return Policy(
         name=name,
         unattended=unattended,
@@ -94,6 +100,7 @@ def load_policy(document: Mapping[str, object]) -> Policy:
         book={(entry.network, entry.address.lower()): entry for entry in book},
         hash=_hash(plain),
         governance=tuple(governance),
+        reserves=tuple(reserves),
     )
 
 
@@ -212,6 +219,14 @@ def _governance(table: "_Table") -> GovernanceRule:
         modules=table.names("modules", ()),
         guards=table.names("guards", ()),
         fallback_handlers=table.names("fallback_handlers", ()),
+    )
+
+
+def _reserves(table: "_Table") -> ReservesRule:
+    return ReservesRule(
+        network=table.text("network"),
+        source=table.text("source"),
+        approvals=table.integer("approvals"),
     )
 
 

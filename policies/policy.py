@@ -105,6 +105,15 @@ class GovernanceRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReservesRule:
+    """A vault that may be shown to be ours, and how many people must agree each time."""
+
+    network: str
+    source: str
+    approvals: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BookEntry:
     """An address the policy itself knows; `added_s` starts its age."""
 
@@ -130,6 +139,7 @@ class Policy:
     book: Mapping[tuple[str, str], BookEntry]
     hash: str
     governance: tuple[GovernanceRule, ...] = ()
+    reserves: tuple[ReservesRule, ...] = ()
 
     def payment_rule(
         self, network: str, asset: str, purpose: str, source: str
@@ -155,6 +165,13 @@ class Policy:
     def governance_rule(self, network: str, source: str) -> GovernanceRule | None:
         """Who may change a Safe, or None: then nobody may."""
         for rule in self.governance:
+            if (rule.network, rule.source) == (network, source):
+                return rule
+        return None
+
+    def reserves_rule(self, network: str, source: str) -> ReservesRule | None:
+        """Whether a vault may be shown to be ours, or None: then it may not."""
+        for rule in self.reserves:
             if (rule.network, rule.source) == (network, source):
                 return rule
         return None

@@ -1,4 +1,4 @@
-"""The policy's word on acts that pay nobody: changes of a Safe, delegations, sweeper batches."""
+"""The policy's word on acts that pay nobody: a Safe's changes, delegations, batches, proofs."""
 
 from collections.abc import Mapping
 
@@ -7,12 +7,13 @@ from policies.acts import (
     decide_batch,
     decide_delegation,
     decide_governance,
+    decide_reserves,
     decide_unstick,
 )
 from policies.decision import Decision
 from policies.facts import OrderFacts, PaymentFacts
 from signer.config import SignerConfig
-from signer.guards.facts import BatchFact, GovernanceFact, SpendFacts, UnstickFact
+from signer.guards.facts import BatchFact, GovernanceFact, ReservesFact, SpendFacts, UnstickFact
 from signer.protocol import Intent
 
 
@@ -45,4 +46,6 @@ def decide_act(
     )
     if isinstance(facts.act, BatchFact):
         return decide_batch(config.policy, payment, order)
+    if isinstance(facts.act, ReservesFact):
+        return decide_reserves(config.policy, facts.network, facts.source, order)
     return decide_delegation(config.policy, facts.network, facts.asset, facts.source, order)

@@ -20,6 +20,10 @@ _NOTES: Mapping[Message, re.Pattern[str]] = {
     Message.CONTRACT: re.compile(
         r"token (?P<symbol>\S+), (?P<decimals>\d+) decimals, contract (?P<address>0x\w{40})"
     ),
+    Message.PROVES_COINS: re.compile(
+        r"PROVES that (?P<count>\d+) coins of (?P<units>\d+) base units are ours, pays nobody"
+    ),
+    Message.PROVES_ACCOUNT: re.compile(r"PROVES that (?P<address>0x\w{40}) is ours, moves nothing"),
     Message.REPLACES: re.compile(
         r"REPLACES what this signer signed before with nonce (?P<nonce>\d+)"
     ),

@@ -24,6 +24,7 @@ from signer.guards.facts import (
 )
 from signer.guards.psbt import check_psbt
 from signer.guards.replacing import check_again, check_replacement
+from signer.guards.reserves import check_reserves
 from signer.guards.safe import check_safe_tx
 from signer.home import Home, Keys
 from signer.judging import flow_of, judge
@@ -51,6 +52,7 @@ GUARDS: Mapping[Kind, Callable[[SignRequest, GuardContext], SpendFacts]] = {
     Kind.SAFE_TX: check_safe_tx,
     Kind.EVM_AUTH: check_authorization,
     Kind.EVM_BATCH: check_batch,
+    Kind.RESERVES: check_reserves,
 }
 """One guard for each kind of payload."""
 

@@ -46,7 +46,7 @@ MODES: Mapping[int, Mode] = {
         "an error in a block is swallowed and the block counts as done",
         (
             _FOUND + "test_mode_02_a_block_that_fails_is_not_passed_and_leaves_nothing",
-            f"{_C}/test_evm_scan.py::test_a_malformed_transfer_of_a_listed_token_is_loud",
+            f"{_C}/test_evm_scan.py::test_a_malformed_transfer_of_a_listed_token_is_named_and_the_others_are_found",
             f"{_C}/test_utxo_blocks.py::test_changed_transaction_is_refused",
             _DEPOSITS + "test_killed_at_each_persisted_step_nothing_is_lost_or_twice",
         ),

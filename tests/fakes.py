@@ -3,6 +3,7 @@
 Signers check what a real one would: seals, replays and expiry. The chains are `chains.simulated`.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -55,14 +56,15 @@ class FakeClock:
 
 @dataclass
 class Ids:
-    """Ids in order, so that a failing run repeats exactly."""
+    """UUIDs in order, so that a failing run repeats exactly; a `prefix` has its own."""
 
     prefix: str = "id"
     count: int = 0
 
     def __call__(self) -> str:
         self.count += 1
-        return f"{self.prefix}-{self.count:06d}"
+        kind = hashlib.sha256(self.prefix.encode()).hexdigest()[:8]
+        return f"{kind}-0000-4000-8000-{self.count:012d}"
 
 
 SignWith = Callable[[SignRequest], Sequence[InputSignature]]

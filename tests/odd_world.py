@@ -16,6 +16,7 @@ from chains.evm.params import BUILTIN
 from chains.types import Asset
 from tests.contracts.build import PROXY_SLOT, creation_code, proxy_code
 from tests.payments_world import CUSTOMER, ETH, Keep, World
+from tests.reconciling import reporter
 from wallet.addresses.issuing import Address, Purpose
 from wallet.deposits.rules import DepositRules
 from wallet.deposits.tokens.drift import DriftCheck
@@ -23,9 +24,8 @@ from wallet.deposits.watcher import Seen, Watcher
 from wallet.devnet.devnet import Devnet
 from wallet.devnet.nodes import ETHEREUM
 from wallet.events import read_events
-from wallet.ledger.reconcile import Row
 from wallet.milestones import pass_by
-from wallet.reconciliation import reconcile_network
+from wallet.reconciliation.reconciler import odd_assets
 from wallet.settings import TokenKind
 from wallet.store.database import Database
 from wallet.store.schema import deposits, payments
@@ -157,10 +157,8 @@ class OddWorld:
 
     def differences(self) -> dict[str, int]:
         """What the reconciliation of books and chain leaves over, where anything."""
-        network = self.world.networks[ETH]
-        rows: Sequence[Row] = reconcile_network(
-            self.world.database, self.chain, network, native="ETH"
-        )
+        odd = odd_assets(self.world.assets.values())
+        rows = reporter(self.chain, self.world.database, self.world.keep.clock, odd).report().rows
         return {row.asset: row.difference for row in rows if row.difference}
 
 

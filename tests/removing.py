@@ -33,6 +33,14 @@ HOSTED = (
 BACKUP = (f"{UNIT}/test_backup_shares.py", f"{UNIT}/test_backup_cli.py")
 DEVICE = (f"{UNIT}/test_hosted_payments.py", f"{UNIT}/test_hosted_blobs.py", *HOSTED)
 
+RESERVES = (
+    "tests/unit/wallet/test_reserves_verifier.py",
+    "tests/unit/wallet/test_reserves_tree.py",
+)
+VERIFIER = ("bip322", "bytestream", "checking", "ethereum", "package", "statement", "tree")
+
+ASSETS = ("tests/integration/test_registered_assets.py", f"{API}/test_api_registered.py")
+
 PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.backup.shares": BACKUP,
     "signer.backup.possession": BACKUP,
@@ -47,6 +55,9 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.ceremony.plan": (f"{UNIT}/test_ceremony.py",),
     "signer.ceremony.transcript": (f"{UNIT}/test_ceremony.py",),
     "signer.guards.delegation": (f"{UNIT}/test_guard_delegation.py",),
+    "signer.guards.reserves": (f"{UNIT}/test_guard_reserves.py",),
+    "chains.utxo.bip322": ("tests/unit/chains/test_bip322.py",),
+    **{f"wallet.reserves.verifier.{name}": RESERVES for name in VERIFIER},
     "signer.activation": (f"{UNIT}/test_activation.py",),
     "signer.bsms.records": (f"{UNIT}/test_bsms.py",),
     "signer.bsms.joining": (f"{UNIT}/test_bsms.py",),
@@ -66,6 +77,14 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "wallet.hosted_keys.submitting": HOSTED,
     "wallet.device.device": HOSTED,
     "wallet.device.person": HOSTED,
+    "wallet.assets.authority": ASSETS,
+    "wallet.assets.context": ASSETS,
+    "wallet.assets.freezing": ASSETS,
+    "wallet.assets.gateways": ASSETS,
+    "wallet.assets.issuing": ASSETS,
+    "wallet.assets.registration": ASSETS,
+    "wallet.assets.trust": ASSETS,
+    "wallet.api.registered.bodies": ASSETS,
 }
 
 OPTIONS = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:evidence", "-k", "not postgresql"]

@@ -150,7 +150,17 @@ purposes = ["withdrawal", "gather", "sweep"]
 order_units_max = "5000000000000000000"
 tx_units_max = "5000000000000000000"
 tiers = [{{ from_units = 0, approvals = 0 }}]
-"""
+
+""" + "".join(
+    f'\n[[reserves]]\nnetwork = "{network}"\nsource = "{source}"\napprovals = {approvals}\n'
+    for network, source, approvals in (
+        (BTC, "bitcoin-hot", 0),
+        (BTC, "bitcoin-cold", 2),
+        (ETH, "ethereum-hot", 0),
+        (ETH, "ethereum-deposit", 0),
+        (ETH, "ethereum-cold", 0),
+    )
+)
 
 
 def drip(name: str) -> Callable[[int], bytes]:

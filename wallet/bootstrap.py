@@ -24,6 +24,8 @@ from chains.vaults import Vault, load_vault
 from policies.loader import load_policy
 from policies.policy import Policy
 from wallet.addresses.derivation import OwnDeriver
+from wallet.assets.authority import ScopeAuthority
+from wallet.assets.context import AssetContext
 from wallet.clock import Clock, SystemClock
 from wallet.coins.quarantine import dusting_units
 from wallet.deposits.rules import DepositRules
@@ -34,6 +36,7 @@ from wallet.leases import Leases
 from wallet.milestones import Milestone, kill_at, pass_by
 from wallet.networks import (
     DeploymentError,
+    evm_rules,
     is_development,
     open_chain,
     open_market,
@@ -42,6 +45,7 @@ from wallet.networks import (
 from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
 from wallet.payments.deciding import decide
 from wallet.payments.desk import PaymentDesk
+from wallet.reserves.context import ReservesContext
 from wallet.settings import AssetSettings, NetworkSettings, Settings
 from wallet.settings_file import load_settings
 from wallet.signing.coordinator import load_coordinator
@@ -235,9 +239,38 @@ class Deployment:
         )
 
     @cached_property
+    def reserves(self) -> ReservesContext:
+        """What publications of reserves are made from."""
+        return ReservesContext(
+            database=self.database,
+            clock=self.clock,
+            new_id=new_id,
+            random=random_bytes,
+            coordinator=load_coordinator(self.settings.coordinator_key_file),
+            chains=self.chains,
+            chain_ids={
+                network.id: evm_rules(network).chain_id if network.family == Family.EVM else None
+                for network in self.settings.networks
+            },
+            vaults=self.vaults,
+            signers={signer.id: signer for signer in self.settings.signers},
+            doors=self.doors,
+            milestone=self.milestone,
+        )
+
+    @cached_property
     def approvals(self) -> ApprovalDesk:
         """Where staff approvals are checked."""
         return ApprovalDesk(self.settings.staff, self.withdrawals.approved)
+
+    @cached_property
+    def registered(self) -> AssetContext:
+        """What gateways' assets are held against."""
+        return AssetContext(
+            native={asset.code: asset.decimals for asset in self.settings.assets},
+            authority=ScopeAuthority(),
+            clock=self.clock,
+        )
 
     @cached_property
     def planner(self) -> Planner:

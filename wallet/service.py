@@ -26,10 +26,13 @@ from wallet.deposits.second_node import SecondNode
 from wallet.deposits.tokens.drift import DriftCheck
 from wallet.deposits.watcher import Watcher
 from wallet.gathers.gatherer import Gatherer
+from wallet.ledger.partitions import Partitions
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.payments.context import role_of
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
+from wallet.reconciliation.idle import IdleCheck
+from wallet.reconciliation.reconciler import Reconciler, odd_assets
 from wallet.reorgs import ReorgAlarm
 from wallet.settings import NetworkSettings
 from wallet.shaping import Shaper
@@ -54,11 +57,18 @@ FEE_WATCH_MS = 60_000
 
 SHAPE_MS = 60_000
 """How often the stock of coins is looked at."""
+
+IDLE_MS = 15_000
+"""How often some accounts that no block touched are held against the chain."""
+
 GAPS_MS = 300_000
 """How often all that was scanned is held against itself: blocks, ranges, deposits."""
 
 SAFE_CHECK_MS = 60_000
 """How often a cold Safe is compared with its registration: owners, threshold, version, modules."""
+
+PARTITIONS_MS = 60_000
+"""How often the open partition of the ledger is looked at."""
 
 DRIFT_MS = 15_000
 """How often some token balances are held against what they were."""
@@ -76,6 +86,7 @@ def build_app(deployment: Deployment) -> FastAPI:
             tips=Tips(deployment.chains, deployment.clock),
             withdrawals=deployment.withdrawals,
             approvals=deployment.approvals,
+            registered=deployment.registered,
             hosted=deployment.hosted,
             random=random_bytes,
             resolver=resolve,
@@ -162,6 +173,13 @@ def build_worker(deployment: Deployment) -> Worker:
             run=lambda: forget_expired(deployment.database, deployment.clock),
         ),
     ]
+    if deployment.settings.ledger_partition_transfers:
+        partitions = Partitions(
+            deployment.database,
+            deployment.settings.ledger_partition_transfers,
+            deployment.milestone,
+        )
+        jobs.append(Job(name="partitions", every_ms=PARTITIONS_MS, run=partitions.step))
     if deployment.settings.canary_account:
         jobs.append(Job(name="canary", every_ms=CANARY_MS, run=_canary(deployment).run))
     return Worker(jobs, deployment.leases.take)
@@ -206,6 +224,7 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
             run=partial(deployment.fees.watch, network.id),
         ),
     ]
+    jobs += _statement_jobs(deployment, network)
     if network.coin_pool or network.small_coin_units:
         shaper = Shaper(deployment.payments, deployment.fees)
         run = _quietly(partial(shaper.run, network.id))
@@ -217,6 +236,21 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
     if isinstance(cold, SafeVault) and isinstance(chain, EvmChain):
         checked = partial(check_safe, chain, cold)
         jobs.append(Job(name=f"safe:{network.id}", every_ms=SAFE_CHECK_MS, run=_quietly(checked)))
+    return jobs
+
+
+def _statement_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]:
+    """Reconcile what was scanned, block after block, and accounts that no block touches."""
+    chain, database = deployment.chains[network.id], deployment.database
+    assets = [asset for asset in deployment.settings.assets if asset.network == network.id]
+    reconciler = Reconciler(
+        chain, database, deployment.clock, deployment.milestone, odd_assets(assets)
+    )
+    name = f"statements:{network.id}"
+    jobs = [Job(name=name, every_ms=network.poll_ms, run=_quietly(reconciler.run))]
+    if network.family == Family.EVM:
+        idle = IdleCheck(chain, database, deployment.clock)
+        jobs.append(Job(name=f"idle:{network.id}", every_ms=IDLE_MS, run=_quietly(idle.run)))
     return jobs
 
 

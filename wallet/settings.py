@@ -155,6 +155,7 @@ class Settings:
     hosted_keys_legacy_allowed: bool = False
     hosted_keys_authenticator_delay_s: int = 48 * 3600
     metrics_port: int = 0
+    ledger_partition_transfers: int = 2_000_000
     canary_account: str = ""
     canary_every_s: int = 3600
     canary_latency_s: int = 1800

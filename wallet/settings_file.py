@@ -83,6 +83,11 @@ def _check_names(settings: Settings) -> None:
         for asset in settings.assets
         if asset.network not in known
     ]
+    wrong += [
+        f"assets: got {asset.code[:40]!r}, expected a code without '.': those are gateways' assets"
+        for asset in settings.assets
+        if "." in asset.code
+    ]
     wrong += [complaint for asset in settings.assets for complaint in _token_complaints(asset)]
     wrong += _unprovable(settings)
     if settings.hosted_keys_authenticator_delay_s < AUTHENTICATOR_DELAY_S_MIN:

@@ -14,6 +14,7 @@ from wallet.deposits import states as deposits
 from wallet.duties import Duty
 from wallet.hosted_keys import states as hosted_payments
 from wallet.payments import states as payments
+from wallet.reconciliation import states as breaks
 from wallet.store import schema
 from wallet.treasury import states as treasury
 from wallet.withdrawals import states as withdrawals
@@ -65,6 +66,13 @@ MACHINES: tuple[Machine, ...] = (
         arrows=hosted_payments.ARROWS,
         duties=hosted_payments.DUTIES,
         resting=hosted_payments.FINAL,
+    ),
+    Machine(
+        name="break",
+        table=schema.breaks,
+        arrows=breaks.ARROWS,
+        duties=breaks.DUTIES,
+        resting=breaks.RESTING,
     ),
 )
 

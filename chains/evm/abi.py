@@ -4,6 +4,8 @@ Reading is strict: padding must be zero and offsets must be the canonical ones, 
 contract would read in a second way never pass.
 """
 
+from collections.abc import Iterator
+
 from chains.errors import CodecError
 
 WORD = 32
@@ -27,6 +29,14 @@ def tail(data: bytes) -> bytes:
 def selector(data: bytes) -> bytes:
     """The first four bytes of calldata, which name the function."""
     return data[:4]
+
+
+def address_like(data: bytes) -> Iterator[bytes]:
+    """The 20 bytes of every whole word that is padded as an address is."""
+    for start in range(0, len(data) - WORD + 1, WORD):
+        part = data[start : start + WORD]
+        if not any(part[:12]):
+            yield part[12:]
 
 
 def read_word(data: bytes, index: int) -> bytes:

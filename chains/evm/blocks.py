@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chains.errors import UnexpectedAnswer
+from chains.errors import CodecError, UnexpectedAnswer
+from chains.evm.erc20 import decode_number
 from chains.evm.hashing import keccak256
 from chains.evm.lies import WrongReceipts
 from chains.types import BlockRef
@@ -85,6 +86,14 @@ def data_bytes(value: Any, what: str, size: int | None = None) -> bytes:
     if size is not None and len(data) != size:
         raise UnexpectedAnswer(f"got {what} of {len(data)} bytes, expected {size}")
     return data
+
+
+def one_number(answer: Any, what: str) -> int:
+    """The single word that a contract answers with, as a number. Raises UnexpectedAnswer."""
+    try:
+        return decode_number(data_bytes(answer, f"answer of {what}"))
+    except CodecError as error:
+        raise UnexpectedAnswer(f"{what}: {error}") from error
 
 
 def address(value: Any, what: str) -> bytes:

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from chains.errors import (
-    CodecError,
     InvariantError,
     NodeUnavailable,
     UnexpectedAnswer,
     invariant,
 )
-from chains.evm import addresses, erc20, pool, proofs, scan, traces
+from chains.evm import addresses, erc20, movements, pool, proofs, scan, traces
 from chains.evm import blocks as read
 from chains.evm.balances import BalanceWitness
 from chains.evm.broadcasting import send
@@ -31,6 +30,7 @@ from chains.types import (
     Family,
     FinalityTag,
     Inflow,
+    Movement,
     Pool,
     TokenOutcome,
     TxSighting,
@@ -132,13 +132,24 @@ class EvmChain:
         """All movements of one block to watched addresses, all or nothing. Raises NodeError."""
         whole, receipts = self._whole(block)
         native = self.params.native
-        inflows = [
+        found = (
             *scan.token_inflows(receipts, watched.targets, self._codes),
             *scan.direct_inflows(whole, receipts, watched.targets, native),
             *self._internal(whole, receipts, watched),
-        ]
+        )
         moves, codes = self._witness.look(whole, receipts, watched)
-        return BlockScan(ref=block, inflows=tuple(inflows), spends=(), moves=moves, codes=codes)
+        odd = tuple(scan.unreadable_logs(receipts, self._codes))
+        return BlockScan(
+            ref=block, inflows=found, spends=(), moves=moves, codes=codes, unreadable=odd
+        )
+
+    def movements(self, block: BlockRef, watched: Watched) -> tuple[Movement, ...]:
+        """All that one block moved into or out of watched addresses. Raises NodeError."""
+        whole, receipts = self._whole(block)
+        is_traced = self.evidence_mode is not EvidenceMode.BALANCE_DELTA and whole.transactions
+        inside = self._traced(whole) if is_traced else ()
+        names = movements.Names(native=self.params.native, tokens=self._codes)
+        return tuple(movements.of_block(whole, receipts, inside, watched.targets, names))
 
     def token_outcome(
         self, txid: str, asset: str, expected: erc20.TokenTransfer, at: BlockRef
@@ -171,7 +182,7 @@ class EvmChain:
             "to": "0x" + self._contract_of(asset).hex(),
             "data": "0x" + erc20.balance_calldata(target).hex(),
         }
-        return _one_number(self._ask("eth_call", call, where), asset)
+        return read.one_number(self._ask("eth_call", call, where), asset)
 
     def broadcast(self, raw: bytes) -> BroadcastAnswer:
         """Send signed bytes. Raises BroadcastUnknown when no definite answer came."""
@@ -316,7 +327,7 @@ class EvmChain:
 
     def _check_decimals(self, contract: bytes, asset: Asset) -> None:
         call = {"to": "0x" + contract.hex(), "data": "0x" + erc20.DECIMALS.hex()}
-        decimals = _one_number(self._node.call("eth_call", call, "latest"), asset.code)
+        decimals = read.one_number(self._node.call("eth_call", call, "latest"), asset.code)
         if decimals != asset.decimals:
             raise UnexpectedAnswer(
                 f"{asset.code} has {decimals} decimals on chain, expected {asset.decimals}"
@@ -386,10 +397,3 @@ class EvmChain:
 def _contract(asset: Asset) -> bytes:
     invariant(asset.contract is not None, f"{asset.code} is not a token")
     return addresses.from_text(str(asset.contract))
-
-
-def _one_number(answer: Any, asset: str) -> int:
-    try:
-        return erc20.decode_number(read.data_bytes(answer, f"answer of {asset}"))
-    except CodecError as error:
-        raise UnexpectedAnswer(f"{asset}: {error}") from error

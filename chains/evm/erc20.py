@@ -1,6 +1,6 @@
 """ERC-20: the one call that we make, and the one log that we believe."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chains.errors import CodecError
@@ -39,6 +39,21 @@ def decode_transfer(data: bytes) -> tuple[bytes, int]:
     if abi.selector(data) != TRANSFER or len(data) != TRANSFER_BYTES:
         raise CodecError(f"got {len(data)} bytes of calldata, expected a transfer of 68 bytes")
     return abi.read_address(data[4:], 0), abi.read_int(data[4:], 1)
+
+
+def read_transfer_log(topics: Sequence[bytes], data: bytes) -> TokenTransfer | None:
+    """The transfer that a log tells, or None for another event and for one of another shape."""
+    try:
+        return decode_transfer_log(topics, data)
+    except CodecError:
+        return None
+
+
+def addresses_in(topics: Sequence[bytes], data: bytes) -> Iterator[bytes]:
+    """Every address that a log may mean: the ends of its words, the event's own name left out."""
+    for words in (*topics[1:], data):
+        for start in range(0, len(words), abi.WORD):
+            yield words[start : start + abi.WORD][12:]
 
 
 def decode_transfer_log(topics: Sequence[bytes], data: bytes) -> TokenTransfer | None:

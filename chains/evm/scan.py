@@ -5,9 +5,9 @@ from enum import StrEnum
 
 from chains.errors import CodecError, UnexpectedAnswer
 from chains.evm.blocks import Block, Receipt
-from chains.evm.erc20 import decode_transfer_log
+from chains.evm.erc20 import decode_transfer_log, read_transfer_log
 from chains.evm.traces import InternalTransfer
-from chains.types import AssetMove, Evidence, Inflow
+from chains.types import AssetMove, Evidence, Inflow, UnreadableLog
 
 
 class EvidenceMode(StrEnum):
@@ -24,17 +24,14 @@ def token_inflows(
 ) -> Iterator[Inflow]:
     """Transfers to watched addresses by listed contracts in transactions that succeeded.
 
-    `tokens` maps contracts to asset codes. Raises UnexpectedAnswer on a malformed Transfer.
+    `tokens` maps contracts to asset codes. What cannot be read is left to `unreadable_logs`.
     """
     for receipt in receipts:
         for number, log in enumerate(receipt.logs if receipt.succeeded else ()):
             code = tokens.get(log.contract)
             if code is None:
                 continue
-            try:
-                transfer = decode_transfer_log(log.topics, log.data)
-            except CodecError as error:
-                raise UnexpectedAnswer(f"{receipt.txid} log {number} of {code}: {error}") from error
+            transfer = read_transfer_log(log.topics, log.data)
             if transfer is not None and transfer.units and transfer.to in watched:
                 yield Inflow(
                     txid=receipt.txid,
@@ -46,20 +43,32 @@ def token_inflows(
                 )
 
 
-def token_moves(receipt: Receipt, tokens: Mapping[bytes, str]) -> Iterator[AssetMove]:
-    """Transfers by listed contracts in one transaction that succeeded.
+def unreadable_logs(
+    receipts: Sequence[Receipt], tokens: Mapping[bytes, str]
+) -> Iterator[UnreadableLog]:
+    """Logs of listed contracts that claim to be a Transfer and have another shape."""
+    for receipt in receipts:
+        for number, log in enumerate(receipt.logs if receipt.succeeded else ()):
+            code = tokens.get(log.contract)
+            if code is None:
+                continue
+            try:
+                decode_transfer_log(log.topics, log.data)
+            except CodecError as error:
+                yield UnreadableLog(
+                    asset=code, txid=receipt.txid, position=f"log:{number}", detail=str(error)
+                )
 
-    Raises UnexpectedAnswer on a malformed Transfer.
+
+def token_moves(receipt: Receipt, tokens: Mapping[bytes, str]) -> Iterator[AssetMove]:
+    """Transfers by listed contracts in one transaction that succeeded, so far as they can be read.
+
+    What cannot be is told and held by the scan of its block.
     """
     for log in receipt.logs if receipt.succeeded else ():
         code = tokens.get(log.contract)
-        if code is None:
-            continue
-        try:
-            transfer = decode_transfer_log(log.topics, log.data)
-        except CodecError as error:
-            raise UnexpectedAnswer(f"{receipt.txid}, {code}: {error}") from error
-        if transfer is not None:
+        transfer = None if code is None else read_transfer_log(log.topics, log.data)
+        if code is not None and transfer is not None:
             yield AssetMove(
                 asset=code, sender=transfer.sender, to=transfer.to, units=transfer.units
             )

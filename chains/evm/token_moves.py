@@ -8,10 +8,14 @@ from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chains.errors import CodecError, UnexpectedAnswer
 from chains.evm import abi
-from chains.evm.blocks import Block, Receipt, Transaction
-from chains.evm.erc20 import TokenTransfer, decode_transfer_log
+from chains.evm.blocks import Block, Log, Receipt, Transaction
+from chains.evm.erc20 import (
+    TRANSFER_TOPIC,
+    TokenTransfer,
+    addresses_in,
+    read_transfer_log,
+)
 from chains.evm.hashing import keccak256
 
 PROXY_SLOTS: tuple[int, ...] = (
@@ -40,19 +44,21 @@ class Logged:
 
 
 def transfers(receipt: Receipt, contract: bytes) -> Iterator[TokenTransfer]:
-    """Transfers that a contract told in a transaction; none if it failed.
+    """Transfers that a contract told in a transaction, so far as they can be read.
 
-    Raises UnexpectedAnswer on a malformed Transfer.
+    None if it failed.
     """
-    for number, log in enumerate(receipt.logs if receipt.succeeded else ()):
-        if log.contract != contract:
-            continue
-        try:
-            transfer = decode_transfer_log(log.topics, log.data)
-        except CodecError as error:
-            raise UnexpectedAnswer(f"{receipt.txid} log {number}: {error}") from error
+    for log in _told(receipt, contract):
+        transfer = read_transfer_log(log.topics, log.data)
         if transfer is not None:
             yield transfer
+
+
+def unreadable(receipt: Receipt, contract: bytes) -> Iterator[Log]:
+    """Logs of a contract that claim to be a Transfer and have another shape."""
+    for log in _told(receipt, contract):
+        if log.topics[:1] == (TRANSFER_TOPIC,) and not read_transfer_log(log.topics, log.data):
+            yield log
 
 
 def touched(
@@ -60,7 +66,8 @@ def touched(
 ) -> Mapping[bytes, Logged]:
     """Watched addresses whose balance a block may have changed, and what its logs sum to.
 
-    Found by logs, and by calls of the contract that name an address without telling of it.
+    Found by logs, by calls of the contract that name an address without telling of it, and by
+    whatever looks like an address in a Transfer that cannot be read.
     """
     into: dict[bytes, int] = defaultdict(int)
     out_of: dict[bytes, int] = defaultdict(int)
@@ -68,6 +75,9 @@ def touched(
         for transfer in transfers(receipt, contract):
             into[transfer.to] += transfer.units
             out_of[transfer.sender] += transfer.units
+        for log in unreadable(receipt, contract):
+            for address in addresses_in(log.topics, log.data):
+                into[address] += 0
         if receipt.succeeded and transaction.to == contract:
             for address in _named(transaction):
                 into[address] += 0
@@ -88,7 +98,12 @@ def without(receipt: Receipt, contract: bytes, address: bytes, logged: Logged) -
 
 
 def is_logged(receipt: Receipt, contract: bytes, expected: TokenTransfer) -> bool:
-    """Whether the only transfer from the expected sender is exactly the expected one."""
+    """Whether the only transfer from the expected sender is exactly the expected one.
+
+    Never beside a Transfer that cannot be read: it may tell of the same sender.
+    """
+    if any(True for _ in unreadable(receipt, contract)):
+        return False
     told = [t for t in transfers(receipt, contract) if t.sender == expected.sender]
     return told == [expected]
 
@@ -104,8 +119,9 @@ def fingerprint(code: bytes, implementations: Sequence[tuple[bytes, bytes]]) -> 
 def _named(transaction: Transaction) -> Iterator[bytes]:
     """The sender, and every word of the calldata that looks like an address."""
     yield transaction.sender
-    words = transaction.data[4:]
-    for start in range(0, len(words) - abi.WORD + 1, abi.WORD):
-        word = words[start : start + abi.WORD]
-        if not any(word[:12]):
-            yield word[12:]
+    yield from abi.address_like(transaction.data[4:])
+
+
+def _told(receipt: Receipt, contract: bytes) -> Iterator[Log]:
+    """A contract's logs in a transaction that succeeded."""
+    return (log for log in receipt.logs if receipt.succeeded and log.contract == contract)

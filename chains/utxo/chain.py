@@ -63,10 +63,12 @@ class UtxoChain:
         feerate_min: int,
         network: str | None = None,
         asset: str | None = None,
+        presence_checks: int = PRESENCE_CHECKS,
     ) -> None:
         """`feerate_min` (sats per 1000 vbytes) stands in for a missing or lower estimate.
 
-        `network` and `asset` are this deployment's names, if other than those of `params`.
+        `network` and `asset` are this deployment's names, if other than those of `params`. After
+        `presence_checks` looks without a sight of it a broadcast is unknown.
         """
         self.params = params
         self.network = network or params.id
@@ -77,6 +79,7 @@ class UtxoChain:
         self._node = node
         self._pool = PoolView(node, self._asset)
         self._feerate_min = feerate_min
+        self._presence_checks = presence_checks
 
     def destination(self, text: str) -> Destination:
         """Parse a payee's address. Raises AddressError with the reason's own code."""
@@ -216,7 +219,7 @@ class UtxoChain:
     def _see(self, txid: str) -> None:
         """Wait until the node shows an accepted transaction: some say yes before they check it."""
         try:
-            for _ in range(PRESENCE_CHECKS):
+            for _ in range(self._presence_checks):
                 if self._node.in_mempool(txid):
                     return
             if self.sighting(txid).state is not TxState.UNKNOWN:

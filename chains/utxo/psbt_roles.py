@@ -83,7 +83,7 @@ def add_signatures(raw: bytes, signatures: Iterable[Signature]) -> bytes:
     for one in signatures:
         if not 0 <= one.index < len(maps):
             raise PsbtBadSignature(f"got a signature for input {one.index}, which does not exist")
-        _verify(psbt, sighasher, one.index, one.public_key, one.signature)
+        verify_signature(psbt, sighasher, one.index, one.public_key, one.signature)
         is_taproot = len(one.public_key) == taproot.XONLY_BYTES
         maps[one.index][b"\x13" if is_taproot else b"\x02" + one.public_key] = one.signature
     ordered = [dict(sorted(pairs.items())) for pairs in maps]
@@ -105,11 +105,11 @@ def finalize(raw: bytes) -> bytes:
             script_sig, witness = one.final_script_sig or b"", one.final_witness or ()
         else:
             for public_key, signature in one.partial_sigs:
-                _verify(psbt, sighasher, index, public_key, signature)
+                verify_signature(psbt, sighasher, index, public_key, signature)
             script = psbt.spent_output(index).script
             if one.key_signature:
-                _verify(psbt, sighasher, index, script[2:], one.key_signature)
-            script_sig, witness = _unlock(index, one, script)
+                verify_signature(psbt, sighasher, index, script[2:], one.key_signature)
+            script_sig, witness = unlock(index, one, script)
         inputs.append(
             TxInput(
                 txid=one.outpoint.txid,
@@ -252,9 +252,10 @@ def _origin(key: ScriptKey) -> bytes:
     return key.fingerprint + b"".join(step.to_bytes(4, "little") for step in key.path)
 
 
-def _verify(
+def verify_signature(
     psbt: Psbt, sighasher: Sighasher, index: int, public_key: bytes, signature: bytes
 ) -> None:
+    """Raise PsbtBadSignature unless it is by a key of the input's script, over this very PSBT."""
     if len(public_key) == taproot.XONLY_BYTES:
         _verify_taproot(psbt, sighasher, index, public_key, signature)
         return
@@ -293,8 +294,11 @@ def _keys(one: PsbtInput, spent_script: bytes, candidate: bytes) -> tuple[bytes,
     return scripts.multisig_parts(code)[1]
 
 
-def _unlock(index: int, one: PsbtInput, spent_script: bytes) -> tuple[bytes, tuple[bytes, ...]]:
-    """Script signature and witness of an input whose signatures were verified."""
+def unlock(index: int, one: PsbtInput, spent_script: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+    """Script signature and witness of an input whose signatures were verified.
+
+    Raises PsbtIncomplete.
+    """
     if scripts.kind_of(spent_script) is ScriptKind.P2TR:
         if not one.key_signature:
             raise PsbtIncomplete(f"input {index}: got no signature, expected one of its key")

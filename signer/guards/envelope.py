@@ -9,7 +9,7 @@ from signer.errors import Refused
 from signer.guards.facts import GuardContext, RegisteredVault
 from signer.protocol import Intent, Kind, Purpose, SignRequest
 
-_ACTS = frozenset({Kind.EVM_AUTH, Kind.EVM_BATCH})
+_ACTS = frozenset({Kind.EVM_AUTH, Kind.EVM_BATCH, Kind.RESERVES})
 
 PAYEES_IN_REQUEST_MAX = 500
 """Payees of all intents of a request together."""
@@ -54,16 +54,19 @@ def check_source(request: SignRequest, context: GuardContext, signer_id: str) ->
 
 
 def kinds_of(vault: RegisteredVault) -> frozenset[Kind]:
-    """What is signed for a vault; only deposit addresses delegate, only single accounts batch."""
+    """What is signed for a vault; only deposit addresses delegate, only single accounts batch.
+
+    Every vault can be shown to be ours.
+    """
     match vault.vault:
         case DescriptorVault():
-            return frozenset({Kind.PSBT})
+            return frozenset({Kind.PSBT, Kind.RESERVES})
         case SafeVault():
-            return frozenset({Kind.SAFE_TX})
+            return frozenset({Kind.SAFE_TX, Kind.RESERVES})
         case KeyAccount():
-            return frozenset({Kind.EVM_TX, Kind.EVM_AUTH})
+            return frozenset({Kind.EVM_TX, Kind.EVM_AUTH, Kind.RESERVES})
         case _:
-            return frozenset({Kind.EVM_TX, Kind.EVM_BATCH})
+            return frozenset({Kind.EVM_TX, Kind.EVM_BATCH, Kind.RESERVES})
 
 
 def check_intents(request: SignRequest, context: GuardContext) -> None:

@@ -235,6 +235,13 @@ class BatchFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReservesFact:
+    """Coins or accounts are shown to be ours, for the statement with this digest."""
+
+    statement: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpendFacts:
     """What the exact bytes do, as this signer understood them.
 
@@ -264,7 +271,7 @@ class SpendFacts:
     nonce: tuple[str, int] | None = None
     inputs: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
-    act: GovernanceFact | DelegationFact | UnstickFact | BatchFact | None = None
+    act: GovernanceFact | DelegationFact | UnstickFact | BatchFact | ReservesFact | None = None
     replaces: bool = False
     act_digest: bytes = b""
 

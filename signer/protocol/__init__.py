@@ -17,6 +17,7 @@ from signer.protocol.requests import (
     SignRequest,
     WindowSum,
 )
+from signer.protocol.reserves import ReservesClaim, ReservesCoin
 from signer.protocol.wire import (
     ANSWER,
     APPROVAL,
@@ -51,6 +52,8 @@ __all__ = [
     "Proposal",
     "ProtocolError",
     "Purpose",
+    "ReservesClaim",
+    "ReservesCoin",
     "Result",
     "Sealed",
     "SignAnswer",

@@ -19,10 +19,11 @@ class Kind(StrEnum):
     SAFE_TX = "safe_tx"
     EVM_AUTH = "evm_auth"
     EVM_BATCH = "evm_batch"
+    RESERVES = "reserves"
 
 
 class Purpose(StrEnum):
-    """Why money moves; each purpose has its own rules about where it may go."""
+    """Why money moves, or is shown to be ours; each purpose has rules of its own."""
 
     WITHDRAWAL = "withdrawal"
     GATHER = "gather"
@@ -32,6 +33,7 @@ class Purpose(StrEnum):
     RESHAPE = "reshape"
     UNSTICK = "unstick"
     GOVERNANCE = "governance"
+    RESERVES = "reserves"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +51,8 @@ class Intent:
     `fee_units_max` is in base units of the network's native asset. Times are Unix seconds.
     `source` names the vault, account or Safe that pays.
     `call` is what an intent without payees does, byte for byte: the calldata of a Safe's call to
-    itself (governance), an EIP-7702 authorisation of a deposit address (gather), or the calldata of
-    a batch by the sweeper (gather, by hot). `hot_units` is
+    itself (governance), an EIP-7702 authorisation of a deposit address (gather), the calldata of
+    a batch by the sweeper (gather, by hot), or a claim (reserves). `hot_units` is
     what hot had of the asset, less what it owed out, when a refill was asked for. Either makes it
     version 2; the bytes, and so the digests, of all other intents are as they were.
     """

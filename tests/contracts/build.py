@@ -21,6 +21,7 @@ NAMES = (
     "BlockedHolder",
     "RevertOnZero",
     "SameEventTwice",
+    "UnindexedEvents",
 )
 
 PROXY_SLOT = "360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.payments_world import POLICY, World
+from tests.payments_world import World
 from wallet.api.tips import Tips
 from wallet.canary import LATE, Canary, CanaryAccountMissing
 from wallet.events import read_events
@@ -19,12 +19,7 @@ EVERY_S, LATENCY_S = 3_600, 600
 
 
 @pytest.fixture
-def world(database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
-    """A world whose policy lets withdrawals pay deposit addresses."""
-    allowed = 'purposes = ["withdrawal"]\nowners = ["none", "deposit"]'
-    policy = tmp_path / "policy.toml"
-    policy.write_text(POLICY.read_text().replace('purposes = ["withdrawal"]', allowed))
-    monkeypatch.setattr("tests.payments_world.POLICY", policy)
+def world(database: Database) -> World:
     return World(database)
 
 

@@ -9,10 +9,12 @@ import pytest
 from sqlalchemy import delete
 from typer.testing import CliRunner, Result
 
+from chains.types import BlockScan, UnreadableLog
 from tests.deposit_world import NETWORK, RULES, Bench, make_bench, pay
 from tests.integration.test_rescanning import LooseChain
 from wallet.cli import prove_coverage, rescan
 from wallet.deposits.rescanning import NotScanned
+from wallet.deposits.tokens.unreadable import keep_unreadable
 from wallet.milestones import pass_by
 from wallet.networks import DeploymentError
 from wallet.store.database import Database
@@ -69,6 +71,20 @@ def test_a_whole_scan_is_proven_and_old_heights_are_named_until_scanned_again(
     assert "nothing to scan again" in again("--stale").output
     assert "3 blocks, 0 new deposits" in again("--from", "0", "--to", "2").output
     assert "nothing" in prove("--network", NETWORK).output
+
+
+def test_an_unreadable_transfer_is_named_and_ends_with_code_one(bench: Bench) -> None:
+    log = UnreadableLog(asset="TOK", txid="0x" + "ab" * 32, position="log:4", detail="shape")
+    scan = BlockScan(ref=bench.chain.tip(), inflows=(), spends=(), unreadable=(log,))
+    with bench.database.write() as tx:
+        keep_unreadable(tx, NETWORK, scan, 5)
+    shown = prove()
+
+    assert shown.exit_code == 1
+    assert "unreadable 2: 1 of TOK" in " ".join(shown.output.split())
+    (proof,) = json.loads(prove("--json").output)
+    assert not proof["proven"]
+    assert [(one["height"], one["position"]) for one in proof["unreadable"]] == [(2, "log:4")]
 
 
 def test_a_gap_is_named_and_ends_with_code_one(bench: Bench) -> None:

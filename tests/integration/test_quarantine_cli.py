@@ -15,7 +15,7 @@ from wallet.deposits.holding import NotHeld
 from wallet.settings import StaffSettings
 from wallet.store.database import Database
 from wallet.treasury.errors import UnknownApprover
-from wallet.treasury.quarantine import OtherCode, QuarantineDesk
+from wallet.treasury.quarantine import NothingUnread, OtherCode, QuarantineDesk
 from wallet.treasury.staff_keys import StaffKey, create_staff_key
 
 PASSPHRASE = "a long passphrase"
@@ -109,6 +109,28 @@ def test_trusting_a_code_releases_what_was_held_for_it_alone(desk: Desk) -> None
     assert isinstance(desk.run("trust", NETWORK, "TOK", OTHER_CODE).exception, OtherCode)
 
 
+def test_vouching_for_what_was_unreadable_releases_what_was_held_for_it_alone(desk: Desk) -> None:
+    chain = desk.bench.chain
+    for arrived in (6, 7, 1):
+        chain.mine(7, arrived=arrived)
+        chain.garble("TOK")
+    chain.mine()
+    chain.mine()
+    desk.bench.follow()
+    assert [row["height"] for row in desk.waiting()["unreadable"]] == ["0", "1", "2"]
+
+    assert desk.run("vouch", NETWORK, "TOK", "1").output == "vouched, 0 deposits released\n"
+    assert isinstance(desk.run("vouch", NETWORK, "TOK", "1").exception, NothingUnread)
+    assert isinstance(desk.run("vouch", NETWORK, "OTHER", "9").exception, NothingUnread)
+    assert desk.run("vouch", NETWORK, "TOK", "2").output == "vouched, 1 deposits released\n"
+    chain.mine()
+    desk.bench.follow()
+    assert desk.bench.owned() == 7
+    assert [row["why"] for row in desk.waiting()["deposits"]] == ["quarantined:less_arrived"] * 2
+    assert desk.waiting()["unreadable"] == []
+    assert desk.bench.prove().is_proven
+
+
 def test_a_payment_is_ended_in_the_members_name(desk: Desk) -> None:
     assert desk.run("settle", "p-1", "--paid").output == "ended as paid\n"
     assert desk.run("settle", "p-2", "--not-paid").output == "ended as not paid\n"
@@ -125,6 +147,7 @@ def test_a_stranger_decides_nothing(desk: Desk) -> None:
         stranger("release", deposit_id),
         stranger("reject", deposit_id),
         stranger("trust", NETWORK, "TOK", OTHER_CODE),
+        stranger("vouch", NETWORK, "TOK", "9"),
         stranger("settle", "p-1", "--paid"),
     ):
         assert isinstance(done.exception, UnknownApprover)

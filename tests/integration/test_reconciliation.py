@@ -3,18 +3,13 @@
 import pytest
 from sqlalchemy import update
 
-from chains.types import BlockScan
-from tests.deposit_world import Bench, make_bench, pay
+from tests.deposit_world import Bench, FixedClock, make_bench, pay
+from tests.reconciling import reporter
 from wallet.ledger import chart
 from wallet.ledger.posting import post_batch, single
-from wallet.reconciliation import BooksMoving, NothingScanned, reconcile_network
-from wallet.settings import NetworkSettings
+from wallet.reconciliation.report import BooksMoving, NothingScanned, Report, Reporter
 from wallet.store.database import Database
 from wallet.store.schema import utxos
-
-NETWORK = NetworkSettings(
-    id="bitcoin-regtest", family="utxo", params="bitcoin-regtest", node_url="http://127.0.0.1"
-)
 
 
 @pytest.fixture
@@ -27,8 +22,18 @@ def bench(database: Database) -> Bench:
     return bench
 
 
+def reporter_of(bench: Bench) -> Reporter:
+    return reporter(bench.chain, bench.database, FixedClock())  # type: ignore[arg-type]
+
+
+def report_of(bench: Bench) -> Report:
+    return reporter_of(bench).report(recount=True)
+
+
 def difference(bench: Bench) -> tuple[int, int, int, int]:
-    row = reconcile_network(bench.database, bench.chain, NETWORK, "BTC")[0]  # type: ignore[arg-type]
+    report = report_of(bench)
+    (row,) = report.rows
+    assert report.recounted == {"BTC": row.chain}
     return row.ledger, row.under_way, row.chain, row.difference
 
 
@@ -40,6 +45,7 @@ def test_what_is_not_booked_yet_is_explained(bench: Bench) -> None:
     bench.chain.mine()
     bench.follow()
     assert difference(bench) == (50_000, 0, 50_000, 0)
+    assert report_of(bench).is_right
 
 
 def test_a_spend_that_is_not_ours_is_a_difference(bench: Bench) -> None:
@@ -57,9 +63,10 @@ def test_a_booking_without_coins_is_a_difference(bench: Bench) -> None:
         post_batch(tx, "from nothing", [single(chart.HOT, chart.HOUSE, "BTC", 7)], 1)
 
     assert difference(bench) == (50_007, 0, 50_000, -7)
+    assert not report_of(bench).is_right
 
 
-def test_the_count_does_not_believe_our_own_list_of_outputs(bench: Bench) -> None:
+def test_the_statements_do_not_believe_our_own_list_of_outputs(bench: Bench) -> None:
     bench.chain.drop(1)
     bench.chain.mine()
     bench.follow()
@@ -71,22 +78,16 @@ def test_the_count_does_not_believe_our_own_list_of_outputs(bench: Bench) -> Non
 
 def test_a_chain_nobody_followed_is_said_so(bench: Bench) -> None:
     with pytest.raises(NothingScanned):
-        difference(bench)
+        report_of(bench)
 
 
-def test_books_that_keep_moving_are_not_compared(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_books_that_keep_moving_are_not_compared(bench: Bench) -> None:
     bench.follow()
-    scan = bench.chain.scan
 
-    def busy(block: object, watched: object) -> BlockScan:
-        monkeypatch.setattr(bench.chain, "scan", scan)
-        bench.chain.mine(salt=str(len(bench.chain.blocks)))
-        bench.follow()
-        monkeypatch.setattr(bench.chain, "scan", busy)
-        return scan(block, watched)  # type: ignore[arg-type]
+    def busy(what: str, done: int, total: int) -> None:
+        if what == "recount" and done == total:
+            bench.chain.mine(salt=str(len(bench.chain.blocks)))
+            bench.follow()
 
-    monkeypatch.setattr(bench.chain, "scan", busy)
     with pytest.raises(BooksMoving):
-        difference(bench)
+        reporter_of(bench).report(busy, recount=True)

@@ -33,7 +33,9 @@ class Sandbox:
 
     def wish(self, *arguments: str) -> Any:
         command = [sys.executable, "-m", "wallet", "sandbox-do", "--url", self.url, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -125,7 +127,9 @@ def test_a_reorg_takes_a_fresh_deposit_away(sandbox: Sandbox, client: Client) ->
 
 def test_the_help_teaches(sandbox: Sandbox) -> None:
     command = [sys.executable, "-m", "wallet", "sandbox-do", "--help"]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    shown = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    ).stdout
     assert all(word in shown for word in ("deposit", "mine", "reorg", "price", "fault", "evict"))
     assert {chain["network"] for chain in sandbox.wish("chains")} == {
         "bitcoin-regtest",

@@ -16,9 +16,12 @@ from chains.types import (
     Evidence,
     Family,
     Inflow,
+    Movement,
     TokenCode,
     TokenMove,
+    UnreadableLog,
 )
+from tests.reconciling import reporter
 from wallet.deposits.holding import (
     DepositUnknown,
     NotHeld,
@@ -27,7 +30,9 @@ from wallet.deposits.holding import (
     reject,
     release,
 )
+from wallet.deposits.rescanning import Rescanner
 from wallet.deposits.rules import DepositRules
+from wallet.deposits.scanned.proving import CoverageProof, prove_coverage
 from wallet.deposits.tokens.arrivals import Arrival, Doubt, arrivals, shares, silent_units
 from wallet.deposits.tokens.drift import DriftCheck
 from wallet.deposits.tokens.kept import trust_code, waiting_code
@@ -35,7 +40,6 @@ from wallet.deposits.watcher import Seen, Watcher
 from wallet.events import read_events, verify_chain
 from wallet.ledger import chart
 from wallet.ledger.posting import balance
-from wallet.ledger.reconcile import open_items, reconcile
 from wallet.milestones import pass_by
 from wallet.settings import AssetSettings, ConfirmationTier, TokenKind
 from wallet.store.database import Database
@@ -61,6 +65,7 @@ class ScriptedTokens:
     assets: tuple[Asset, ...] = (Asset(code="TOK", network=NETWORK, decimals=6, contract="0x"),)
     blocks: list[BlockScan] = field(default_factory=list)
     held: dict[bytes, int] = field(default_factory=dict)
+    states: list[dict[bytes, int | None]] = field(default_factory=list)
     code: str = CODE
 
     def mine(
@@ -79,6 +84,7 @@ class ScriptedTokens:
         now = None if arrived is None else had + arrived
         quiet = not logged and not arrived and not out
         self.held[target] = had + (arrived or 0)
+        self.states.append({**self.held, target: now})
         self.blocks.append(
             BlockScan(
                 ref=BlockRef(height=height, hash=digest, parent=parent, time_s=height),
@@ -110,8 +116,17 @@ class ScriptedTokens:
             )
         )
 
+    def garble(self, *assets: str) -> None:
+        """Put Transfers into the last block that nobody can read."""
+        last = self.blocks[-1]
+        logs = tuple(
+            UnreadableLog(asset=asset, txid="0x" + "ab" * 32, position=f"log:{n}", detail="shape")
+            for n, asset in enumerate(assets)
+        )
+        self.blocks[-1] = replace(last, unreadable=logs)
+
     def drop(self, depth: int) -> None:
-        del self.blocks[-depth:]
+        del self.blocks[-depth:], self.states[-depth:]
 
     def tip(self) -> BlockRef:
         return self.blocks[-1].ref
@@ -122,8 +137,25 @@ class ScriptedTokens:
     def scan(self, block: BlockRef, watched: Watched) -> BlockScan:
         return self.blocks[block.height]
 
+    def movements(self, block: BlockRef, watched: Watched) -> tuple[Movement, ...]:
+        scan = self.blocks[block.height]
+        logged = [(one.txid, one.position, one.target, one.units) for one in scan.inflows]
+        gone = [(f"0x{scan.ref.hash}", "log:99", m.target, -m.logged_out) for m in scan.moves]
+        return tuple(
+            Movement(
+                txid=txid, position=position, asset="TOK", target=target, units=units, other=None
+            )
+            for txid, position, target, units in (*logged, *gone)
+            if units
+        )
+
     def balance_units(self, target: bytes, asset: str, at: BlockRef) -> int:
-        return self.held.get(target, 0)
+        if at.height == len(self.blocks) - 1:
+            return self.held.get(target, 0)
+        units = self.states[at.height].get(target, 0)
+        if units is None:
+            raise NodeRejected("the contract does not tell")
+        return units
 
 
 @dataclass
@@ -160,6 +192,10 @@ class Bench:
         with self.database.read() as tx:
             return balance(tx, owner or chart.user(USER), "TOK").net
 
+    def prove(self) -> CoverageProof:
+        assets = {code: rules.asset for code, rules in self.watcher._rules.items()}
+        return prove_coverage(self.database, self.chain, assets, 0)  # type: ignore[arg-type]
+
     def events(self, type: str) -> Sequence[str]:
         with self.database.read() as tx:
             verify_chain(tx)
@@ -173,10 +209,8 @@ class Bench:
 
     def difference(self) -> int:
         """What the reconciliation cannot explain."""
-        with self.database.read() as tx:
-            items = open_items(tx, NETWORK, "ETH", self.chain.tip().height)
-            (row,) = reconcile(tx, {"TOK": sum(self.chain.held.values())}, items)
-            return row.difference
+        (row,) = reporter(self.chain, self.database, FixedClock()).report().rows  # type: ignore[arg-type]
+        return row.difference
 
 
 def settings(kind: str = TokenKind.PLAIN, **changes: object) -> AssetSettings:
@@ -419,6 +453,78 @@ def test_another_code_holds_deposits_until_somebody_trusts_it(bench: Bench) -> N
         assert waiting_code(tx, NETWORK, "TOK") == ""
     bench.after(8, arrived=8)
     assert ("credited", "", 8) in bench.rows()
+
+
+def test_an_unreadable_transfer_holds_its_token_and_the_scan_goes_on(bench: Bench) -> None:
+    bench.after(5, arrived=5)
+    bench.chain.mine(6, arrived=6)
+    bench.chain.garble("TOK", "TOK")
+    bench.after(7, arrived=7)
+
+    assert bench.rows() == [
+        ("credited", "", 5),
+        ("held", "quarantined:unreadable", 6),
+        ("held", "quarantined:unreadable", 7),
+    ]
+    assert len(bench.events("alert.token_unreadable")) == 1
+    assert len(bench.events("withdrawals.paused")) == 1
+    assert bench.difference() == 0
+
+
+def test_an_unreadable_transfer_holds_no_other_token(bench: Bench) -> None:
+    bench.chain.mine(5, arrived=5)
+    bench.chain.garble("ODD")
+    bench.after(6, arrived=6)
+
+    assert bench.rows() == [("credited", "", 5), ("credited", "", 6)]
+    assert len(bench.events("alert.token_unreadable")) == 1
+
+
+def test_coverage_is_not_proven_while_a_transfer_cannot_be_read(bench: Bench) -> None:
+    bench.after(5, arrived=5)
+    assert bench.prove().is_proven
+    bench.chain.mine()
+    bench.chain.garble("TOK")
+    bench.follow()
+
+    proof = bench.prove()
+    (doubt,) = proof.unread
+    assert (False, (), ()) == (proof.is_proven, tuple(proof.gaps), tuple(proof.stops))
+    assert ("TOK", 3, 1, "log:0") == (doubt.asset, doubt.height, doubt.logs, doubt.position)
+
+
+def test_a_block_read_again_by_who_can_read_it_is_in_doubt_no_more(bench: Bench) -> None:
+    bench.after(5, arrived=5)
+    bench.chain.garble("TOK")
+    bench.chain.mine(6, arrived=6)
+    bench.chain.garble("TOK")
+    bench.follow()
+    bench.chain.blocks[-1] = replace(bench.chain.blocks[-1], unreadable=())
+    again = Rescanner(bench.chain, bench.database, bench.watcher._rules, FixedClock())  # type: ignore[arg-type]
+    again.heights(3, 3, lambda done, total: None)
+
+    assert bench.prove().is_proven
+    bench.chain.mine()
+    bench.chain.garble("TOK")
+    bench.follow()
+    again.heights(4, 4, lambda done, total: None)
+    assert not bench.prove().is_proven
+    assert len(bench.events("alert.token_unreadable")) == 2
+
+
+def test_a_reorg_takes_the_doubt_away_with_its_block(bench: Bench) -> None:
+    bench.after(5, arrived=5)
+    bench.chain.mine()
+    bench.chain.garble("TOK")
+    bench.follow()
+    bench.chain.drop(1)
+    for number in (1, 2):
+        bench.chain.mine(number, arrived=number)
+    bench.chain.mine()
+    bench.follow()
+
+    assert bench.prove().is_proven
+    assert {status for status, _, _ in bench.rows()} == {"credited"}
 
 
 def test_a_pinned_code_is_asked_from_the_first_deposit_on(database: Database) -> None:

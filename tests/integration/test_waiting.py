@@ -134,7 +134,7 @@ def scrape(database: Database, clock: FakeClock) -> list[str]:
     failing = {"watch:net": "node.unavailable"}
     end = serve_metrics(WalletCollector(database, clock, tips, lambda: failing), port)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=120) as answer:
             return [_sorted_labels(line) for line in answer.read().decode().splitlines()]
     finally:
         end()

@@ -201,7 +201,7 @@ def test_sigkill_of_a_real_process(tmp_path: Path, milestone: str) -> None:
     withdrawal = killed_child.begin(World(database, keep))
     database.close()
     command = [sys.executable, "-m", killed_child.__name__, url, str(tmp_path), milestone]
-    done = subprocess.run(command, check=False, capture_output=True, timeout=120)
+    done = subprocess.run(command, check=False, capture_output=True, timeout=280)
     assert done.returncode == -9, done.stderr.decode()
     database = Database.open(url)
     keep = killed_child.after_death(tmp_path)

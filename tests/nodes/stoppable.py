@@ -20,8 +20,11 @@ from wallet.devnet.processes import Child, free_port, spawn, stop
 from wallet.devnet.rpc import Rpc
 from wallet.devnet.utxo import UtxoDevChain
 
-LOOKS_MAX = 500
-"""lcoin answers before a transaction is in its pool."""
+FROZEN_S = 1
+"""How long the wallet waits for a frozen node; a running one, however slow, is given its time."""
+
+LOOKS_MAX = 20_000
+"""lcoin answers before a transaction is in its pool, a busy one long before."""
 
 
 class Line(httpx.HTTPTransport):
@@ -30,12 +33,16 @@ class Line(httpx.HTTPTransport):
     def __init__(self) -> None:
         super().__init__()
         self.before_bytes: Callable[[], None] | None = None
+        self.is_frozen = False
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         act = self.before_bytes
         if act is not None and b"sendrawtransaction" in request.read().lower():
             self.before_bytes = None
             act()
+        if self.is_frozen:
+            limits = dict.fromkeys(("connect", "read", "write", "pool"), FROZEN_S)
+            request.extensions = {**request.extensions, "timeout": limits}
         return super().handle_request(request)
 
 
@@ -74,10 +81,12 @@ class StoppableNode:
         child = self._running
         os.kill(child.pid, signal.SIGSTOP)
         os.waitpid(child.pid, os.WUNTRACED)
+        self.line.is_frozen = True
 
     def thaw(self) -> None:
         """SIGCONT: whatever waits in its socket is read now, before what we ask here."""
         os.kill(self._running.pid, signal.SIGCONT)
+        self.line.is_frozen = False
         assert is_ready(self._launch, self._running)
 
     def kill(self) -> None:
@@ -118,9 +127,7 @@ class StoppableNode:
         """Pay a script or an account; the txid, which waits to be mined."""
         if self.is_evm:
             return self._evm.pay("ETH", "0x" + target.hex(), units)
-        txid = self._utxo.pay([Payout(script=target, sats=units)])
-        self.raw(txid)
-        return txid
+        return self._utxo.pay([Payout(script=target, sats=units)])
 
     def raw(self, txid: str) -> str:
         """A transaction in hex, once the node shows it."""
@@ -131,11 +138,12 @@ class StoppableNode:
                 return str(self.rpc.call("getrawtransaction", txid, False))
         raise AssertionError(f"the node does not show {txid}")
 
-    def offer(self, raw: str) -> None:
+    def offer(self, raw: str, txid: str) -> None:
         """Give a transaction to the node as its peers would, who have not forgotten it."""
         method = "eth_sendRawTransaction" if self.is_evm else "sendrawtransaction"
         with suppress(NodeRefused):  # it may know it still
             self.rpc.call(method, raw)
+        self.raw(txid)
 
 
 def prepared(node: Node, programs: Programs, folder: Path) -> Path:

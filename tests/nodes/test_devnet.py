@@ -24,7 +24,7 @@ from wallet.settings import cache_dir
 
 UTXO_NETWORKS = (BITCOIN, LITECOIN, LITECOIN_CORE)
 PAYEE = "0x1212121212121212121212121212121212121212"
-WAIT_S = 60
+WAIT_S = 240
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -160,7 +160,7 @@ def test_nothing_is_left_behind(devnet: Devnet, tmp_path: Path, number: signal.S
         nodes = read_state(tmp_path).networks.values()
         assert all(is_running(node.pid, node.started) for node in nodes)
         keeper.send_signal(number)
-        keeper.communicate(timeout=60)
+        keeper.communicate(timeout=WAIT_S)
     until(lambda: not any(start_mark(node.pid) == node.started for node in nodes))
     with pytest.raises(DevnetStopped):
         Devnet.attach(tmp_path)

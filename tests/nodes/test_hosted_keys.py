@@ -34,6 +34,7 @@ from wallet.webhooks.secrets import create_service_key
 
 BTC = "bitcoin-regtest"
 LTC = "litecoin-regtest"
+BLOCKS_MAX = 20
 PAYEES = {
     BTC: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
     LTC: "rltc1qw508d6qejxtdg4y5r3zarvary0c5xw7k693xs3",
@@ -80,7 +81,7 @@ class Running:
 
     def completed(self, network: str, key_id: str, payment_id: str) -> bool:
         """Mine until the payment is deep enough."""
-        for _ in range(4):
+        for _ in range(BLOCKS_MAX):
             self.mine(network)
             if self.client.hosted.payment(key_id, payment_id).status == "completed":
                 return True

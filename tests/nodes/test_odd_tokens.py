@@ -183,6 +183,23 @@ def test_events_without_money_are_never_credited_nor_taken_for_payments(make: Ma
     assert (odd.available(), odd.held(CUSTOMER), odd.differences()) == (ONE, 0, {})
 
 
+def test_events_that_nobody_can_read_hold_their_token_and_the_scan_goes_on(make: Make) -> None:
+    odd = make("UnindexedEvents")
+    ether = odd.world.address(odd.user, ETH)
+    odd.deposit(ONE)
+    odd.send("give(address,uint256)", ether.address, ONE)
+    odd.devnet.fund(ETH, "ETH", ether.address, ONE)
+    odd.mine(3)
+
+    assert odd.deposits() == [
+        ("held", "quarantined:no_log", ONE),
+        ("held", "quarantined:unreadable", ONE),
+    ]
+    assert odd.world.available(odd.user, "ETH") == ONE
+    assert odd.told("alert.token_unreadable") == 1
+    assert odd.differences() == {}
+
+
 def test_a_hook_that_pays_in_the_middle_of_a_transfer_is_two_deposits(
     make: Make, devnet: Devnet
 ) -> None:

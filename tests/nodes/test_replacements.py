@@ -69,8 +69,9 @@ def test_at_most_one_of_two_versions_is_mined(setup: Setup) -> None:
         assert Meaning.RETRY is rule_of(again.reason).meaning
     else:
         # They answer before they look, and then do not show it: unknown, until blocks decide.
+        soon_tired = UtxoChain(setup.chain.params, setup.chain._node, feerate_min=FEERATE)
         with pytest.raises(BroadcastUnknown):
-            setup.chain.broadcast(second)
+            soon_tired.broadcast(second)
     setup.mine()
 
     states = [setup.chain.sighting(parse(raw).txid).state for raw in (first, second)]

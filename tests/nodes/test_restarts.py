@@ -27,7 +27,7 @@ from chains.utxo.second_parser import SecondParser
 from chains.watched import WatchedOutpoints, WatchedScripts
 from tests.conftest import ROOT, skip_or_fail
 from tests.nodes.one_network import OneNetwork
-from tests.nodes.stoppable import StoppableNode, copied, prepared
+from tests.nodes.stoppable import LOOKS_MAX, StoppableNode, copied, prepared
 from tests.nodes.test_utxo_chains import FEERATE, Watching
 from tests.payments_world import Keep, World, asset_settings
 from tests.utxo_world import vault
@@ -50,9 +50,7 @@ from wallet.withdrawals.states import WithdrawalStatus
 
 pytestmark = pytest.mark.xdist_group("restarts")
 
-TIMEOUT_S = 3
-"""How long the wallet waits for a frozen node."""
-
+TIMEOUT_S = 120
 ROUNDS_MAX = 20
 LOSES_BLOCKS = (Software.LITECOIND, Software.ANVIL)
 
@@ -219,7 +217,7 @@ def stand(base: tuple[Node, Programs, Path], tmp_path: Path) -> Iterator[Stand]:
 def _on_utxo(node: Node, running: StoppableNode, database: Database) -> Stand:
     params = UTXO[node.params]
     client = UtxoNode(running.url, timeout_s=TIMEOUT_S, transport=running.line)
-    chain = UtxoChain(params, client, feerate_min=FEERATE)
+    chain = UtxoChain(params, client, feerate_min=FEERATE, presence_checks=LOOKS_MAX)
     hot = vault(Template.WPKH, (1,), params=params, name="hot")
     second_parser = SecondParser(running.data.parent / "bitcoinlib")
     return Stand(
@@ -297,13 +295,14 @@ def test_a_node_killed_with_a_payment_and_a_deposit_in_its_pool(stand: Stand) ->
         stand.world.scan()
     stand.work(RESEND_S)
     assert PaymentStatus.BROADCAST is stand.payment(asked).status
+    before = stand.outcomes(first)
     stand.node.start()
     assert TxState.UNKNOWN is stand.chain.sighting(first.txid).state
-    stand.node.offer(raw)
+    stand.node.offer(raw, txid)
     stand.settle([asked])
 
-    assert Outcome.ACCEPTED is stand.outcomes(first)[-1]
-    assert len(stand.outcomes(first)) >= 2
+    # Only another attempt can have brought the bytes back, however slow the node was to say so.
+    assert len(stand.outcomes(first)) > len(before)
     stand.check_paid_once(asked, first)
     assert ["credited"] == stand.statuses(txid)
     stand.check(deposited=2, paid=1)
@@ -330,7 +329,7 @@ def test_a_node_killed_while_it_is_given_a_payment_may_lose_its_last_blocks(stan
     # A node that is merely behind says nothing about the blocks that it does not have yet.
     stand.world.scan()
     assert ["credited"] == stand.statuses(txid)
-    stand.node.offer(raw)
+    stand.node.offer(raw, txid)
     stand.node.mine(lost + 1)
     stand.settle([asked])
 

@@ -54,6 +54,8 @@ def test_the_whole_life_of_money_holds(tmp_path: Path) -> None:
     done = {(row["step"], row["asset"]) for row in report["steps"] if row["txid"]}
     assert done >= {("deposit", asset) for asset in ASSETS}
     assert done >= {("withdrawal", asset) for asset in ASSETS}
+    assert done >= {("canary", asset) for asset in ASSETS}
+    assert any("addresses emptied by 1 transaction" in row["status"] for row in report["steps"])
     assert done >= {("sweep to cold", asset) for asset in ASSETS}
     assert done >= {("refill from cold", asset) for asset in ("BTC", "DUSD")}
     assert ("crash", "BTC") in done

@@ -30,7 +30,7 @@ from wallet.withdrawals.states import WithdrawalStatus
 
 BTC_COUNT, ETH_COUNT, TOKEN_COUNT = 500, 250, 250
 BATCH = 100
-ROUNDS_MAX = 12
+ROUNDS_MAX = 40
 COIN = 10**8
 TRACE_TIMEOUT_S = 240
 """anvil replays a block for each of its traces: one of 500 payments takes long."""

@@ -21,6 +21,7 @@ from chains.utxo.selection import Market, plan_spend
 from chains.utxo.transactions import Transaction
 from chains.watched import WatchedOutpoints, WatchedScripts
 from tests.conftest import skip_or_fail
+from tests.nodes.stoppable import LOOKS_MAX
 from tests.utxo_world import sign_all, vault
 from wallet.devnet.devnet import Devnet
 
@@ -77,7 +78,8 @@ def setup(request: pytest.FixtureRequest, devnet: Devnet) -> Iterator[Setup]:
     if node not in devnet.networks:
         skip_or_fail(f"no node for {node} on this machine")
     params = BUILTIN["bitcoin-regtest" if node.startswith("bitcoin") else "litecoin-regtest"]
-    chain = UtxoChain(params, UtxoNode(devnet.url(node)), feerate_min=FEERATE)
+    client = UtxoNode(devnet.url(node))
+    chain = UtxoChain(params, client, feerate_min=FEERATE, presence_checks=LOOKS_MAX)
     yield Setup(devnet, node, chain)
     chain.close()
 

@@ -10,11 +10,14 @@ from chains.evm.erc20 import decode_transfer_log
 from chains.evm.transactions import SignedTx
 from chains.utxo.transactions import Transaction
 from tests.payments_world import BTC, ETH
+from tests.reconciling import reporter
 from tests.simulation.life import CHAIN_OF, MINIMUM, Asked, Life
 from wallet.ledger import chart
 from wallet.ledger.balances import balances_of_accounts, off_balance
 from wallet.ledger.posting import asset_totals, balance
 from wallet.payments.replacing.proving import Prover
+from wallet.reconciliation.books import compare, holdings_by_statements, items_under_way
+from wallet.reconciliation.report import level_head
 from wallet.store.schema import addresses, withdrawals
 from wallet.withdrawals import records
 from wallet.withdrawals.records import Withdrawal
@@ -31,6 +34,7 @@ def check_step(life: Life) -> None:
         held = balances.get(account)
         below = held is not None and (held.available < 0 or held.net < 0)
         assert not below, f"{account.owner} is below zero in {account.asset}"
+    _check_level_books(life)
     for txids in _payers(life).values():
         for first, second in combinations(sorted(txids), 2):
             assert _conflict(life, first, second), f"paid twice: {first} and {second}"
@@ -47,6 +51,8 @@ def check_quiet(life: Life) -> None:
         assert units == expected, f"{asked.external_id} is {withdrawal.status}, payee has {units}"
     _check_users(life, done)
     _check_books(life)
+    if life.reconciles:
+        _check_statements(life)
     with life.database.read() as tx:
         found = Prover(life.world.chains, life.world.assets, ask_chain=True).prove(tx).violations
     assert not found, f"prove-paid-once finds {found}"
@@ -109,6 +115,31 @@ def _check_books(life: Life) -> None:
             else:
                 held = sum(life.eth.held(target, asset) for target in targets[ETH])
             assert ours == held, f"books say {ours} {asset}, the chain {held}"
+
+
+def _check_level_books(life: Life) -> None:
+    """Wherever statements have reached the scan, they and the ledger agree to the base unit."""
+    with life.database.read() as tx:
+        for network, chain in life.world.chains.items():
+            if level_head(tx, network) is None:
+                continue
+            assets = [asset.code for asset in chain.assets]
+            items = items_under_way(tx, network, assets[0])
+            rows = compare(tx, holdings_by_statements(tx, network, assets), items)
+            off = {row.asset: (row.difference, row.items) for row in rows if row.difference}
+            assert not off, f"statements and books of {network} differ by {off}"
+
+
+def _check_statements(life: Life) -> None:
+    """Every block has its statements, they add up and explain all, and the books agree."""
+    for network, chain in life.world.chains.items():
+        report = reporter(chain, life.database, life.keep.clock).report(recount=True)
+        found = [(str(one.code), one.asset, one.units, one.txid) for one in report.breaks]
+        assert not found, f"breaks of {network}: {found}"
+        assert not report.faults, f"statements of {network}: {report.faults}"
+        off = {row.asset: row.difference for row in report.rows if row.difference}
+        assert not off, f"statements and books of {network} differ by {off}"
+        assert report.is_right, f"counted anew: {report.recounted}, {report.rows}"
 
 
 def _deposits(life: Life) -> Iterator[tuple[bytes, str, int]]:

@@ -22,6 +22,7 @@ from wallet.errors import WalletError
 from wallet.ledger import chart
 from wallet.pauses import Scope, active, resume
 from wallet.payments.states import UNFINISHED
+from wallet.reconciliation.reconciler import Reconciler
 from wallet.store.database import Database
 from wallet.store.schema import payments
 from wallet.withdrawals.records import Withdrawal
@@ -60,8 +61,12 @@ class Asked:
 class Life:
     """The deployment; `world` is the process that runs now."""
 
-    def __init__(self, prepared: Path, folder: Path) -> None:
-        """Start from a copy of a prepared database file (see `prepare`) in `folder`."""
+    def __init__(self, prepared: Path, folder: Path, *, reconciles: bool = False) -> None:
+        """Start from a copy of a prepared database file (see `prepare`) in `folder`.
+
+        With `reconciles`, statements are written too.
+        """
+        self.reconciles = reconciles
         path = folder / "wallet.sqlite"
         shutil.copyfile(prepared, path)
         self.database = Database.open(f"sqlite:///{path}")
@@ -73,7 +78,7 @@ class Life:
         self.milestones: set[str] = set()
         self.deaths = 0
         self.troubles = 0
-        self.world = self._new_process()
+        self._start()
         self.users = [self.world.account(name) for name in NAMES]
         self._found()
 
@@ -100,7 +105,7 @@ class Life:
             return False
         except Killed:
             self.deaths += 1
-            self.world = self._new_process()
+            self._start()
             return False
         return True
 
@@ -122,7 +127,9 @@ class Life:
                 partial(world.desk.run, network),
             ]
         gather = partial(world.gatherer.run, ETH)
-        return [*found, gather, partial(world.withdrawals.expire, self.database)]
+        found += [gather, partial(world.withdrawals.expire, self.database)]
+        statements = [one.run for one in self.reconcilers.values()] if self.reconciles else []
+        return [*found, *statements]
 
     def work(self) -> None:
         """One pass of all jobs; a new process takes over where one died."""
@@ -196,6 +203,16 @@ class Life:
         self.btc.history.feerate, self.btc.history.floor = 1_000, 0
         self.eth.history.base_fee_wei, self.eth.history.tip_wei = 10**8, 10**8
         self.deadly_in = None
+
+    def _start(self) -> None:
+        """A process with all its jobs."""
+        self.world = self._new_process()
+        self.reconcilers = {
+            network: Reconciler(
+                self.world.chains[network], self.database, self.keep.clock, self._milestone
+            )
+            for network in (BTC, ETH)
+        }
 
     def _new_process(self) -> World:
         self.deadly_in = None

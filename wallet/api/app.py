@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chains.errors import invariant
 from wallet.api import errors
 from wallet.api.permissions import PERMISSIONS
+from wallet.api.registered import assets as registered_assets
+from wallet.api.registered import freezes, gateways, trust_lines
 from wallet.api.routes import (
     accounts,
     addresses,
@@ -48,6 +50,10 @@ _ROUTERS = (
     treasury.router,
     hosted_keys.router,
     hosted_payments.router,
+    gateways.router,
+    registered_assets.router,
+    trust_lines.router,
+    freezes.router,
     events.router,
     webhooks.router,
 )

@@ -15,6 +15,7 @@ from chains.errors import ChainError, CodecError, NodeError
 from signer.errors import ProtocolError
 from wallet.api.auth import Forbidden
 from wallet.api.tokens import Unauthorized
+from wallet.assets.errors import NotAllowed
 from wallet.errors import Conflict, Invalid, NotFound, TooMany, WalletError
 from wallet.store.errors import StoreBusy
 
@@ -36,6 +37,7 @@ class RequestTooDeep(Invalid):
 STATUS: dict[type[Exception], int] = {
     Unauthorized: 401,
     Forbidden: 403,
+    NotAllowed: 403,
     NotFound: 404,
     Conflict: 409,
     Invalid: 422,

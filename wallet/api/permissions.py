@@ -10,14 +10,24 @@ class Scope(StrEnum):
     ACCOUNTS_WRITE = "accounts:write"
     ADDRESSES_READ = "addresses:read"
     ADDRESSES_WRITE = "addresses:write"
+    AGENTS_WRITE = "agents:write"
+    ASSETS_ISSUE = "assets:issue"
     ASSETS_READ = "assets:read"
+    ASSETS_REDEEM = "assets:redeem"
+    ASSETS_REGISTER = "assets:register"
     BALANCES_READ = "balances:read"
     DEPOSITS_READ = "deposits:read"
     EVENTS_READ = "events:read"
+    FREEZES_READ = "freezes:read"
+    FREEZES_WRITE = "freezes:write"
+    GATEWAYS_READ = "gateways:read"
+    GATEWAYS_WRITE = "gateways:write"
     HOSTED_KEYS_READ = "hosted_keys:read"
     HOSTED_KEYS_WRITE = "hosted_keys:write"
     TREASURY_READ = "treasury:read"
     TREASURY_WRITE = "treasury:write"
+    TRUST_LINES_READ = "trust_lines:read"
+    TRUST_LINES_WRITE = "trust_lines:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
     WITHDRAWALS_READ = "withdrawals:read"
@@ -30,6 +40,24 @@ PUBLIC = None
 PERMISSIONS: dict[str, Scope | None] = {
     "read_health": PUBLIC,
     "list_assets": Scope.ASSETS_READ,
+    "open_gateway": Scope.GATEWAYS_WRITE,
+    "change_gateway_key": Scope.GATEWAYS_WRITE,
+    "list_gateways": Scope.GATEWAYS_READ,
+    "read_gateway": Scope.GATEWAYS_READ,
+    "appoint_agent": Scope.AGENTS_WRITE,
+    "dismiss_agent": Scope.AGENTS_WRITE,
+    "register_asset": Scope.ASSETS_REGISTER,
+    "list_registered_assets": Scope.ASSETS_READ,
+    "read_registered_asset": Scope.ASSETS_READ,
+    "issue_asset": Scope.ASSETS_ISSUE,
+    "redeem_asset": Scope.ASSETS_REDEEM,
+    "list_issues": Scope.ASSETS_READ,
+    "state_trust": Scope.TRUST_LINES_WRITE,
+    "list_trust_lines": Scope.TRUST_LINES_READ,
+    "list_account_terms": Scope.TRUST_LINES_READ,
+    "freeze_account": Scope.FREEZES_WRITE,
+    "thaw_account": Scope.FREEZES_WRITE,
+    "list_freezes": Scope.FREEZES_READ,
     "create_account": Scope.ACCOUNTS_WRITE,
     "list_accounts": Scope.ACCOUNTS_READ,
     "read_account": Scope.ACCOUNTS_READ,

@@ -15,8 +15,9 @@ from chains.nesting import TooDeep, check_nesting
 from wallet.api.auth import Presented, authenticate
 from wallet.api.errors import RequestTooDeep, RequestTooLarge
 from wallet.api.idempotency import Answer, OnceKey, claim, keep, request_hash, stored
-from wallet.api.permissions import PERMISSIONS
+from wallet.api.permissions import PERMISSIONS, Scope
 from wallet.api.services import Services
+from wallet.assets.authority import Actor
 
 BODY_BYTES_MAX = 64 * 1024
 """No request body is larger; counted while reading, before anything is parsed."""
@@ -37,10 +38,16 @@ class Call:
 
     services: Services
     key_id: str
+    scopes: frozenset[Scope]
     request_id: str
     method: str
     uri: str
     body: bytes
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks, for parts that ask by whom."""
+        return Actor(key_id=self.key_id, scopes=frozenset(map(str, self.scopes)))
 
 
 class SignedRoute(APIRoute):
@@ -56,7 +63,7 @@ class SignedRoute(APIRoute):
             _check_depth(body)
             services: Services = request.app.state.services
             uri = _uri(request)
-            key_id = ""
+            key_id, scopes = "", frozenset[Scope]()
             if scope is not None:
                 presented = Presented(
                     authorization=request.headers.get("authorization"),
@@ -67,10 +74,11 @@ class SignedRoute(APIRoute):
                 key = await run_in_threadpool(
                     authenticate, services.db, services.clock, presented, scope
                 )
-                key_id = key.id
+                key_id, scopes = key.id, key.scopes
             request.state.call = Call(
                 services=services,
                 key_id=key_id,
+                scopes=scopes,
                 request_id=request.state.request_id,
                 method=request.method,
                 uri=uri,

@@ -7,6 +7,7 @@ from chains.ports import Chain
 from chains.units import to_text, to_units
 from wallet.addresses.derivation import Deriver
 from wallet.api.tips import Tips
+from wallet.assets.context import AssetContext
 from wallet.clock import Clock
 from wallet.errors import Invalid
 from wallet.hosted_keys.desk import HostedDesk
@@ -51,6 +52,7 @@ class Services:
     tips: Tips
     withdrawals: Withdrawals
     approvals: ApprovalDesk
+    registered: AssetContext
     hosted: HostedDesk
     random: Callable[[int], bytes]
     resolver: Resolve

@@ -78,7 +78,10 @@ class BalanceView(BaseModel):
 
 
 class BalancesView(BaseModel):
-    """One balance for each asset, zero included; `as_of_seq` is the last event they contain."""
+    """One balance for each asset of a chain, zero included, then those of registered assets.
+
+    Of these only what the account ever held or trusted; `as_of_seq` is the last event contained.
+    """
 
     account_id: str
     as_of_seq: int

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +31,9 @@ def prove(
 
     Blocks are linked by parent hash, ranges cover them without gap, every deposit lies in a
     scanned block, and the last block is the node's. Heights read by an older adapter or under
-    older rules are listed: scan them again with `glaytos-wallet rescan`. Ends with code 1, naming
-    the gaps, unless all of this holds.
+    older rules are listed: scan them again with `glaytos-wallet rescan`. Blocks in which a token
+    told what cannot be read are named until somebody vouches for it (`glaytos-wallet quarantine`).
+    Ends with code 1, naming the gaps, unless all of this holds.
     """
     deployment = open_deployment(config)
     try:
@@ -83,6 +85,7 @@ def _proof_json(proof: CoverageProof) -> dict[str, object]:
             for gap in proof.gaps
         ],
         "stops": list(proof.stops),
+        "unreadable": [asdict(one) for one in proof.unread],
     }
 
 
@@ -118,6 +121,12 @@ def _print(proofs: Sequence[CoverageProof]) -> None:
         for gap in proof.gaps:
             heights = f"{gap.from_height}-{gap.to_height}"
             text = f"{proof.network} {gap.code} {heights}: {gap.text}"
+            console.print(f"[bold red]{escape(text)}[/]")
+        for one in proof.unread:
+            text = (
+                f"{proof.network} unreadable {one.height}: {one.logs} of {one.asset}, "
+                f"first {one.txid} {one.position}: {one.detail}"
+            )
             console.print(f"[bold red]{escape(text)}[/]")
         for stop in proof.stops:
             console.print(f"[bold red]{escape(f'{proof.network} stopped: {stop}')}[/]")

@@ -19,8 +19,8 @@ from wallet.cli.treasury.options import (
 from wallet.treasury.quarantine import Quarantine
 
 app = typer.Typer(
-    help="Held deposits, tokens whose code changed, and token payments without proof: "
-    "look at them, and decide with your own staff key."
+    help="Held deposits, tokens whose code changed or whose events cannot be read, and token "
+    "payments without proof: look at them, and decide with your own staff key."
 )
 
 DepositId = Annotated[str, typer.Argument(help="Id of a held deposit, from `list`.")]
@@ -84,6 +84,25 @@ def trust(
 
 
 @app.command()
+def vouch(
+    network: Annotated[str, typer.Argument(help="For example ethereum.")],
+    asset: Annotated[str, typer.Argument(help="For example USDC.")],
+    height: Annotated[int, typer.Argument(help="The last block whose events you looked at.")],
+    key: KeyFile,
+    config: Config = DEFAULT_CONFIG,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Vouch for a token's events that could not be read; deposits held for them are released.
+
+    Compare first what addresses hold with the books (`glaytos-wallet reconcile`): what came with
+    such an event is a held deposit of its own. Withdrawals stay paused until `treasury resume`.
+    """
+    desk = open_quarantine(config)
+    released = desk.vouch(network, asset, height, unlock(key, passphrase_file))
+    typer.echo(f"vouched, {released} deposits released")
+
+
+@app.command()
 def settle(
     payment_id: Annotated[str, typer.Argument(help="Id of an unproven payment, from `list`.")],
     key: KeyFile,
@@ -120,6 +139,10 @@ def _tables(waiting: Quarantine) -> list[tuple[str, list[str], list[list[str]]]]
         for row in waiting.deposits
     ]
     codes = [[row.network, row.asset, row.fingerprint, row.waiting] for row in waiting.codes]
+    unread = [
+        [one.network, one.asset, str(one.height), str(one.logs), one.txid, one.position]
+        for one in waiting.unread
+    ]
     paid = [
         [row.id, row.purpose, row.asset, str(row.units), row.txid or "", row.sub_status]
         for row in waiting.payments
@@ -127,5 +150,6 @@ def _tables(waiting: Quarantine) -> list[tuple[str, list[str], list[list[str]]]]
     return [
         ("deposits", ["id", "asset", "txid", "address", "arrived", "logged", "why"], deposits),
         ("codes", ["network", "asset", "trusted", "found"], codes),
+        ("unreadable", ["network", "asset", "height", "logs", "txid", "position"], unread),
         ("payments", ["id", "purpose", "asset", "units", "txid", "why"], paid),
     ]

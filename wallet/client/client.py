@@ -16,6 +16,7 @@ from signer.protocol import Approval
 from wallet.client.credentials import load_credentials
 from wallet.client.decoding import decode
 from wallet.client.hosted import HostedKeyCalls
+from wallet.client.registered import RegisteredAssetCalls
 from wallet.client.transport import Transport, path_part
 from wallet.client.types import (
     Account,
@@ -74,6 +75,11 @@ class Client:
     def hosted(self) -> HostedKeyCalls:
         """The routes of hosted keys."""
         return HostedKeyCalls(self.transport)
+
+    @property
+    def registered(self) -> RegisteredAssetCalls:
+        """The routes of gateways, registered assets, trust lines and freezes."""
+        return RegisteredAssetCalls(self.transport)
 
     # --- health, assets ---------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from wallet.errors import WalletError
 
-TIMEOUT_S = 120
+TIMEOUT_S = 300
 """No single command takes longer; key stretching is the slowest of them."""
 
 _CODE = re.compile(r"^[a-z_]+(\.[a-z_]+)+", re.MULTILINE)

@@ -58,6 +58,10 @@ class Ground(Protocol):
         """A new Safe's address."""
         ...
 
+    def deploy_sweeper(self, treasury: str) -> str:
+        """The sweeper of a hot account; "" on ground where contracts do not run."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoDeployment:
@@ -137,7 +141,8 @@ def provision(
     _write_vaults(place, devnet, made.accounts)
     progress("activating limits and policies, registering vaults")
     coordinator = public_key_of(bytes.fromhex(place.coordinator_key.read_text().strip())).hex()
-    text = settings_text.signer_toml(coordinator, made.staff, devnet.contracts)
+    sweeper = devnet.deploy_sweeper(_hot_account(made.accounts))
+    text = settings_text.signer_toml(coordinator, made.staff, devnet.contracts, sweeper)
     place.root.joinpath("signer.toml").write_text(text)
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(lambda s: _activate(place, policies, s), (*HOT_SIGNERS, *KEYHOLDERS)))
@@ -149,6 +154,7 @@ def provision(
             contracts=devnet.contracts,
             identities=made.identities,
             staff=made.staff,
+            sweeper=sweeper,
             port=port or free_port(),
         )
     )
@@ -214,13 +220,16 @@ def _write_vaults(place: DemoDeployment, devnet: Ground, keys: Keys) -> None:
             descriptor = multisig_descriptor(Template.WSH_MULTI, 2, theirs)
             fields = {"network": network, "kind": "descriptor", "descriptor": descriptor}
             _write_vault(place, f"{coin}-{kind}", fields)
-    hot = keys["hot-a", ETH]
-    address = checksum(address_of_key(first_public_key(hot)))
-    fields = {"network": ETH, "kind": "address", "key": hot.text, "address": address}
+    hot = {"key": keys["hot-a", ETH].text, "address": _hot_account(keys)}
+    fields = {"network": ETH, "kind": "address", **hot}
     _write_vault(place, "ethereum-hot", fields)
     deposit = {"network": ETH, "kind": "keys", "key": keys["hot-b", ETH].text}
     _write_vault(place, "ethereum-deposit", deposit)
     _write_safe(place, devnet, [keys[holder, ETH] for holder in KEYHOLDERS])
+
+
+def _hot_account(keys: Keys) -> str:
+    return checksum(address_of_key(first_public_key(keys["hot-a", ETH])))
 
 
 def _write_safe(place: DemoDeployment, devnet: Ground, keys: Sequence[KeyOrigin]) -> None:

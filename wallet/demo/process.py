@@ -11,7 +11,7 @@ from wallet.client import Client, ClientError, connect
 from wallet.demo.deployment import DemoDeployment
 from wallet.errors import WalletError
 
-START_S = 60
+START_S = 240
 """Seconds the service gets to answer its first question."""
 
 _POLL_S = 0.2

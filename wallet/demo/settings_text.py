@@ -9,6 +9,9 @@ from typing import Protocol
 from wallet.devnet.devnet import NodeStatus
 from wallet.devnet.evm import Contracts
 
+CANARY = "canary"
+"""The external id of the account whose money flies as canaries."""
+
 _SIGNER_SOURCES = {
     "hot-a": ("bitcoin-hot", "litecoin-hot", "ethereum-hot"),
     "hot-b": ("bitcoin-hot", "litecoin-hot", "ethereum-deposit"),
@@ -40,8 +43,11 @@ class Place(Protocol):
         ...
 
 
-def signer_toml(coordinator: str, staff: Mapping[str, str], contracts: Contracts) -> str:
+def signer_toml(
+    coordinator: str, staff: Mapping[str, str], contracts: Contracts, sweeper: str
+) -> str:
     """`signer.toml` of every signer: who may ask, who may approve, hard limits by network."""
+    batches = f'sweeper = "{sweeper}"\nbatch_gas_limit_max = 10000000\n' if sweeper else ""
     approvers = "\n".join(
         f'[[approvers]]\nid = "{name}"\nrole = "treasurer"\nkey = "{key}"\n'
         for name, key in staff.items()
@@ -73,7 +79,7 @@ fee_ppm_max = 100000
 feerate_max = "500000000000"
 gas_limit_max = 1000000
 nonce_gap_max = 16
-
+{batches}
 [[networks.tokens]]
 code = "DUSD"
 contract = "{contracts.tokens["DUSD"]}"
@@ -97,6 +103,7 @@ def wallet_toml(
     contracts: Contracts,
     identities: Mapping[str, str],
     staff: Mapping[str, str],
+    sweeper: str,
     port: int,
 ) -> str:
     """`wallet.toml` of the service."""
@@ -111,6 +118,7 @@ coordinator_key_file = "{place.coordinator_key}"
 service_key_file = "{place.root / "service.key"}"
 approvals_required = 2
 webhooks_private_allowed = true
+canary_account = "{CANARY}"
 """
     signers = "\n".join(
         f"""[[signers]]
@@ -125,7 +133,7 @@ sources = {json.dumps(sources)}
         f'[[staff]]\nid = "{name}"\nname = "{name.title()}"\npublic_key = "{key}"\n'
         for name, key in staff.items()
     )
-    return "\n".join([head, _networks(nodes), _assets(contracts), signers, people])
+    return "\n".join([head, _networks(nodes, sweeper), _assets(contracts), signers, people])
 
 
 def _command(place: Place, signer_id: str) -> list[str]:
@@ -137,7 +145,7 @@ def _command(place: Place, signer_id: str) -> list[str]:
     return [*start, "--home", str(home), "--passphrase-file", str(passphrase)]
 
 
-def _networks(nodes: Mapping[str, NodeStatus]) -> str:
+def _networks(nodes: Mapping[str, NodeStatus], sweeper: str) -> str:
     return f"""[[networks]]
 id = "bitcoin-regtest"
 family = "utxo"
@@ -183,6 +191,7 @@ feerate_max = 500000000000
 hot = "ethereum-hot"
 cold = "ethereum-cold"
 deposit = "ethereum-deposit"
+sweeper = "{sweeper}"
 """
 
 
@@ -198,6 +207,7 @@ confirmations = [
 ]
 withdrawal_units_min = "10000"
 withdrawal_fee_units = "20000"
+canary_units = "20000"
 hot_max = "100000000000"
 
 [[assets]]
@@ -208,6 +218,7 @@ deposit_units_min = "100000"
 confirmations = [{{ from_units = "0", confirmations = 2 }}]
 withdrawal_units_min = "100000"
 withdrawal_fee_units = "100000"
+canary_units = "200000"
 hot_max = "10000000000000"
 
 [[assets]]
@@ -219,6 +230,7 @@ confirmations = [{{ from_units = "0", confirmations = 3 }}]
 withdrawal_units_min = "1000000000000000"
 withdrawal_fee_units = "1000000000000000"
 gather_units_min = "10000000000000000"
+canary_units = "2000000000000000"
 hot_max = "10000000000000000000000"
 
 [[assets]]
@@ -231,6 +243,7 @@ confirmations = [{{ from_units = "0", confirmations = 3 }}]
 withdrawal_units_min = "1000000"
 withdrawal_fee_units = "1000000"
 gather_units_min = "10000000"
+canary_units = "2000000"
 hot_max = "100000000000000"
 
 [[assets]]
@@ -243,5 +256,6 @@ confirmations = [{{ from_units = "0", confirmations = 3 }}]
 withdrawal_units_min = "10000000000000000"
 withdrawal_fee_units = "10000000000000000"
 gather_units_min = "100000000000000000"
+canary_units = "20000000000000000"
 hot_max = "100000000000000000000000"
 """

@@ -18,7 +18,7 @@ from wallet.devnet.devnet import Devnet
 from wallet.errors import WalletError
 from wallet.treasury.staff_desk import StaffDesk
 
-WAIT_S = 120
+WAIT_S = 300
 """Nothing in the story takes longer; what does has failed."""
 
 EVENTS_PAGE = 100
@@ -141,7 +141,7 @@ class Stage:
         done = commands.wallet(self.place.config, "reconcile", "--json")
         if not done.stdout.strip():
             raise StoryFailed(f"reconcile: {done.stderr.strip()[-500:]}")
-        rows: list[dict[str, str]] = json.loads(done.stdout)
+        rows: list[dict[str, str]] = json.loads(done.stdout)["assets"]
         return rows
 
     def require_balanced(self, when: str) -> None:

@@ -32,6 +32,7 @@ CHAPTERS: tuple[Callable[[Stage], None], ...] = (
     arrivals.reorganised,
     arrivals.gathered,
     payouts.withdrawals,
+    payouts.canaries,
     payouts.approved,
     payouts.killed,
     attacks.at_the_api,

@@ -8,6 +8,7 @@ from wallet.deposits.changes import Change, apply_change, deposit_event
 from wallet.deposits.gate import CreditView
 from wallet.deposits.states import DepositStatus
 from wallet.deposits.tokens.kept import forget_balances
+from wallet.deposits.tokens.unreadable import forget_above
 from wallet.events import append_event
 from wallet.hosted_keys import coins as hosted_coins
 from wallet.ledger import chart
@@ -133,6 +134,7 @@ def roll_back(tx: Connection, network: str, fork_height: int, now_s: int) -> int
     _mark_lost_payments(tx, network, fork_height, now_s)
     hosted_coins.roll_back(tx, network, fork_height)
     forget_balances(tx, network, fork_height)
+    forget_above(tx, network, fork_height)
     dropped = tx.execute(
         delete(blocks).where(blocks.c.network == network, blocks.c.height > fork_height)
     ).rowcount

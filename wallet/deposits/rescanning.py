@@ -20,6 +20,7 @@ from wallet.deposits.recording import Recorded, record_movements
 from wallet.deposits.rules import DepositRules
 from wallet.deposits.scanned import coverage
 from wallet.deposits.scanned.coverage import scan_version
+from wallet.deposits.tokens.unreadable import forget_read
 from wallet.deposits.watch import WatchList, outputs_added
 from wallet.errors import Conflict, Invalid
 from wallet.milestones import Milestone, pass_by
@@ -171,6 +172,7 @@ class Rescanner:
             if ours != scan.ref.hash:
                 height = scan.ref.height
                 raise ChainMoved(f"got block {scan.ref.hash} at {height}, expected {ours}")
+            forget_read(tx, network, scan)
             found = record_movements(tx, network, scan, self._rules, now_s)
             if found.outputs:
                 outputs_added(tx, network)

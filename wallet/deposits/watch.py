@@ -1,27 +1,18 @@
-"""What the scanner looks for on one network, kept up to date from the database.
-
-New addresses are found by their position: positions are handed out from a counter in commit order,
-so "every position above the highest one loaded" misses none.
-"""
+"""What the scanner looks for on one network, kept up to date from the database."""
 
 from collections.abc import Container
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, select
 
 from chains.types import BlockScan, OutPoint
 from chains.utxo.transactions import Transaction
-from chains.watched import WatchedOutpoints, WatchedScripts
+from chains.watched import WatchedOutpoints
+from wallet.addresses.targets import OwnTargets
 from wallet.deposits import pending
 from wallet.deposits.states import DepositStatus
 from wallet.hosted_keys import coins as hosted_coins
 from wallet.store import counters
-from wallet.store.schema import addresses, deposits, utxos
-
-_HEADS = (
-    select(addresses.c.source, addresses.c.branch, func.max(addresses.c.position))
-    .where(addresses.c.network == bindparam("on"))
-    .group_by(addresses.c.source, addresses.c.branch)
-)
+from wallet.store.schema import deposits, utxos
 
 
 class WatchList:
@@ -29,8 +20,7 @@ class WatchList:
 
     def __init__(self, network: str) -> None:
         self._network = network
-        self._scripts = WatchedScripts()
-        self._highest: dict[tuple[str, int], int] = {}
+        self._own = OwnTargets(network)
         self._highest_hosted = 0
         self._outpoints: WatchedOutpoints | None = None
         self._generation = 0
@@ -38,7 +28,7 @@ class WatchList:
     @property
     def targets(self) -> Container[bytes]:
         """Scripts or account addresses of ours; a hit may be false, a miss never is."""
-        return self._scripts
+        return self._own.scripts
 
     @property
     def outpoints(self) -> Container[OutPoint]:
@@ -47,14 +37,10 @@ class WatchList:
 
     def refresh(self, tx: Connection) -> None:
         """Load what was added since the last call; called before every scan."""
-        for source, branch, highest in tx.execute(_HEADS, {"on": self._network}).all():
-            loaded = self._highest.get((source, branch), -1)
-            if highest > loaded:
-                self._load_branch(tx, source, branch, loaded)
-                self._highest[source, branch] = highest
+        self._own.refresh(tx)
         hosted = hosted_coins.watched_after(tx, self._network, self._highest_hosted)
         for position, target in hosted.items():
-            self._scripts.add(target)
+            self._own.scripts.add(target)
             self._highest_hosted = max(self._highest_hosted, position)
         generation = counters.current(tx, _generation_name(self._network))
         if self._outpoints is None or generation != self._generation:
@@ -81,18 +67,6 @@ class WatchList:
     def forget(self) -> None:
         """After a reorg: load the outpoints anew at the next refresh."""
         self._outpoints = None
-
-    def _load_branch(self, tx: Connection, source: str, branch: int, loaded: int) -> None:
-        rows = tx.execute(
-            select(addresses.c.target).where(
-                addresses.c.network == self._network,
-                addresses.c.source == source,
-                addresses.c.branch == branch,
-                addresses.c.position > loaded,
-            )
-        )
-        for (target,) in rows:
-            self._scripts.add(target)
 
 
 def outputs_added(tx: Connection, network: str) -> None:

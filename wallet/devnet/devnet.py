@@ -31,7 +31,7 @@ from wallet.devnet.rpc import Rpc
 from wallet.devnet.state import RunningNode, State, read_state, state_path, write_state
 from wallet.devnet.utxo import UtxoDevChain
 
-_READY_S = 60
+_READY_S = 240
 """Seconds a node gets to answer its first question."""
 
 _POLL_S = 0.1

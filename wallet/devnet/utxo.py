@@ -1,6 +1,7 @@
 """One UTXO development chain: its faucet, its miner, and reorganisations on demand."""
 
 import os
+import time
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -38,6 +39,11 @@ _START_HEIGHT = 450
 """SegWit is active from 432 on regtest; the first coinbases are mature long before."""
 
 _MWEB_HEIGHT = 432
+
+_SIGHT_S = 120
+"""bcoin and lcoin answer before they look at a transaction; a second is usual on a busy machine."""
+
+_POLL_S = 0.01
 _CHANGE_SATS_MIN = 10_000
 
 
@@ -73,7 +79,7 @@ class UtxoDevChain:
             coins = CoinFile(self._coin_path)
             chosen, fee = self._choose(coins, payouts)
             payment = build_payment(chosen, payouts, fee)
-            self._rpc.call("sendrawtransaction", payment.raw.hex())
+            self._send(payment.raw, payment.txid)
             coins.spend(chosen, payment.txid)
             coins.add(payment.change)
             coins.save()
@@ -98,7 +104,7 @@ class UtxoDevChain:
             else:
                 time_s, returning = self._clock.now_s(), self._payments_above(fork)
                 hashes = self._extend(fork, depth + 1, time_s, [rival.raw for rival in rivals])
-                self._offer(returning)
+                self._offer(returning, rivals)
             coins = CoinFile(self._coin_path)
             coins.add(*(rival.change for rival in rivals))
             coins.save()
@@ -191,14 +197,35 @@ class UtxoDevChain:
             found += [tx.serialize() for tx in _transactions(block)[1:]]
         return found
 
-    def _offer(self, transactions: Sequence[bytes]) -> None:
-        """Put transactions back into the pool: bcoin and lcoin forget them if it was empty."""
+    def _offer(self, transactions: Sequence[bytes], rivals: Sequence[Payment]) -> None:
+        """Put transactions back into the pool: bcoin and lcoin forget them if it was empty.
+
+        What spends the same as a rival, or an output of such a transaction, is dead.
+        """
+        taken = {spent for rival in rivals for spent in _outpoints(rival.raw)}
         for raw in transactions:
-            try:
-                self._rpc.call("sendrawtransaction", raw.hex())
-            except NodeRefused:
-                # Known already, or dead because it spends what a rival has spent.
-                continue
+            tx = Transaction.parse(raw)
+            txid = tx.txid().hex()
+            if taken.isdisjoint(_outpoints(raw)):
+                self._send(raw, txid)
+            else:
+                taken |= {(txid, vout) for vout in range(len(tx.vout))}
+
+    def _send(self, raw: bytes, txid: str) -> None:
+        """Give a transaction to the node, and wait until it shows it, waiting or mined."""
+        self._rpc.call("sendrawtransaction", raw.hex())
+        deadline = time.monotonic() + _SIGHT_S
+        while not self._shows(txid):
+            if time.monotonic() > deadline:
+                raise DevnetError(f"the node took {txid} but did not show it in {_SIGHT_S} s")
+            time.sleep(_POLL_S)
+
+    def _shows(self, txid: str) -> bool:
+        try:
+            self._rpc.call("getrawtransaction", txid)
+        except NodeRefused:
+            return False
+        return True
 
     def _proof_of_work(self) -> Hash:
         return sha256d if self._software is Software.BCOIN else scrypt_pow
@@ -215,6 +242,11 @@ def _coinbase_coin(block: bytes) -> Coin:
     coinbase = _transactions(block, 1)[0]
     txid = coinbase.txid().hex()
     return Coin(txid=txid, vout=0, sats=coinbase.vout[0].value, coinbase=True)
+
+
+def _outpoints(raw: bytes) -> set[tuple[str, int]]:
+    """What a transaction spends."""
+    return {(spent.txid.hex(), spent.vout) for spent in Transaction.parse(raw).vin}
 
 
 def _transactions(block: bytes, count_max: int | None = None) -> list[Transaction]:

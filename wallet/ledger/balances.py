@@ -1,13 +1,19 @@
 """Reading the books: the balance of an account, and the totals of an asset."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, RowMapping, bindparam, select, tuple_
 
 from wallet.ledger import chart
 from wallet.ledger.chart import Account, Kind
-from wallet.store.tables.ledger import ledger_accounts, ledger_balances, ledger_totals
+from wallet.ledger.encoding import GENESIS
+from wallet.store.tables.ledger import (
+    ledger_accounts,
+    ledger_balances,
+    ledger_batches,
+    ledger_totals,
+)
 
 CHUNK = 400
 """Keys in one IN list, well under every engine's limit of parameters."""
@@ -59,6 +65,23 @@ class Balance:
         return self.net - self.held
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """How far the books are: the last batch, and the hash of the state it left."""
+
+    height: int
+    state_hash: bytes
+
+
+def head(tx: Connection) -> Head:
+    """The last height of the books; 0 before the first batch."""
+    query = select(ledger_batches.c.height, ledger_batches.c.state_hash)
+    row = tx.execute(query.order_by(ledger_batches.c.height.desc()).limit(1)).one_or_none()
+    if row is None:
+        return Head(height=0, state_hash=GENESIS)
+    return Head(height=row.height, state_hash=bytes(row.state_hash))
+
+
 def balance(tx: Connection, owner: str, asset: str) -> Balance:
     """The balance of an owner in an asset; zero where nothing was ever posted."""
     account = chart.account(owner, asset)
@@ -80,6 +103,22 @@ def balances_of_accounts(tx: Connection, accounts: Iterable[Account]) -> dict[Ac
             account = Account(owner=row["owner"], kind=Kind(row["kind"]), asset=row["asset"])
             found[account] = _balance(row)
     return found
+
+
+def balances_in(tx: Connection, asset: str, kind: Kind) -> Iterator[tuple[str, Balance]]:
+    """Owner and balance of every account of a kind in an asset, by owner, read in chunks."""
+    query = (
+        select(ledger_accounts.c.owner, ledger_accounts.c.kind, *_sums(ledger_balances))
+        .join(ledger_balances, ledger_balances.c.account == ledger_accounts.c.number)
+        .where(ledger_accounts.c.asset == asset, ledger_accounts.c.kind == str(kind))
+        .order_by(ledger_accounts.c.owner)
+        .limit(CHUNK)
+    )
+    after = ""
+    while rows := tx.execute(query.where(ledger_accounts.c.owner > after)).mappings().all():
+        for row in rows:
+            yield row["owner"], _balance(row)
+        after = rows[-1]["owner"]
 
 
 def asset_totals(tx: Connection) -> Mapping[str, Mapping[Kind, Balance]]:

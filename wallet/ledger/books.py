@@ -75,12 +75,12 @@ class Hold:
 
 @dataclass(slots=True)
 class Books:
-    """Positions by owner and asset, holds by id, and totals by asset and kind, at a height."""
+    """Positions by asset and owner, holds by id, and totals by asset and kind, at a height."""
 
     height: int = 0
     state_hash: bytes = b"\0" * 32
     accounts: int = 0
-    positions: dict[tuple[str, str], Position] = field(default_factory=dict)
+    positions: dict[str, dict[str, Position]] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
     totals: dict[tuple[str, Kind], list[int]] = field(default_factory=dict)
     terms: dict[tuple[str, str], Terms] = field(default_factory=dict)
@@ -95,8 +95,23 @@ class Books:
         self.accounts += 1
         position = Position(account, self.accounts)
         self.limit(position)
-        self.positions[owner, asset] = position
+        self.put(position)
         return position
+
+    def put(self, position: Position) -> None:
+        """Keep a position, found by its asset and owner."""
+        account = position.account
+        self.positions.setdefault(account.asset, {})[account.owner] = position
+
+    def owners(self, asset: str) -> dict[str, Position]:
+        """The positions of an asset by owner; what is not loaded is not in it."""
+        found = self.positions.get(asset)
+        return {} if found is None else found
+
+    @property
+    def size(self) -> int:
+        """How many positions are kept."""
+        return sum(map(len, self.positions.values()))
 
     def limit(self, position: Position) -> None:
         """Apply the terms that were loaded for the account."""
@@ -114,5 +129,5 @@ class Books:
 
     def close(self, position: Position) -> None:
         """Take back an opening; the last one only."""
-        del self.positions[position.account.owner, position.account.asset]
+        del self.positions[position.account.asset][position.account.owner]
         self.accounts -= 1

@@ -52,12 +52,16 @@ HOUSE = "equity:house"
 RECEIVABLE_PREFIX = "receivable"
 """Owed to the house by a user whose spent deposit a reorganisation took back."""
 
+ISSUED_PREFIX = "issued"
+"""What a gateway answers for: its registered assets, as far as they are issued and not redeemed."""
+
 _KINDS = {
     "user": Kind.LIABILITY,
     "clearing": Kind.LIABILITY,
     "liability": Kind.LIABILITY,
     "chain": Kind.ASSET,
     RECEIVABLE_PREFIX: Kind.ASSET,
+    ISSUED_PREFIX: Kind.ASSET,
     "equity": Kind.EQUITY,
     "revenue": Kind.REVENUE,
     "expense": Kind.EXPENSE,
@@ -95,6 +99,11 @@ def user(account_id: str) -> str:
 def receivable(account_id: str) -> str:
     """The owner name of what one of the exchange's users owes the house."""
     return f"{RECEIVABLE_PREFIX}:{account_id}"
+
+
+def issued(gateway: str) -> str:
+    """The owner name of what a gateway has issued."""
+    return f"{ISSUED_PREFIX}:{gateway}"
 
 
 def account(owner: str, asset: str) -> Account:

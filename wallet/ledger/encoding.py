@@ -11,7 +11,7 @@ canonical lower case, nothing as \\N:
     transfers  how many; then a line each as posted:
                height, line, id, kind, hold_id, debit, credit, units, expires_s
     balances   how many accounts it changed; then a line each by number:
-               number, debits, credits, debits_held, credits_held
+               number, debits, credits, debits_held, credits_held, height
 
 A transfer's line and a balance's line are PostgreSQL's COPY text of the same row: what is hashed
 is what is written. Names cannot hold tabs or newlines (wallet.ledger.chart refuses them).
@@ -43,7 +43,7 @@ def balance_line(position: Position) -> str:
     """The line of a balance."""
     return (
         f"{position.number}\t{position.debits}\t{position.credits}\t{position.debits_held}\t"
-        f"{position.credits_held}\n"
+        f"{position.credits_held}\t{position.height}\n"
     )
 
 

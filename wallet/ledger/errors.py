@@ -87,6 +87,12 @@ class FollowsOnly(LedgerError):
     code = "ledger.follows_only"
 
 
+class LedgerBusy(LedgerError):
+    """More batches wait than are worth waiting for."""
+
+    code = "ledger.busy"
+
+
 class LedgerBroken(LedgerError):
     """The stored books contradict themselves: stop and look, never go on."""
 

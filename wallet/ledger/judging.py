@@ -13,9 +13,10 @@ from wallet.ledger.errors import UnknownOwner
 from wallet.ledger.results import Result
 from wallet.ledger.transfers import ASSET_MAX, SECONDS_MAX, UNITS_MAX, Transfer, TransferKind
 
-Sums = tuple[int, int, int, int]
+Change = tuple[Position, int, int, int, int]
+"""A position that changed, with its debits, credits and held ones before."""
 
-_SINGLE, _HOLD, _POST = TransferKind.SINGLE, TransferKind.HOLD, TransferKind.POST
+_SINGLE, _POST = TransferKind.SINGLE, TransferKind.POST
 _OK = Result.OK
 
 
@@ -31,7 +32,7 @@ class Judged:
     results: list[Result] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
-    changed: list[tuple[Position, Sums]] = field(default_factory=list)
+    changed: list[Change] = field(default_factory=list)
     opened: list[Position] = field(default_factory=list)
     made: list[Hold] = field(default_factory=list)
     ended: list[Hold] = field(default_factory=list)
@@ -50,17 +51,20 @@ class Judge:
         self._known = dict(known or {})
         self._height = books.height + 1
         self._judged = Judged(self._height)
-        self._undo: list[tuple[Position, Sums, int]] | None = None
+        self._lines, self._ids = self._judged.lines, self._judged.ids
+        self._changed = self._judged.changed
+        self._asset, self._owners = "", books.owners("")
+        self._undo: list[tuple[Position, tuple[int, int, int, int], int]] | None = None
 
     def each(self, transfers: Sequence[Transfer]) -> Judged:
         """Judge every transfer by itself, and chains of linked ones as one."""
-        results = self._judged.results
+        results, post, judge = self._judged.results, self._post_plain, self._judge
         start = 0
         for place, transfer in enumerate(transfers):
             if transfer.linked:
                 continue
             if start == place:
-                results.append(self._judge(transfer))
+                results.append(_OK if post(transfer) else judge(transfer))
             else:
                 results += self._chain(transfers[start : place + 1])
             start = place + 1
@@ -117,17 +121,65 @@ class Judge:
     def _judge(self, transfer: Transfer) -> Result:
         if transfer.id in self._known:
             return _compare(self._known[transfer.id], transfer)
+        if transfer.expires_s != 0 and transfer.kind is not TransferKind.HOLD:
+            return Result.EXPIRY_INVALID
         if transfer.hold_id is not None:
             return self._end(transfer, transfer.hold_id)
         return self._start(transfer)
 
+    def _post_plain(self, transfer: Transfer) -> bool:
+        """Post the plain case at once; False, and nothing done, for all that needs a closer look.
+
+        The same as `_start` in one piece, where nothing is new, restricted or refused: it is what
+        a settlement is made of, and each call saved is a tenth of its time.
+        """
+        debit = self._owners.get(transfer.debit)
+        if transfer.asset is not self._asset or debit is None:
+            self._asset = transfer.asset
+            self._owners = self._books.owners(transfer.asset)
+            debit = self._owners.get(transfer.debit)
+        credit = self._owners.get(transfer.credit)
+        units, id, height = transfer.units, transfer.id, self._height
+        if (
+            debit is None
+            or credit is None
+            or debit is credit
+            or transfer.kind is not _SINGLE
+            or debit.restricted
+            or credit.restricted
+            or not 0 < units <= UNITS_MAX
+            or (debit.covered and debit.credits - debit.debits - debit.debits_held < units)
+            or transfer.expires_s
+            or id in self._known
+        ):
+            return False
+        if debit.height != height:
+            self._changed.append(
+                (debit, debit.debits, debit.credits, debit.debits_held, debit.credits_held)
+            )
+            debit.height = height
+        if credit.height != height:
+            self._changed.append(
+                (credit, credit.debits, credit.credits, credit.debits_held, credit.credits_held)
+            )
+            credit.height = height
+        debit.debits += units
+        credit.credits += units
+        lines = self._lines
+        line = len(lines)
+        lines.append(
+            f"{height}\t{line}\t{id}\tsingle\t\\N\t{debit.number}\t{credit.number}\t{units}\t0\n"
+        )
+        self._ids.append(f"{id}\t{height}\t{line}\n")
+        self._known[id] = transfer
+        return True
+
     def _start(self, transfer: Transfer) -> Result:
         """A single transfer or a hold."""
-        units, positions = transfer.units, self._books.positions
+        units, owners = transfer.units, self._books.owners(transfer.asset)
         if not 0 < units <= UNITS_MAX:
             return Result.AMOUNT_INVALID
-        debit = positions.get((transfer.debit, transfer.asset))
-        credit = positions.get((transfer.credit, transfer.asset))
+        debit, credit = owners.get(transfer.debit), owners.get(transfer.credit)
         if debit is None or credit is None:
             return self._start_new(transfer)
         if debit is credit:
@@ -205,7 +257,7 @@ class Judge:
         opened: list[Position] = []
         try:
             for owner in (transfer.debit, transfer.credit):
-                if (owner, asset) not in books.positions:
+                if owner not in books.owners(asset):
                     opened.append(books.open(owner, asset))  # noqa: PERF401 - the second may raise
             result = self._start(transfer)
         except UnknownOwner:
@@ -224,10 +276,10 @@ class Judge:
             self._undo.append((debit, debit.sums(), debit.height))
             self._undo.append((credit, credit.sums(), credit.height))
         if debit.height != height:
-            changed.append((debit, debit.sums()))
+            changed.append((debit, *debit.sums()))
             debit.height = height
         if credit.height != height:
-            changed.append((credit, credit.sums()))
+            changed.append((credit, *credit.sums()))
             credit.height = height
 
     def _accept(self, transfer: Transfer, debit: Position, credit: Position, units: int) -> None:

@@ -113,17 +113,21 @@ def load_head(tx: Connection, books: Books, *, following: bool = False) -> None:
     books.accounts = tx.execute(_ACCOUNTS).scalar() or 0
 
 
+def head_height(tx: Connection) -> int:
+    """The height of the last batch, 0 before the first."""
+    row = tx.execute(_HEAD).one_or_none()
+    return 0 if row is None else int(row.height)
+
+
 def load_for(tx: Connection, books: Books, transfers: Sequence[Transfer]) -> None:
     """Load the accounts, holds and totals that the transfers name, as far as they are not."""
-    positions, holds = books.positions, books.holds
-    owners = {(t.debit, t.asset) for t in transfers if t.hold_id is None}
-    owners |= {(t.credit, t.asset) for t in transfers if t.hold_id is None}
-    _load_positions(tx, books, _BY_OWNERS, [key for key in owners if key not in positions])
+    holds = books.holds
+    _load_positions(tx, books, _BY_OWNERS, _missing(books, transfers))
     ids = {t.hold_id for t in transfers if t.hold_id is not None}
     rows = list(_rows(tx, _HOLDS, [id for id in ids if id not in holds]))
     if rows:
         _load_holds(tx, books, rows)
-    assets = {key[1] for key in owners}
+    assets = {t.asset for t in transfers if t.hold_id is None}
     assets |= {holds[id].debit.account.asset for id in ids if id in holds}
     loaded = {asset for asset, _ in books.totals}
     for row in _rows(tx, _TOTALS, sorted(assets - loaded)):
@@ -162,8 +166,24 @@ def known_transfers(tx: Connection, ids: Sequence[str]) -> Mapping[str, Transfer
     }
 
 
+def _missing(books: Books, transfers: Sequence[Transfer]) -> list[tuple[str, str]]:
+    """Owner and asset of the positions that the transfers name and the books lack."""
+    missing = set()
+    asset, owners = "", books.owners("")
+    for transfer in transfers:
+        if transfer.asset != asset:
+            asset = transfer.asset
+            owners = books.owners(asset)
+        if transfer.hold_id is None:
+            if transfer.debit not in owners:
+                missing.add((transfer.debit, asset))
+            if transfer.credit not in owners:
+                missing.add((transfer.credit, asset))
+    return sorted(missing)
+
+
 def _load_holds(tx: Connection, books: Books, rows: Sequence[Any]) -> None:
-    by_number = {position.number: position for position in books.positions.values()}
+    by_number = {p.number: p for owners in books.positions.values() for p in owners.values()}
     numbers = {number for row in rows for number in (row.debit, row.credit)}
     by_number |= _load_positions(
         tx, books, _BY_NUMBERS, [number for number in numbers if number not in by_number]
@@ -189,7 +209,8 @@ def _load_positions(
         sums = (row.debits, row.credits, row.debits_held, row.credits_held)
         position.set_sums(sums, row.height)
         books.limit(position)
-        books.positions[row.owner, row.asset] = found[row.number] = position
+        books.put(position)
+        found[row.number] = position
     return found
 
 

@@ -33,7 +33,7 @@ from wallet.ledger.errors import (
     TrustMissing,
     UnknownOwner,
 )
-from wallet.ledger.judging import Judge, Judged
+from wallet.ledger.judging import Judge
 from wallet.ledger.results import Result
 from wallet.ledger.sealing import seal
 from wallet.ledger.transfers import Transfer, TransferKind, content_digest, number, single
@@ -53,6 +53,7 @@ __all__ = [
     "liabilities_units",
     "post_batch",
     "post_each",
+    "post_whole",
     "single",
 ]
 
@@ -60,8 +61,11 @@ CAUSE_MAX = 128
 """Characters of a cause, as the column holds."""
 
 _BY_CAUSE = select(
-    ledger_batches.c.height, ledger_batches.c.content, ledger_batches.c.state_hash
-).where(ledger_batches.c.cause == bindparam("named"))
+    ledger_batches.c.cause,
+    ledger_batches.c.height,
+    ledger_batches.c.content,
+    ledger_batches.c.state_hash,
+).where(ledger_batches.c.cause.in_(bindparam("these", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,8 @@ class Posted:
     state_hash: bytes
     repeated: bool
     results: Sequence[Result]
+    available: int = 0
+    """What the account had whose funds did not suffice."""
 
 
 def post_batch(tx: Connection, cause: str, transfers: Sequence[Transfer], now_s: int) -> Batch:
@@ -94,22 +100,21 @@ def post_batch(tx: Connection, cause: str, transfers: Sequence[Transfer], now_s:
     BadTransfer, UnknownOwner, AccountFrozen, TrustMissing, LimitExceeded.
     """
     numbered = checked(cause, transfers)
-    content = content_digest(numbered)
-    earlier = earlier_batch(tx, cause, content)
-    if earlier is not None:
-        return Batch(height=earlier.height, repeated=True)
-    ids = [transfer.id for transfer in numbered]
-    if len(set(ids)) != len(ids):
+    ids = {transfer.id for transfer in numbered}
+    if len(ids) != len(numbered):
         raise BadTransfer("got two transfers with one id in a batch, expected one each")
-    for id in loading.known_transfers(tx, ids):
-        raise TransferExists(f"transfer {id} was posted before", {"transfer": id})
-    books = Books()
-    loading.load_head(tx, books)
-    loading.load_for(tx, books, numbered)
-    judged = Judge(books, now_s=now_s).whole(numbered)
-    _raise_refused(numbered, judged)
-    write(tx, [seal(books, judged, cause, content, now_s)])
-    return Batch(height=books.height, repeated=False)
+    posted = _post(tx, cause, numbered, now_s, whole=True)
+    if not posted.repeated:
+        _raise_refused(numbered, posted)
+    return Batch(height=posted.height, repeated=posted.repeated)
+
+
+def post_whole(tx: Connection, cause: str, transfers: Sequence[Transfer], now_s: int) -> Posted:
+    """Post all transfers, in order, or none; a result for each says which stood in the way.
+
+    Raises BadTransfer, CauseConflict.
+    """
+    return _post(tx, cause, checked(cause, transfers), now_s, whole=True)
 
 
 def post_each(tx: Connection, cause: str, transfers: Sequence[Transfer], now_s: int) -> Posted:
@@ -118,28 +123,32 @@ def post_each(tx: Connection, cause: str, transfers: Sequence[Transfer], now_s: 
     A cause that was posted before posts nothing: what it had posted is `exists`, what it had
     refused `refused_before`. Raises BadTransfer, CauseConflict.
     """
-    numbered = checked(cause, transfers)
-    content = content_digest(numbered)
-    earlier = earlier_batch(tx, cause, content)
-    known = loading.known_transfers(tx, [transfer.id for transfer in numbered])
+    return _post(tx, cause, checked(cause, transfers), now_s, whole=False)
+
+
+def _post(
+    tx: Connection, cause: str, transfers: Sequence[Transfer], now_s: int, *, whole: bool
+) -> Posted:
+    content = content_digest(transfers)
+    earlier = earlier_batches(tx, [cause]).get(cause)
     if earlier is not None:
-        results = [Result.EXISTS if t.id in known else Result.REFUSED_BEFORE for t in numbered]
-        return Posted(
-            height=earlier.height, state_hash=earlier.state_hash, repeated=True, results=results
-        )
+        return repeated(tx, cause, transfers, content, earlier)
+    known = loading.known_transfers(tx, [transfer.id for transfer in transfers])
     books = Books()
     loading.load_head(tx, books)
-    loading.load_for(tx, books, numbered)
-    judged = Judge(books, now_s=now_s, known=known).each(numbered)
-    if not judged.lines:
-        return Posted(height=0, state_hash=books.state_hash, repeated=False, results=judged.results)
-    sealed = seal(books, judged, cause, content, now_s)
-    write(tx, [sealed])
+    loading.load_for(tx, books, transfers)
+    judge = Judge(books, now_s=now_s, known=known)
+    judged = judge.whole(transfers) if whole else judge.each(transfers)
+    height = 0
+    if judged.lines:
+        write(tx, [seal(books, judged, cause, content, now_s)])
+        height = books.height
     return Posted(
-        height=sealed.height,
-        state_hash=sealed.state_hash,
+        height=height,
+        state_hash=books.state_hash,
         repeated=False,
         results=judged.results,
+        available=judged.available,
     )
 
 
@@ -149,6 +158,7 @@ class Earlier:
 
     height: int
     state_hash: bytes
+    content: bytes
 
 
 def checked(cause: str, transfers: Sequence[Transfer]) -> Sequence[Transfer]:
@@ -158,17 +168,32 @@ def checked(cause: str, transfers: Sequence[Transfer]) -> Sequence[Transfer]:
     return number(cause, transfers)
 
 
-def earlier_batch(tx: Connection, cause: str, content: bytes) -> Earlier | None:
-    """The batch a cause made before. Raises CauseConflict when it had other transfers."""
-    row = tx.execute(_BY_CAUSE, {"named": cause}).first()
-    if row is None:
-        return None
-    if bytes(row.content) != content:
+def earlier_batches(tx: Connection, causes: Sequence[str]) -> dict[str, Earlier]:
+    """Cause to the batch it made, for those that made one."""
+    found = {}
+    for start in range(0, len(causes), loading.CHUNK):
+        these = {"these": list(causes[start : start + loading.CHUNK])}
+        for row in tx.execute(_BY_CAUSE, these):
+            found[row.cause] = Earlier(row.height, bytes(row.state_hash), bytes(row.content))
+    return found
+
+
+def repeated(
+    tx: Connection, cause: str, transfers: Sequence[Transfer], content: bytes, earlier: Earlier
+) -> Posted:
+    """The answer to a cause that was posted before. Raises CauseConflict for other transfers."""
+    if earlier.content != content:
         raise CauseConflict(
-            f"cause {cause} was posted before as batch {row.height} with other transfers",
-            {"cause": cause, "batch": row.height},
+            f"cause {cause} was posted before as batch {earlier.height} with other transfers",
+            {"cause": cause, "batch": earlier.height},
         )
-    return Earlier(row.height, bytes(row.state_hash))
+    known = loading.known_transfers(tx, [transfer.id for transfer in transfers])
+    return Posted(
+        height=earlier.height,
+        state_hash=earlier.state_hash,
+        repeated=True,
+        results=[Result.EXISTS if t.id in known else Result.REFUSED_BEFORE for t in transfers],
+    )
 
 
 _REFUSALS: Mapping[Result, tuple[Callable[..., LedgerError], str]] = {
@@ -188,18 +213,22 @@ _REFUSALS: Mapping[Result, tuple[Callable[..., LedgerError], str]] = {
 }
 
 
-def _raise_refused(transfers: Sequence[Transfer], judged: Judged) -> None:
-    for transfer, result in zip(transfers, judged.results, strict=True):
+def _raise_refused(transfers: Sequence[Transfer], posted: Posted) -> None:
+    for transfer, result in zip(transfers, posted.results, strict=True):
         if result in (Result.OK, Result.LINKED_FAILED):
             continue
+        if result not in _REFUSALS and result is not Result.INSUFFICIENT_FUNDS:
+            raise TransferExists(
+                f"transfer {transfer.id} was posted before", {"transfer": transfer.id}
+            )
         if result is Result.INSUFFICIENT_FUNDS:
             raise InsufficientFunds(
-                f"{transfer.debit} has {judged.available} base units of {transfer.asset} "
+                f"{transfer.debit} has {posted.available} base units of {transfer.asset} "
                 f"available, expected at least {transfer.units}",
                 {
                     "owner": transfer.debit,
                     "asset": transfer.asset,
-                    "available_units": str(judged.available),
+                    "available_units": str(posted.available),
                     "needed_units": str(transfer.units),
                 },
             )

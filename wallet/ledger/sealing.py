@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from wallet.ledger import encoding
 from wallet.ledger.books import Books, Hold, Position
@@ -32,7 +33,7 @@ class Sealed:
 
 def seal(books: Books, judged: Judged, cause: str, content: bytes, now_s: int) -> Sealed:
     """Close the judged batch as the books' next height."""
-    changed = sorted((position for position, _ in judged.changed), key=lambda p: p.number)
+    changed = sorted([change[0] for change in judged.changed], key=attrgetter("number"))
     balances = [encoding.balance_line(position) for position in changed]
     height = judged.height
     digest = encoding.kv_digest(
@@ -60,16 +61,16 @@ def seal(books: Books, judged: Judged, cause: str, content: bytes, now_s: int) -
 
 
 def _add_totals(books: Books, judged: Judged) -> Sequence[tuple[str, Kind, tuple[int, ...]]]:
-    touched: dict[tuple[str, Kind], list[int]] = {}
-    totals = books.totals
-    for position, (debits, credits_, debits_held, credits_held) in judged.changed:
-        key = (position.account.asset, position.account.kind)
-        sums = touched.get(key)
+    changes: dict[tuple[str, Kind], list[int]] = {}
+    for position, debits, credits_, debits_held, credits_held in judged.changed:
+        account = position.account
+        key = (account.asset, account.kind)
+        sums = changes.get(key)
         if sums is None:
-            sums = touched[key] = totals.setdefault(key, [0, 0, 0, 0])
+            sums = changes[key] = books.totals.setdefault(key, [0, 0, 0, 0])
         sums[0] += position.debits - debits
         sums[1] += position.credits - credits_
         if position.debits_held != debits_held or position.credits_held != credits_held:
             sums[2] += position.debits_held - debits_held
             sums[3] += position.credits_held - credits_held
-    return [(asset, kind, tuple(sums)) for (asset, kind), sums in touched.items()]
+    return [(asset, kind, tuple(sums)) for (asset, kind), sums in changes.items()]

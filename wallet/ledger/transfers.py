@@ -146,12 +146,13 @@ def number(cause: str, transfers: Sequence[Transfer]) -> Sequence[Transfer]:
     """The transfers with an id each. Raises BadTransfer for too many lines, or ids not UUIDs."""
     if not 0 < len(transfers) <= LINES_MAX:
         raise BadTransfer(f"got {len(transfers)} transfers, expected 1 to {LINES_MAX}")
-    if not all(transfer.id for transfer in transfers):
+    ids = [transfer.id for transfer in transfers]
+    if not all(ids):
         transfers = [
             transfer if transfer.id else replace(transfer, id=_derived_id(cause, line))
             for line, transfer in enumerate(transfers)
         ]
-    ids = [transfer.id for transfer in transfers]
+        ids = [transfer.id for transfer in transfers]
     ids += [transfer.hold_id for transfer in transfers if transfer.hold_id is not None]
     # One expression over all ids: a check of each would cost as much as posting it.
     if not _IDS.fullmatch("\n".join(ids) + "\n"):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert
+from sqlalchemy.exc import DBAPIError
 
 from wallet.ledger.books import Hold
 from wallet.ledger.encoding import opened_line
@@ -44,12 +45,15 @@ _END_HOLDS = (
 def write(tx: Connection, group: Sequence[Sealed]) -> None:
     """Write the heights in order. Raises LedgerBroken when the database has other rows than ours.
 
-    An id that was posted before makes the database's own error of a second key.
+    Raises SQLAlchemy's IntegrityError for an id that was posted before.
     """
-    if tx.dialect.name == "postgresql":
-        _write_postgresql(tx.connection.driver_connection, group)
-    else:
-        _write_sqlite(tx.connection.driver_connection, group)
+    act = _write_postgresql if tx.dialect.name == "postgresql" else _write_sqlite
+    driver_errors: Any = tx.dialect.loaded_dbapi.Error
+    try:
+        act(tx.connection.driver_connection, group)
+    except driver_errors as error:
+        # As if SQLAlchemy had run the statement: who catches its errors catches ours.
+        raise DBAPIError.instance("", None, error, driver_errors, dialect=tx.dialect) from error
     # The batch rows come last: they close the heights, and the database counts and sums then.
     tx.execute(
         _INSERT_BATCH,
@@ -172,11 +176,13 @@ def _made(group: Sequence[Sealed]) -> Iterable[Hold]:
 
 
 def _latest(group: Sequence[Sealed]) -> Sequence[str]:
-    """The last line of each account that the group changed, with the height of that change."""
+    """The last line of each account that the group changed."""
+    if len(group) == 1:
+        return group[0].balances
     latest: dict[str, str] = {}
     for sealed in group:
         for line in sealed.balances:
-            latest[line[: line.index("\t")]] = f"{line[:-1]}\t{sealed.height}\n"
+            latest[line[: line.index("\t")]] = line
     return list(latest.values())
 
 

@@ -55,6 +55,8 @@ def combine(context: PaymentContext, payment: Payment, answers: Sequence[SignAns
                 return _evm(payment, answers, _batch_tx(payment.request.payload))
             case Kind.EVM_AUTH:
                 return _authorization(payment, answers)
+            case Kind.RESERVES:
+                raise CodecError("got a proof of reserves, which is no payment")
     except ChainError as error:
         raise BadSignatures(f"got answers that do not combine: {error}") from error
 

@@ -183,8 +183,8 @@ def places(purpose: Purpose) -> tuple[str, str]:
             return chart.CLEARING, chart.HOT
         case Purpose.UNSTICK:
             return chart.HOT, chart.HOT
-        case Purpose.GOVERNANCE:
-            raise ValueError("got governance, expected a purpose that moves money")
+        case Purpose.GOVERNANCE | Purpose.RESERVES:
+            raise ValueError(f"got {purpose}, expected a purpose that moves money")
     assert_never(purpose)
 
 

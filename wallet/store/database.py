@@ -103,6 +103,17 @@ class Database:
             with tx.begin():
                 yield tx
 
+    @contextmanager
+    def beside(self) -> Iterator[Connection]:
+        """A writing transaction beside the writer's: only for rows that no writer touches.
+
+        PostgreSQL; SQLite has one writer whatever is written.
+        """
+        with self.engine.connect() as plain:
+            tx = plain.execution_options(glaytos_mode="write")
+            with tx.begin():
+                yield tx
+
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()

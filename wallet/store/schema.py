@@ -8,6 +8,13 @@ updated except where a column says "state".
 from wallet.store.columns import metadata
 from wallet.store.tables.accounts import accounts, addresses
 from wallet.store.tables.api import api_keys, api_nonces, idempotency
+from wallet.store.tables.assets import (
+    account_terms,
+    asset_issues,
+    gateway_keys,
+    gateways,
+    registered_assets,
+)
 from wallet.store.tables.counters import counters
 from wallet.store.tables.deposits import (
     blocks,
@@ -34,13 +41,26 @@ from wallet.store.tables.ledger import (
     ledger_transfer_ids,
     ledger_transfers,
 )
+from wallet.store.tables.partitions import ledger_checkpoints, ledger_partitions
 from wallet.store.tables.payments import (
     payment_answers,
     payment_broadcasts,
     payment_versions,
     payments,
 )
-from wallet.store.tables.tokens import token_balances, token_codes
+from wallet.store.tables.statements import (
+    breaks,
+    statement_accounts,
+    statement_coins,
+    statement_heads,
+    statement_lines,
+    statements,
+)
+from wallet.store.tables.tokens import (
+    token_balances,
+    token_codes,
+    unreadable_transfers,
+)
 from wallet.store.tables.treasury import (
     approvals,
     pauses,
@@ -51,19 +71,24 @@ from wallet.store.tables.treasury import (
 from wallet.store.tables.withdrawals import withdrawals
 
 __all__ = [
+    "account_terms",
     "accounts",
     "addresses",
     "api_keys",
     "api_nonces",
     "approvals",
+    "asset_issues",
     "batch_shares",
     "block_prices",
     "blocks",
+    "breaks",
     "counters",
     "delegations",
     "deposits",
     "events",
     "fee_estimates",
+    "gateway_keys",
+    "gateways",
     "hosted_coins",
     "hosted_keys",
     "hosted_payments",
@@ -72,8 +97,10 @@ __all__ = [
     "ledger_accounts",
     "ledger_balances",
     "ledger_batches",
+    "ledger_checkpoints",
     "ledger_holds",
     "ledger_origin",
+    "ledger_partitions",
     "ledger_rollbacks",
     "ledger_totals",
     "ledger_transfer_ids",
@@ -85,15 +112,22 @@ __all__ = [
     "payment_versions",
     "payments",
     "pending_transactions",
+    "registered_assets",
     "reorgs",
     "runways",
     "scan_ranges",
     "scan_stops",
+    "statement_accounts",
+    "statement_coins",
+    "statement_heads",
+    "statement_lines",
+    "statements",
     "thresholds",
     "token_balances",
     "token_codes",
     "top_ups",
     "treasury_requests",
+    "unreadable_transfers",
     "utxos",
     "webhook_deliveries",
     "webhooks",

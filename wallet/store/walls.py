@@ -1,42 +1,62 @@
 """Which triggers guard this version's database, word for word."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
 from wallet.store.errors import SchemaMismatch
-from wallet.store.migrations import walls_0001_postgresql, walls_0001_sqlite
-
-_NAME = re.compile(r"CREATE (TRIGGER|FUNCTION) (\w+)")
-_BODY = re.compile(r"\$\$(.*)\$\$", re.DOTALL)
-
-_POSTGRESQL_TRIGGERS = (
-    "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
-    "WHERE NOT tgisinternal AND tgenabled = 'O' AND pg_table_is_visible(tgrelid)"
+from wallet.store.migrations import (
+    walls_0001_partitions,
+    walls_0001_postgresql,
+    walls_0001_sqlite,
 )
-_POSTGRESQL_FUNCTIONS = (
-    "SELECT proname, prosrc FROM pg_proc WHERE pg_function_is_visible(oid) "
-    "AND prorettype = 'trigger'::regtype AND pronamespace = current_schema()::regnamespace"
+
+_NAME = re.compile(r"^CREATE TRIGGER (\w+)")
+_FUNCTION = re.compile(
+    r"CREATE FUNCTION (\w+).*?(SECURITY DEFINER)?\s*SET .*\$\$(.*)\$\$", re.DOTALL
+)
+_TRIGGER = re.compile(
+    r"CREATE TRIGGER (\w+) (BEFORE|AFTER) (INSERT|DELETE|UPDATE|TRUNCATE)(?: OF ([\w, ]+))? "
+    r"ON (\w+) .*FOR EACH (ROW|STATEMENT) EXECUTE FUNCTION (\w+)\(\)"
+)
+_BITS = {"ROW": 1, "BEFORE": 2, "INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
+"""What pg_trigger.tgtype is made of."""
+
+# A partition has the walls of its table's rows by inheritance; each is looked at by itself.
+_TRIGGERS = text(
+    "SELECT tgname, relname, tgtype, cardinality(tgattr::int2[]), proname FROM pg_trigger "
+    "JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid "
+    "WHERE NOT tgisinternal AND tgenabled = 'O' AND tgqual IS NULL "
+    "AND relnamespace = current_schema()::regnamespace"
+)
+_FUNCTIONS = text(
+    "SELECT proname, prosrc, prosecdef FROM pg_proc "
+    "WHERE pronamespace = current_schema()::regnamespace "
+    "AND proconfig[1] = 'search_path=' || quote_ident(current_schema()) || ', pg_temp'"
+)
+_PARTITIONS = text(
+    "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
+    "WHERE inhparent = to_regclass('ledger_transfers') ORDER BY relname"
 )
 
 
 def statements(dialect: str) -> tuple[str, ...]:
     """The SQL of all walls, in the order to create them."""
     if dialect == "postgresql":
-        return walls_0001_postgresql.STATEMENTS
+        return walls_0001_postgresql.STATEMENTS + walls_0001_partitions.STATEMENTS
     return walls_0001_sqlite.STATEMENTS
 
 
 def check(tx: Connection) -> None:
     """Every wall is there, switched on and unchanged. Raises SchemaMismatch naming those not."""
     if tx.dialect.name == "postgresql":
-        found: dict[str, str] = {n: "" for (n,) in tx.execute(text(_POSTGRESQL_TRIGGERS))}
-        found |= {f"{n}()": str(s) for n, s in tx.execute(text(_POSTGRESQL_FUNCTIONS))}
+        partitions = tx.execute(_PARTITIONS).scalars().all()
+        expected, found = _expected_postgresql(partitions), _found_postgresql(tx)
     else:
+        expected = {name: wall for wall in statements("sqlite") for name in _NAME.findall(wall)}
         query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
         found = {str(n): str(s) for n, s in tx.execute(text(query))}
-    expected = _expected(tx.dialect.name)
     wrong = sorted(name for name, body in expected.items() if found.get(name) != body)
     if wrong:
         raise SchemaMismatch(
@@ -45,18 +65,30 @@ def check(tx: Connection) -> None:
         )
 
 
-def _expected(dialect: str) -> Mapping[str, str]:
-    """Name to text: the whole trigger on SQLite; "name()" to function body on PostgreSQL."""
-    expected = {}
-    for statement in statements(dialect):
-        match = _NAME.match(statement)
-        if match is None:
-            continue
-        body = _BODY.search(statement)
-        if dialect != "postgresql":
-            expected[match[2]] = statement
-        elif body is not None:
-            expected[f"{match[2]}()"] = body[1]
-        else:
-            expected[match[2]] = ""
+def _expected_postgresql(partitions: Sequence[str]) -> Mapping[str, object]:
+    """What each function does by "name()", and each trigger by "table.name"."""
+    expected: dict[str, object] = {}
+    walls = list(statements("postgresql"))
+    for partition in partitions:
+        if partition != walls_0001_postgresql.OPEN_PARTITION:
+            walls += walls_0001_postgresql.partition_walls(partition)
+    for wall in walls:
+        if function := _FUNCTION.match(wall):
+            expected[f"{function[1]}()"] = (function[3], function[2] is not None)
+        elif trigger := _TRIGGER.match(wall):
+            name, moment, event, columns, table, each, calls = trigger.groups()
+            bits = sum(_BITS.get(word, 0) for word in (moment, event, each))
+            of = len(columns.split(",")) if columns else 0
+            inherited = partitions if table == "ledger_transfers" and each == "ROW" else ()
+            for relation in (table, *inherited):
+                expected[f"{relation}.{name}"] = (bits, of, calls)
     return expected
+
+
+def _found_postgresql(tx: Connection) -> Mapping[str, object]:
+    found: dict[str, object] = {
+        f"{row.proname}()": (row.prosrc, row.prosecdef) for row in tx.execute(_FUNCTIONS)
+    }
+    for name, table, bits, of, calls in tx.execute(_TRIGGERS):
+        found[f"{table}.{name}"] = (bits, of, calls)
+    return found

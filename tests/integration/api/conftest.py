@@ -27,6 +27,8 @@ from wallet.api.app import create_app
 from wallet.api.keys import ApiKey, create_key, scopes_of
 from wallet.api.services import Services
 from wallet.api.tips import Tips
+from wallet.assets.authority import ScopeAuthority
+from wallet.assets.context import AssetContext
 from wallet.client import Client, Credentials
 from wallet.client.transport import Transport
 from wallet.hosted_keys.context import HostedContext
@@ -212,6 +214,11 @@ def _services(
         tips=Tips(chains, clock),  # type: ignore[arg-type]
         withdrawals=desk,
         approvals=ApprovalDesk(settings.staff, desk.approved),
+        registered=AssetContext(
+            native={asset.code: asset.decimals for asset in settings.assets},
+            authority=ScopeAuthority(),
+            clock=clock,
+        ),
         hosted=HostedDesk(hosted),
         random=os.urandom,
         resolver=lambda host, port: resolves_to(),

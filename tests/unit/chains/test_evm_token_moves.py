@@ -13,6 +13,7 @@ from chains.evm.token_moves import (
     is_logged,
     touched,
     transfers,
+    unreadable,
     without,
 )
 from chains.evm.token_witness import TokenWitness
@@ -94,6 +95,23 @@ def test_only_exactly_the_expected_log_is_evidence() -> None:
     assert not is_logged(a_receipt(0, a_log(FOREIGN, OTHER, 5)), TOKEN, expected)
     assert not is_logged(a_receipt(0, a_log(OURS, OTHER, 5, FOREIGN)), TOKEN, expected)
     assert not is_logged(a_receipt(0, good, succeeded=False), TOKEN, expected)
+
+
+def test_an_unreadable_transfer_touches_whomever_it_may_name_and_proves_nothing() -> None:
+    expected = TokenTransfer(sender=OURS, to=OTHER, units=5)
+    unnamed = Log(
+        contract=TOKEN,
+        topics=(TRANSFER_TOPIC,),
+        data=address_word(OTHER) + b"\xff" * 12 + OURS + word(9),
+    )
+    receipt = a_receipt(0, a_log(OURS, OTHER, 5), unnamed)
+
+    assert list(transfers(receipt, TOKEN)) == [expected]
+    assert list(unreadable(receipt, TOKEN)) == [unnamed]
+    assert list(unreadable(receipt, FOREIGN)) == []
+    assert not is_logged(receipt, TOKEN, expected)
+    only = a_receipt(0, unnamed)
+    assert touched(a_block((FOREIGN, b"")), [only], TOKEN, WATCHED) == {OURS: Logged()}
 
 
 def test_the_fingerprint_changes_with_code_and_with_what_stands_behind() -> None:

@@ -9,7 +9,13 @@ from wallet.errors import WalletError
 from wallet.ledger.errors import LedgerError
 from wallet.store.errors import StoreError
 
-PARTS = ("wallet.api", "wallet.addresses", "wallet.withdrawals", "wallet.treasury.approvals")
+PARTS = (
+    "wallet.api",
+    "wallet.addresses",
+    "wallet.assets",
+    "wallet.withdrawals",
+    "wallet.treasury.approvals",
+)
 """What the routes call."""
 
 COMMAND_LINE = "wallet.treasury"

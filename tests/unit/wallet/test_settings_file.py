@@ -149,6 +149,12 @@ def test_a_delay_in_which_nobody_notices_is_refused() -> None:
     assert "hosted_keys_authenticator_delay_s: got 3599" in refusal(table)
 
 
+def test_a_code_with_a_dot_is_a_gateways() -> None:
+    table = example()
+    table["assets"][0]["code"] = "BTC.zurich"
+    assert "expected a code without '.'" in refusal(table)
+
+
 def test_an_asset_of_no_network_is_refused() -> None:
     table = example()
     table["assets"][0]["network"] = "dogecoin"

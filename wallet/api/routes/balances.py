@@ -5,10 +5,12 @@ from uuid import UUID
 from fastapi import APIRouter
 from sqlalchemy import Connection, select
 
+from chains.units import to_text
 from wallet.api.reads import one_account
 from wallet.api.route import CallNow, SignedRoute
-from wallet.api.services import Services
 from wallet.api.views import BalancesView, BalanceView
+from wallet.assets.registration import RegisteredAsset
+from wallet.assets.trust import ever_of
 from wallet.deposits.states import DepositStatus
 from wallet.events import last_seq
 from wallet.ledger import chart
@@ -19,23 +21,28 @@ from wallet.store.types import units_sum
 
 router = APIRouter(prefix="/v1/balances", tags=["balances"], route_class=SignedRoute)
 
+IN_BOOKS = "ledger"
+"""The network of registered assets: they are in our books and on no chain."""
+
 _ON_THE_WAY = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.HELD)
 
 
 @router.get("")
 def list_balances(call: CallNow, account_id: UUID) -> BalancesView:
-    """All balances of one account, in one consistent reading."""
+    """All balances of one account, in one consistent reading; registered assets come last."""
     services = call.services
     with services.db.read() as tx:
         one_account(tx, str(account_id))
         incoming = _incoming(tx, str(account_id))
+        native = [
+            _view(tx, str(account_id), asset, asset.network, incoming.get(asset.code, 0))
+            for asset in services.settings.assets
+        ]
+        registered = [
+            _view(tx, str(account_id), asset, IN_BOOKS, 0) for asset in ever_of(tx, str(account_id))
+        ]
         return BalancesView(
-            account_id=str(account_id),
-            as_of_seq=last_seq(tx),
-            data=[
-                _view(tx, services, asset, str(account_id), incoming.get(asset.code, 0))
-                for asset in services.settings.assets
-            ],
+            account_id=str(account_id), as_of_seq=last_seq(tx), data=[*native, *registered]
         )
 
 
@@ -49,18 +56,22 @@ def _incoming(tx: Connection, account_id: str) -> dict[str, int]:
 
 
 def _view(
-    tx: Connection, services: Services, asset: AssetSettings, account_id: str, incoming: int
+    tx: Connection,
+    account_id: str,
+    asset: AssetSettings | RegisteredAsset,
+    network: str,
+    incoming: int,
 ) -> BalanceView:
     found = balance(tx, chart.user(account_id), asset.code)
     total, available = found.net, found.available
     owed = max(0, balance(tx, chart.receivable(account_id), asset.code).net)
 
     def text(units: int) -> str:
-        return services.text(asset.code, units)
+        return to_text(units, asset.decimals)
 
     return BalanceView(
         asset=asset.code,
-        network=asset.network,
+        network=network,
         total=text(total),
         total_units=str(total),
         available=text(available),

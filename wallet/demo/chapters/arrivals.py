@@ -1,9 +1,13 @@
 """Users, their addresses, and money that arrives: seen, confirmed, credited, or reorged away."""
 
-from wallet.demo.deployment import BTC, ETH, LTC
-from wallet.demo.stage import Stage
+from typing import Any
 
-USERS = ("alice", "bob", "carol")
+from wallet.demo.deployment import BTC, ETH, LTC
+from wallet.demo.report import StepRow
+from wallet.demo.settings_text import CANARY
+from wallet.demo.stage import Stage, StoryFailed
+
+USERS = ("alice", "bob", "carol", "dora", "emil", CANARY)
 _NETWORKS = (BTC, LTC, ETH)
 _GAS_WEI = 2 * 10**18
 
@@ -12,11 +16,26 @@ DEPOSITS = (
     ("bob", ETH, "ETH", 6 * 10**18),
     ("alice", ETH, "DUSD", 2_500 * 10**6),
     ("carol", ETH, "DUSD", 800 * 10**6),
+    ("dora", ETH, "DUSD", 600 * 10**6),
+    ("emil", ETH, "DUSD", 400 * 10**6),
     ("bob", ETH, "DGLD", 12 * 10**18),
 )
 """Who deposits what, besides the bitcoins and the ether that comes out of a contract."""
 
-_BITCOINS = (("alice", 3 * 10**8), ("alice", 150_000_000), ("bob", 80_000_000))
+SEEDS = (
+    (LTC, "LTC", 2_000_000),
+    (ETH, "ETH", 9 * 10**15),
+    (ETH, "DUSD", 9 * 10**6),
+    (ETH, "DGLD", 9 * 10**16),
+)
+"""What canaries fly with: too little to be gathered."""
+
+_BITCOINS = (
+    ("alice", 3 * 10**8),
+    ("alice", 150_000_000),
+    ("bob", 80_000_000),
+    (CANARY, 200_000),
+)
 _CONTRACT_WEI = 2 * 10**18
 
 
@@ -44,7 +63,8 @@ def deposits(stage: Stage) -> None:
     stage.screen.chapter("deposits in BTC, LTC, ETH and two tokens")
     payouts = [(stage.addresses[name, BTC], units) for name, units in _BITCOINS]
     sent = [(BTC, "BTC", stage.devnet.fund_many(BTC, payouts), len(payouts))]
-    for name, network, asset, units in DEPOSITS:
+    seeds = [(CANARY, *seed) for seed in SEEDS]
+    for name, network, asset, units in (*DEPOSITS, *seeds):
         txid = stage.devnet.fund(network, asset, stage.addresses[name, network], units)
         sent.append((network, asset, txid, 1))
     inside = stage.devnet.fund_from_contract([stage.addresses["alice", ETH]], _CONTRACT_WEI)
@@ -85,8 +105,8 @@ def reorganised(stage: Stage) -> None:
 
 def gathered(stage: Stage) -> None:
     """What lies on deposit addresses of the EVM chain moves to the hot account by itself."""
-    stage.screen.chapter("ether and tokens gather in the hot account, gas topped up where needed")
-    wanted = {"DUSD": 3_300 * 10**6, "DGLD": 12 * 10**18}
+    stage.screen.chapter("ether and tokens gather in the hot account, many at a time by a sweeper")
+    wanted = {"DUSD": 4_300 * 10**6, "DGLD": 12 * 10**18}
 
     def done() -> bool | None:
         moved = gathered_units(stage)
@@ -96,6 +116,18 @@ def gathered(stage: Stage) -> None:
     for event in stage.events():
         if event.type == "payment.completed" and event.body["purpose"] in ("gather", "top_up"):
             stage.tell_payment(str(event.body["purpose"]), event.body)
+    swept = [leaves for row in stage.report.steps if (leaves := _leaves(stage, row)) > 1]
+    if not swept:
+        raise StoryFailed("got no transaction that empties several addresses, expected one")
+    stage.tell("gather", ETH, "DUSD", f"{sum(swept)} addresses emptied by {len(swept)} transaction")
+
+
+def _leaves(stage: Stage, row: StepRow) -> int:
+    """How many addresses gave the sweeper their leave in a transaction (EIP-7702)."""
+    if row.step != "gather":
+        return 0
+    sent: Any = stage.devnet.rpc(ETH, "eth_getTransactionByHash", row.txid)
+    return len(sent.get("authorizationList") or ())
 
 
 def gathered_units(stage: Stage) -> dict[str, int]:

@@ -8,9 +8,11 @@ from chains.evm.addresses import checksum
 from chains.utxo import addresses
 from chains.utxo.params import BUILTIN
 from wallet.client import connect
+from wallet.client.types import Deposit
 from wallet.demo import commands
 from wallet.demo.deployment import BTC, ETH, LTC
 from wallet.demo.onchain import paid_on_chain
+from wallet.demo.settings_text import CANARY
 from wallet.demo.stage import Stage, StoryFailed
 
 _NETWORKS = (BTC, LTC, ETH)
@@ -77,7 +79,7 @@ def killed(stage: Stage) -> None:
     stage.service.stop()
     stage.service.start(kill_at="payment.signed")
     payee = _ask(stage, _CRASHED)
-    code = stage.service.wait_killed(lambda: None, timeout_s=60)
+    code = stage.service.wait_killed(lambda: None, timeout_s=240)
     if code != -9:
         raise StoryFailed(f"got exit code {code}, expected death by SIGKILL")
     if paid_on_chain(stage.devnet, BTC, payee):
@@ -123,3 +125,25 @@ def _completed(stage: Stage, external_id: str, payee: str) -> None:
         txid=done.txid or "",
         units=done.amount_units,
     )
+
+
+def canaries(stage: Stage) -> None:
+    """Tiny withdrawals that the service sends itself on every asset come back as deposits."""
+    stage.screen.chapter("canaries fly on every asset, and come back")
+
+    def back() -> dict[str, Deposit] | None:
+        found = _canaries_back(stage)
+        return found if set(found) == set(_NETWORK_OF) else None
+
+    for asset, landed in stage.wait("canaries", back, mine=_NETWORKS).items():
+        units = landed.amount_units
+        stage.tell("canary", landed.network, asset, "came back", txid=landed.txid, units=units)
+
+
+def _canaries_back(stage: Stage) -> dict[str, Deposit]:
+    """Credited deposits of the canaries' own payments, by asset."""
+    account = stage.users[CANARY]
+    flown = stage.client.list_withdrawals(account_id=account).data
+    landed = stage.client.list_deposits(account_id=account).data
+    paid = {one.txid for one in flown if one.status == "completed"}
+    return {one.asset: one for one in landed if one.status == "credited" and one.txid in paid}

@@ -12,6 +12,7 @@ from wallet.deposits.scanned import coverage
 from wallet.deposits.scanned.coverage import ScanRange, ScanVersion, scan_version
 from wallet.deposits.scanned.gaps import Gap, find_gaps
 from wallet.deposits.scanned.stops import stops
+from wallet.deposits.tokens.unreadable import Unread, unread
 from wallet.deposits.watcher import last_scanned
 from wallet.settings import AssetSettings
 from wallet.store.database import Database
@@ -19,8 +20,9 @@ from wallet.store.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageProof:
-    """What is known of one network's scan; it is proven when `gaps` and `stops` are empty.
+    """What is known of one network's scan; it is proven when `gaps`, `stops`, `unread` are empty.
 
+    `unread` are blocks with Transfers of a token that could not be read and nobody vouched for.
     `stale` are ranges to scan again. `behind_blocks` is None when the node does not answer.
     """
 
@@ -31,12 +33,13 @@ class CoverageProof:
     stale: Sequence[ScanRange]
     gaps: Sequence[Gap]
     stops: Sequence[str]
+    unread: Sequence[Unread]
     behind_blocks: int | None
 
     @property
     def is_proven(self) -> bool:
         """True when nothing was skipped."""
-        return not self.gaps and not self.stops
+        return not self.gaps and not self.stops and not self.unread
 
 
 def prove_coverage(
@@ -55,6 +58,7 @@ def prove_coverage(
         gaps = [*_below_start(known, start_height), *find_gaps(tx, chain.network)]
         last = last_scanned(tx, chain.network)
         standing = stops(tx, chain.network)
+        doubts = unread(tx, chain.network)
     if tip is not None and last is not None:
         gaps += _tip_gaps(database, chain, last, tip)
     # What an EVM node offers is known only once it answers.
@@ -67,6 +71,7 @@ def prove_coverage(
         stale=[one for one in known if one.version != version],
         gaps=gaps,
         stops=standing,
+        unread=doubts,
         behind_blocks=None if tip is None else _behind(last, tip, start_height),
     )
 

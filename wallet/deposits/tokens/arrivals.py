@@ -25,6 +25,7 @@ class Doubt(StrEnum):
     BALANCE_UNKNOWN = "balance_unknown"  # the contract or the node does not tell it
     NO_LOG = "no_log"  # the balance grew and no event tells why
     CODE_CHANGED = "code_changed"  # another contract answers now
+    UNREADABLE = "unreadable"  # the token told of a transfer that nobody can read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """One scanned block's tokens: what its deposits are worth, and what its balances give away."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -9,6 +9,7 @@ from chains.types import BlockRef, BlockScan, Evidence, Inflow, TokenMove
 from wallet.addresses.issuing import Address, Purpose
 from wallet.deposits.tokens.arrivals import Arrival, Doubt, arrivals, silent_units
 from wallet.deposits.tokens.kept import check_code, follow_balance
+from wallet.deposits.tokens.unreadable import doubted, keep_unreadable
 from wallet.settings import AssetSettings, TokenKind
 
 
@@ -36,10 +37,18 @@ def judge_tokens(
         asset = assets.get(code.asset)
         if asset is None or check_code(tx, network, code, asset, now_s):
             continue
-        for inflow, arrival in judged.items():
-            if inflow.asset == code.asset and not arrival.doubt:
-                judged[inflow] = replace(arrival, doubt=Doubt.CODE_CHANGED)
+        _doubt(judged, {code.asset}, Doubt.CODE_CHANGED)
+    keep_unreadable(tx, network, scan, now_s)
+    if any(inflow.asset in assets and assets[inflow.asset].contract for inflow in judged):
+        _doubt(judged, doubted(tx, network), Doubt.UNREADABLE)
     return judged
+
+
+def _doubt(judged: dict[Inflow, Arrival], of: Container[str], doubt: Doubt) -> None:
+    """Doubt what arrived of some tokens, where it is not in doubt yet."""
+    for inflow, arrival in judged.items():
+        if inflow.asset in of and not arrival.doubt:
+            judged[inflow] = replace(arrival, doubt=doubt)
 
 
 def _silent(ref: BlockRef, move: TokenMove, units: int) -> Inflow:

@@ -1,3 +1,21 @@
+CREATE TABLE account_terms (
+  id VARCHAR(36) NOT NULL,
+  owner VARCHAR(128) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  number BIGINT NOT NULL,
+  frozen INTEGER NOT NULL,
+  limit_units NUMERIC(78, 0),
+  reason TEXT NOT NULL,
+  changed_by VARCHAR(128) NOT NULL,
+  since_height BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
+  CONSTRAINT pk_account_terms PRIMARY KEY (id),
+  CONSTRAINT ck_account_terms_frozen CHECK (frozen IN (0, 1)),
+  CONSTRAINT uq_account_terms_owner_asset_number UNIQUE (owner, asset, number)
+);
+
+CREATE INDEX ix_account_terms_since ON account_terms (since_s, id);
+
 CREATE TABLE accounts (
   id VARCHAR(36) NOT NULL,
   external_id VARCHAR(128) NOT NULL,
@@ -54,6 +72,30 @@ CREATE TABLE blocks (
   CONSTRAINT pk_blocks PRIMARY KEY (network, height)
 );
 
+CREATE TABLE breaks (
+  id VARCHAR(36) NOT NULL,
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  code VARCHAR(64) NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  position VARCHAR(128) NOT NULL,
+  subject VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  block_hash VARCHAR(64) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  sub_status VARCHAR(64) NOT NULL,
+  reason TEXT NOT NULL,
+  decided_by VARCHAR(128),
+  opened_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
+  CONSTRAINT pk_breaks PRIMARY KEY (id),
+  CONSTRAINT uq_breaks_network_code_txid_position_asset_wallet UNIQUE (network, code, txid, position, asset, wallet)
+);
+
+CREATE INDEX ix_breaks_status ON breaks (status, network);
+
 CREATE TABLE counters (
   name VARCHAR(255) NOT NULL,
   value BIGINT NOT NULL,
@@ -76,6 +118,14 @@ CREATE TABLE fee_estimates (
   at_s BIGINT NOT NULL,
   units NUMERIC(78, 0) NOT NULL,
   CONSTRAINT pk_fee_estimates PRIMARY KEY (network, at_s)
+);
+
+CREATE TABLE gateways (
+  id VARCHAR(64) NOT NULL,
+  name VARCHAR(128) NOT NULL,
+  created_by VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_gateways PRIMARY KEY (id)
 );
 
 CREATE TABLE idempotency (
@@ -137,6 +187,16 @@ CREATE TABLE ledger_batches (
   CONSTRAINT uq_ledger_batches_cause UNIQUE (cause)
 );
 
+CREATE TABLE ledger_checkpoints (
+  account BIGINT NOT NULL,
+  height BIGINT NOT NULL,
+  debits NUMERIC(78, 0) NOT NULL,
+  credits NUMERIC(78, 0) NOT NULL,
+  debits_held NUMERIC(78, 0) NOT NULL,
+  credits_held NUMERIC(78, 0) NOT NULL,
+  CONSTRAINT pk_ledger_checkpoints PRIMARY KEY (account, height)
+);
+
 CREATE TABLE ledger_holds (
   id UUID NOT NULL,
   debit BIGINT NOT NULL,
@@ -160,6 +220,13 @@ CREATE TABLE ledger_origin (
   CONSTRAINT pk_ledger_origin PRIMARY KEY (height),
   CONSTRAINT ck_ledger_origin_height CHECK (height > 0),
   CONSTRAINT ck_ledger_origin_flag CHECK (may_post IN (0, 1))
+);
+
+CREATE TABLE ledger_partitions (
+  last_height BIGINT NOT NULL,
+  first_height BIGINT NOT NULL,
+  transfers BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_partitions PRIMARY KEY (last_height)
 );
 
 CREATE TABLE ledger_rollbacks (
@@ -314,6 +381,82 @@ CREATE TABLE scan_stops (
   CONSTRAINT pk_scan_stops PRIMARY KEY (network, code)
 );
 
+CREATE TABLE statement_accounts (
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  target BYTEA NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  moved_height BIGINT NOT NULL,
+  checked_height BIGINT,
+  CONSTRAINT pk_statement_accounts PRIMARY KEY (network, asset, target)
+);
+
+CREATE TABLE statement_coins (
+  network VARCHAR(64) NOT NULL,
+  txid VARCHAR(64) NOT NULL,
+  vout INTEGER NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  height BIGINT NOT NULL,
+  spent_height BIGINT,
+  CONSTRAINT pk_statement_coins PRIMARY KEY (network, txid, vout)
+);
+
+CREATE INDEX ix_statement_coins_spent ON statement_coins (network, spent_height);
+
+CREATE TABLE statement_heads (
+  network VARCHAR(64) NOT NULL,
+  from_height BIGINT NOT NULL,
+  height BIGINT NOT NULL,
+  hash VARCHAR(64) NOT NULL,
+  reorgs BIGINT NOT NULL,
+  idle_after VARCHAR(36) NOT NULL,
+  round_height BIGINT,
+  made_s BIGINT NOT NULL,
+  CONSTRAINT pk_statement_heads PRIMARY KEY (network)
+);
+
+CREATE TABLE statement_lines (
+  network VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  number INTEGER NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  position VARCHAR(128) NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  target BYTEA NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  kind VARCHAR(64) NOT NULL,
+  subject VARCHAR(64) NOT NULL,
+  state VARCHAR(64) NOT NULL,
+  seen_s BIGINT NOT NULL,
+  CONSTRAINT pk_statement_lines PRIMARY KEY (network, height, number)
+);
+
+CREATE INDEX ix_statement_lines_state ON statement_lines (network, state);
+
+CREATE INDEX ix_statement_lines_subject ON statement_lines (subject);
+
+CREATE TABLE statements (
+  network VARCHAR(64) NOT NULL,
+  wallet VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  hash VARCHAR(64) NOT NULL,
+  opening NUMERIC(78, 0) NOT NULL,
+  deposits NUMERIC(78, 0) NOT NULL,
+  withdrawals NUMERIC(78, 0) NOT NULL,
+  fees NUMERIC(78, 0) NOT NULL,
+  moves NUMERIC(78, 0) NOT NULL,
+  kept NUMERIC(78, 0) NOT NULL,
+  unexplained NUMERIC(78, 0) NOT NULL,
+  closing NUMERIC(78, 0) NOT NULL,
+  CONSTRAINT pk_statements PRIMARY KEY (network, wallet, asset, height)
+);
+
+CREATE INDEX ix_statements_height ON statements (network, height);
+
 CREATE TABLE thresholds (
   asset VARCHAR(64) NOT NULL,
   mode VARCHAR(64) NOT NULL,
@@ -343,6 +486,20 @@ CREATE TABLE token_codes (
   confirmed_by VARCHAR(128) NOT NULL,
   changed_s BIGINT NOT NULL,
   CONSTRAINT pk_token_codes PRIMARY KEY (network, asset)
+);
+
+CREATE TABLE unreadable_transfers (
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  txid VARCHAR(66) NOT NULL,
+  position VARCHAR(32) NOT NULL,
+  logs INTEGER NOT NULL,
+  detail TEXT NOT NULL,
+  seen_s BIGINT NOT NULL,
+  vouched_by VARCHAR(128) NOT NULL,
+  vouched_s BIGINT,
+  CONSTRAINT pk_unreadable_transfers PRIMARY KEY (network, asset, height)
 );
 
 CREATE TABLE webhooks (
@@ -376,6 +533,23 @@ CREATE TABLE addresses (
 );
 
 CREATE INDEX ix_addresses_account ON addresses (account_id, network, created_s);
+
+CREATE TABLE gateway_keys (
+  id VARCHAR(36) NOT NULL,
+  gateway VARCHAR(64) NOT NULL,
+  key_id VARCHAR(36) NOT NULL,
+  role VARCHAR(64) NOT NULL,
+  added_by VARCHAR(128) NOT NULL,
+  added_s BIGINT NOT NULL,
+  removed_by VARCHAR(128),
+  removed_s BIGINT,
+  CONSTRAINT pk_gateway_keys PRIMARY KEY (id),
+  CONSTRAINT ck_gateway_keys_role CHECK (role IN ('gateway', 'agent')),
+  CONSTRAINT fk_gateway_keys_gateway FOREIGN KEY(gateway) REFERENCES gateways (id),
+  CONSTRAINT fk_gateway_keys_key_id FOREIGN KEY(key_id) REFERENCES api_keys (id)
+);
+
+CREATE INDEX ix_gateway_keys_gateway ON gateway_keys (gateway, key_id);
 
 CREATE TABLE hosted_keys (
   id VARCHAR(36) NOT NULL,
@@ -451,6 +625,30 @@ CREATE TABLE payment_versions (
   CONSTRAINT uq_payment_versions_txid UNIQUE (txid)
 );
 
+CREATE TABLE registered_assets (
+  code VARCHAR(64) NOT NULL,
+  id VARCHAR(36) NOT NULL,
+  gateway VARCHAR(64) NOT NULL,
+  symbol VARCHAR(64) NOT NULL,
+  name VARCHAR(128) NOT NULL,
+  type VARCHAR(64) NOT NULL,
+  decimals INTEGER NOT NULL,
+  mirrors VARCHAR(64),
+  quota_units NUMERIC(78, 0),
+  locked INTEGER NOT NULL,
+  registered_by VARCHAR(128) NOT NULL,
+  registered_s BIGINT NOT NULL,
+  CONSTRAINT pk_registered_assets PRIMARY KEY (code),
+  CONSTRAINT ck_registered_assets_type CHECK (type IN ('currency', 'physical')),
+  CONSTRAINT ck_registered_assets_mirror CHECK ((type = 'currency') = (mirrors IS NOT NULL)),
+  CONSTRAINT ck_registered_assets_quota CHECK ((type = 'physical') = (quota_units IS NOT NULL)),
+  CONSTRAINT ck_registered_assets_lock CHECK ((type = 'physical') = (locked = 1) AND locked IN (0, 1)),
+  CONSTRAINT uq_registered_assets_gateway_symbol UNIQUE (gateway, symbol),
+  CONSTRAINT uq_registered_assets_gateway_mirrors UNIQUE (gateway, mirrors),
+  CONSTRAINT uq_registered_assets_id UNIQUE (id),
+  CONSTRAINT fk_registered_assets_gateway FOREIGN KEY(gateway) REFERENCES gateways (id)
+);
+
 CREATE TABLE treasury_requests (
   id VARCHAR(36) NOT NULL,
   purpose VARCHAR(64) NOT NULL,
@@ -520,6 +718,28 @@ CREATE INDEX ix_withdrawals_account ON withdrawals (account_id, created_s);
 CREATE INDEX ix_withdrawals_spent ON withdrawals (network, asset, created_s);
 
 CREATE INDEX ix_withdrawals_status ON withdrawals (status, network);
+
+CREATE TABLE asset_issues (
+  id VARCHAR(36) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  number BIGINT NOT NULL,
+  kind VARCHAR(64) NOT NULL,
+  account_id VARCHAR(36) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  issued_units NUMERIC(78, 0) NOT NULL,
+  redeemed_units NUMERIC(78, 0) NOT NULL,
+  external_id VARCHAR(128) NOT NULL,
+  done_by VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_asset_issues PRIMARY KEY (id),
+  CONSTRAINT ck_asset_issues_kind CHECK (kind IN ('issue', 'redeem')),
+  CONSTRAINT uq_asset_issues_asset_number UNIQUE (asset, number),
+  CONSTRAINT uq_asset_issues_asset_external_id UNIQUE (asset, external_id),
+  CONSTRAINT fk_asset_issues_asset FOREIGN KEY(asset) REFERENCES registered_assets (code),
+  CONSTRAINT fk_asset_issues_account_id FOREIGN KEY(account_id) REFERENCES accounts (id)
+);
+
+CREATE INDEX ix_asset_issues_account ON asset_issues (account_id, created_s);
 
 CREATE TABLE batch_shares (
   payment_id VARCHAR(36) NOT NULL,

@@ -3,6 +3,8 @@
 Each function raises with SQLSTATE 23000 (integrity constraint violation) and the same words.
 """
 
+from wallet.store.migrations import walls_0001_assets
+
 CHECKED_MAX = 1_000
 """Lines of a height up to which its accounts and holds are looked at too; `ledger verify` looks at
 those of every height. A settlement of 50,000 lines would take twice as long with it."""
@@ -10,7 +12,13 @@ those of every height. A settlement of 50,000 lines would take twice as long wit
 UNDONE = ("ledger_accounts", "ledger_batches", "ledger_transfers", "ledger_transfer_ids")
 """Never changed; taken away only by a rollback, and only what is above where it goes back to."""
 
-FROZEN = ("ledger_origin", "events")
+FROZEN = (
+    "ledger_checkpoints",
+    "ledger_origin",
+    "ledger_partitions",
+    "events",
+    *walls_0001_assets.FROZEN,
+)
 COUNTED = ("ledger_balances", "ledger_totals")
 OPEN_PARTITION = "ledger_transfers_open"
 
@@ -23,9 +31,17 @@ def _refuse(code: str, condition: str) -> str:
     )
 
 
+PINNED = "SET search_path FROM CURRENT"
+"""Functions find tables where they stood when the walls were built: a temporary table of the same
+name, which would come first, hides nothing from them."""
+
+PIN = "SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)"
+"""What CURRENT means while the walls are built."""
+
+
 def _function(name: str, body: str, answer: str = "NEW") -> str:
     return (
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {PINNED} AS $$\n"
         f"BEGIN\n{body}  RETURN {answer};\nEND\n$$"
     )
 
@@ -37,7 +53,7 @@ def _trigger(name: str, moment: str, table: str, function: str, each: str = "ROW
 
 
 FROZEN_FUNCTION = (
-    "CREATE FUNCTION store_immutable() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+    f"CREATE FUNCTION store_immutable() RETURNS trigger LANGUAGE plpgsql {PINNED} AS $$\n"
     "BEGIN\n"
     "  RAISE EXCEPTION 'store.immutable: %', TG_TABLE_NAME\n"
     "    USING ERRCODE = 'integrity_constraint_violation';\n"
@@ -322,7 +338,36 @@ EVENT_ORDER = [
     _trigger("events_order", "BEFORE INSERT", "events", "events_order"),
 ]
 
+CHECKPOINTS = [
+    _function(
+        "ledger_checkpoints_open",
+        _refuse(
+            "ledger.checkpoint",
+            "EXISTS (SELECT 1 FROM fresh WHERE height <= "
+            "(SELECT COALESCE(MAX(last_height), 0) FROM ledger_partitions) "
+            f"OR height > {CLOSED})",
+        ),
+        "NULL",
+    ),
+    _after_set(
+        "ledger_checkpoints_open", "INSERT", "ledger_checkpoints", "ledger_checkpoints_open"
+    ),
+    _function(
+        "ledger_partitions_order",
+        _refuse(
+            "ledger.partition",
+            "NEW.first_height IS DISTINCT FROM "
+            "(SELECT COALESCE(MAX(last_height), 0) + 1 FROM ledger_partitions) "
+            f"OR NEW.last_height < NEW.first_height OR NEW.last_height > {CLOSED}",
+        ),
+    ),
+    _trigger(
+        "ledger_partitions_order", "BEFORE INSERT", "ledger_partitions", "ledger_partitions_order"
+    ),
+]
+
 STATEMENTS: tuple[str, ...] = (
+    PIN,
     FROZEN_FUNCTION,
     *UNDOING_FUNCTIONS,
     *(statement for table in FROZEN for statement in _frozen(table)),
@@ -335,5 +380,7 @@ STATEMENTS: tuple[str, ...] = (
     *BATCH_CLOSE,
     *ORIGIN_START,
     *ROLLBACKS,
+    *CHECKPOINTS,
     *EVENT_ORDER,
+    *walls_0001_assets.POSTGRESQL,
 )

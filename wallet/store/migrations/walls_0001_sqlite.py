@@ -5,6 +5,8 @@ past them, and `Database.migrate` refuses to serve a database where one is missi
 Amounts are fixed-width text (wallet.store.types), so they compare as text and add by units_add.
 """
 
+from wallet.store.migrations import walls_0001_assets
+
 ZERO = "p" + "0" * 78
 UNITS_MAX = "p" + str(10**60).rjust(78, "0")
 ZEROS = f"'{ZERO}', '{ZERO}', '{ZERO}', '{ZERO}'"
@@ -15,6 +17,7 @@ KEYS = {
     "ledger_transfer_ids": "id = NEW.id",
     "ledger_balances": "account = NEW.account",
     "ledger_totals": "asset = NEW.asset AND kind = NEW.kind",
+    **walls_0001_assets.KEYS,
 }
 """What a new row must not share with an old one: INSERT OR REPLACE would delete the old one.
 
@@ -24,7 +27,13 @@ Transfers, holds and events have triggers of their own that refuse a row in an o
 UNDONE = ("ledger_accounts", "ledger_batches", "ledger_transfers", "ledger_transfer_ids")
 """Never changed; taken away only by a rollback, and only what is above where it goes back to."""
 
-FROZEN = ("ledger_origin", "events")
+FROZEN = (
+    "ledger_checkpoints",
+    "ledger_origin",
+    "ledger_partitions",
+    "events",
+    *walls_0001_assets.FROZEN,
+)
 COUNTED = ("ledger_balances", "ledger_totals")
 
 CLOSED = "(SELECT COALESCE(MAX(height), 0) FROM ledger_batches)"
@@ -274,6 +283,12 @@ ROLLBACKS = [
     ),
 ]
 
+# An embedded ledger has no partitions.
+UNUSED = [
+    _trigger(f"{table}_none", "BEFORE INSERT", table, _refuse("ledger.partition", "1"))
+    for table in ("ledger_checkpoints", "ledger_partitions")
+]
+
 EVENT_ORDER = _trigger(
     "events_order",
     "BEFORE INSERT",
@@ -298,5 +313,7 @@ STATEMENTS: tuple[str, ...] = (
     BATCH_CLOSE,
     ORIGIN_START,
     *ROLLBACKS,
+    *UNUSED,
     EVENT_ORDER,
+    *walls_0001_assets.SQLITE,
 )

@@ -1,6 +1,6 @@
 """What tokens were seen to be: their code, and balances as last checked (wallet.deposits)."""
 
-from sqlalchemy import BigInteger, Column, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, String, Table, Text
 
 from wallet.store.columns import CODE, NAME, metadata
 from wallet.store.types import BaseUnits
@@ -26,3 +26,18 @@ token_balances = Table(
     Column("height", BigInteger, nullable=False),
     Column("checked_s", BigInteger, nullable=False),
 )
+
+unreadable_transfers = Table(
+    "unreadable_transfers",
+    metadata,
+    Column("network", CODE, primary_key=True),
+    Column("asset", CODE, primary_key=True),
+    Column("height", BigInteger, primary_key=True),
+    Column("txid", String(66), nullable=False),  # the first of `logs` in this block
+    Column("position", String(32), nullable=False),
+    Column("logs", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("seen_s", BigInteger, nullable=False),
+    Column("vouched_by", NAME, nullable=False, default=""),  # state: staff who looked at it
+    Column("vouched_s", BigInteger),
+)  # the blocks whose coverage is in doubt for a token; a reorganisation or a rescan deletes them

@@ -2,7 +2,8 @@
 
 from alembic import op
 
-from wallet.store.migrations import freeze, walls_0001_postgresql, walls_0001_sqlite
+from wallet.store import walls
+from wallet.store.migrations import freeze
 
 revision = "0001"
 down_revision = None
@@ -15,7 +16,6 @@ def upgrade() -> None:
     connection = op.get_bind()
     dialect = connection.dialect.name
     tables = freeze.statements(freeze.frozen_file(dialect).read_text(encoding="utf-8"))
-    walls = walls_0001_sqlite if dialect == "sqlite" else walls_0001_postgresql
-    for statement in (*tables, *walls.STATEMENTS):
+    for statement in (*tables, *walls.statements(dialect)):
         # Without parameters "%" is just a percent sign to the driver.
         connection.exec_driver_sql(statement, execution_options={"no_parameters": True})

@@ -1,0 +1,208 @@
+"""The writer: many callers, few commits, and each is told only what is durable."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from wallet.ledger import chart, writer, writing
+from wallet.ledger.balances import asset_totals, balance, off_balance
+from wallet.ledger.errors import BadTransfer, CauseConflict, LedgerBusy
+from wallet.ledger.posting import Posted, Result, Transfer, post_batch, single
+from wallet.ledger.writer import LedgerWriter
+from wallet.store.database import Database
+from wallet.store.tables.ledger import ledger_batches, ledger_transfers
+
+NOW_S = 1_700_000_000
+ALICE, BOB = chart.user("alice"), chart.user("bob")
+CALLERS = 8
+
+
+class Clock:
+    """Stands still."""
+
+    def now_s(self) -> int:
+        return NOW_S
+
+
+@pytest.fixture
+def posting(database: Database) -> Iterator[LedgerWriter]:
+    """Alice has 1,000 of BTC."""
+    with database.write() as tx:
+        post_batch(tx, "start", [single(chart.HOUSE, ALICE, "BTC", 1_000)], NOW_S)
+    posting = LedgerWriter(database, Clock())
+    yield posting
+    posting.close()
+
+
+def pay(units: int, number: int) -> Transfer:
+    id = str(UUID(int=number))
+    return Transfer.single(id=id, debit=ALICE, credit=BOB, asset="BTC", units=units)
+
+
+def net(database: Database, owner: str) -> int:
+    with database.read() as tx:
+        assert off_balance(asset_totals(tx)) == []
+        return balance(tx, owner, "BTC").net
+
+
+def rows(database: Database) -> tuple[int, int]:
+    with database.read() as tx:
+        batches = tx.execute(select(func.count()).select_from(ledger_batches)).scalar_one()
+        transfers = tx.execute(select(func.count()).select_from(ledger_transfers)).scalar_one()
+    return batches, transfers
+
+
+def test_callers_at_once_get_a_height_each(database: Database, posting: LedgerWriter) -> None:
+    with ThreadPoolExecutor(CALLERS) as callers:
+        done = list(callers.map(lambda n: posting.post(f"pay:{n}", [pay(1, n)]), range(1, 201)))
+    assert [[Result.OK]] * 200 == [posted.results for posted in done]
+    assert list(range(2, 202)) == sorted(posted.height for posted in done)
+    assert (800, 200) == (net(database, ALICE), net(database, BOB))
+
+
+def test_what_waits_is_committed_at_once(
+    database: Database, posting: LedgerWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups: list[int] = []
+    go = Event()
+    write = writing.write
+
+    def counting(tx: object, sealed: list[object]) -> None:
+        go.wait(60)
+        groups.append(len(sealed))
+        write(tx, sealed)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(writer, "write", counting)
+    waiting = [posting.submit(f"pay:{n}", [pay(1, n)]) for n in range(1, 101)]
+    go.set()
+    assert {Result.OK} == {future.result().results[0] for future in waiting}
+    assert sum(groups) == 100
+    assert len(groups) <= 4
+
+
+def test_each_transfer_has_its_result(database: Database, posting: LedgerWriter) -> None:
+    posted = posting.post("some", [pay(900, 1), pay(101, 2), pay(100, 3)])
+    assert [Result.OK, Result.INSUFFICIENT_FUNDS, Result.OK] == posted.results
+    assert (0, 1_000) == (net(database, ALICE), net(database, BOB))
+
+
+def test_a_whole_batch_is_posted_or_not(database: Database, posting: LedgerWriter) -> None:
+    posted = posting.post("all", [pay(900, 1), pay(101, 2)], whole=True)
+    assert [Result.LINKED_FAILED, Result.INSUFFICIENT_FUNDS] == posted.results
+    assert posted.height == 0
+    assert rows(database) == (1, 1)
+    assert posting.post("all", [pay(900, 1), pay(100, 2)], whole=True).height == 2
+
+
+def test_a_cause_posts_once(database: Database, posting: LedgerWriter) -> None:
+    first = posting.post("pay", [pay(600, 1), pay(600, 2)])
+    assert [Result.OK, Result.INSUFFICIENT_FUNDS] == first.results
+    again = posting.post("pay", [pay(600, 1), pay(600, 2)])
+    assert (again.height, again.repeated) == (first.height, True)
+    assert [Result.EXISTS, Result.REFUSED_BEFORE] == again.results
+    with pytest.raises(CauseConflict):
+        posting.post("pay", [pay(601, 1)])
+    assert net(database, BOB) == 600
+
+
+def test_a_cause_given_twice_at_once_posts_once(database: Database, posting: LedgerWriter) -> None:
+    both = [posting.submit("pay", [pay(5, 1)]) for _ in range(6)]
+    assert sorted(str(future.result().results[0]) for future in both) == ["exists"] * 5 + ["ok"]
+    assert net(database, BOB) == 5
+
+
+def test_an_id_posts_once(database: Database, posting: LedgerWriter) -> None:
+    posting.post("first", [pay(5, 1)])
+    several = [posting.submit(f"again:{n}", [pay(5, 1), pay(1, n)]) for n in range(2, 5)]
+    assert [[Result.EXISTS, Result.OK]] * 3 == [future.result().results for future in several]
+    other = posting.post("other", [pay(6, 1)])
+    assert [Result.EXISTS_WITH_DIFFERENT_AMOUNT] == other.results
+    assert net(database, BOB) == 8
+
+
+def test_others_post_in_between(database: Database, posting: LedgerWriter) -> None:
+    """Whoever has the database's lock posts; the writer judges again on what is there then."""
+
+    def other(number: int) -> None:
+        with database.write() as tx:
+            post_batch(tx, f"other:{number}", [single(ALICE, BOB, "BTC", 1)], NOW_S)
+
+    with ThreadPoolExecutor(CALLERS) as callers:
+        others = [callers.submit(other, number) for number in range(40)]
+        done = [callers.submit(posting.post, f"pay:{n}", [pay(1, n)]) for n in range(1, 61)]
+        assert {Result.OK} == {future.result().results[0] for future in done}
+        for future in others:
+            future.result()
+    assert (900, 100) == (net(database, ALICE), net(database, BOB))
+    assert rows(database) == (101, 101)
+    taken = posting.post("rest", [pay(901, 99), pay(900, 100)])
+    assert [Result.INSUFFICIENT_FUNDS, Result.OK] == taken.results
+
+
+def test_a_database_error_is_told_and_the_next_batch_goes_on(
+    database: Database, posting: LedgerWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = writing.write
+
+    def failing(tx: object, sealed: object) -> None:
+        write(tx, sealed)  # type: ignore[arg-type]
+        tx.execute(text("SELECT nothing"))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(writer, "write", failing)
+    with pytest.raises(DBAPIError):
+        posting.post("pay", [pay(1, 1)])
+    monkeypatch.setattr(writer, "write", write)
+    assert rows(database) == (1, 1)
+    assert [Result.OK] == posting.post("pay", [pay(1, 1)]).results
+
+
+def test_holds_made_and_ended_across_groups(database: Database, posting: LedgerWriter) -> None:
+    id = str(UUID(int=1))
+    hold = Transfer.hold(id=id, debit=ALICE, credit=BOB, asset="BTC", units=700)
+    assert [Result.OK] == posting.post("hold", [hold]).results
+    assert [Result.INSUFFICIENT_FUNDS] == posting.post("too much", [pay(301, 2)]).results
+    ends = [posting.submit(f"end:{n}", [Transfer.post(hold_id=id)]) for n in range(3)]
+    results = sorted(str(future.result().results[0]) for future in ends)
+    assert results == ["hold_ended", "hold_ended", "ok"]
+    assert (300, 700) == (net(database, ALICE), net(database, BOB))
+
+
+def test_a_batch_that_cannot_be_meant_is_refused_at_once(posting: LedgerWriter) -> None:
+    with pytest.raises(BadTransfer):
+        posting.submit("nothing", [])
+
+
+def test_more_than_may_wait_is_refused(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = Event()
+    write = writing.write
+
+    def slow(tx: object, sealed: object) -> None:
+        go.wait(60)
+        write(tx, sealed)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(writer, "write", slow)
+    posting = LedgerWriter(database, Clock(), group_lines=1, waiting_max=2)
+    given: list[Future[Posted]] = []
+
+    def give() -> None:
+        for number in range(10):
+            given.append(posting.submit(f"pay:{number}", [pay(1, number + 1)]))  # noqa: PERF401
+
+    with pytest.raises(LedgerBusy):
+        give()
+    go.set()
+    posting.close()
+    assert {Result.INSUFFICIENT_FUNDS} == {future.result().results[0] for future in given}
+
+
+def test_close_posts_what_waits(database: Database, posting: LedgerWriter) -> None:
+    own = LedgerWriter(database, Clock(), group_lines=3)
+    given = [own.submit(f"pay:{n}", [pay(1, n)]) for n in range(1, 31)]
+    own.close()
+    assert all(future.done() for future in given)
+    assert net(database, BOB) == 30

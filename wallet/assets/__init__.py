@@ -1,0 +1,1 @@
+"""Registered assets: who issues them, who trusts them and how far, and what is frozen."""
