@@ -28,6 +28,8 @@ from wallet.deposits.watcher import Watcher
 from wallet.gathers.gatherer import Gatherer
 from wallet.ledger.partitions import Partitions
 from wallet.metrics import WalletCollector, serve_metrics
+from wallet.mirrors.folder import ImageFolder
+from wallet.mirrors.schedule import Schedule
 from wallet.payments.context import role_of
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
@@ -36,6 +38,7 @@ from wallet.reconciliation.reconciler import Reconciler, odd_assets
 from wallet.reorgs import ReorgAlarm
 from wallet.settings import NetworkSettings
 from wallet.shaping import Shaper
+from wallet.signing.coordinator import load_coordinator
 from wallet.treasury.movements import Movements
 from wallet.webhooks.outbox import Outbox
 from wallet.webhooks.secrets import load_service_key
@@ -45,6 +48,9 @@ from wallet.worker import Job, Worker
 
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
+
+IMAGES_MS = 60_000
+"""How often it is looked whether an image of the ledger is due."""
 
 CANARY_MS = 10_000
 """How often canaries are looked for."""
@@ -105,6 +111,7 @@ def start_metrics(deployment: Deployment, worker: Worker) -> Callable[[], None]:
         Tips(deployment.chains, deployment.clock),
         lambda: worker.failing,
         _canary(deployment) if deployment.settings.canary_account else None,
+        _images(deployment) if deployment.settings.images_every_hours else None,
     )
     return serve_metrics(collector, deployment.settings.metrics_port)
 
@@ -182,7 +189,24 @@ def build_worker(deployment: Deployment) -> Worker:
         jobs.append(Job(name="partitions", every_ms=PARTITIONS_MS, run=partitions.step))
     if deployment.settings.canary_account:
         jobs.append(Job(name="canary", every_ms=CANARY_MS, run=_canary(deployment).run))
+    if deployment.settings.images_every_hours:
+        jobs.append(Job(name="images", every_ms=IMAGES_MS, run=_images(deployment).step))
     return Worker(jobs, deployment.leases.take)
+
+
+def _images(deployment: Deployment) -> Schedule:
+    settings = deployment.settings
+    return Schedule(
+        database=deployment.database,
+        clock=deployment.clock,
+        folder=ImageFolder.of(settings.data_dir),
+        attest=lambda: load_coordinator(settings.coordinator_key_file).attest,
+        every_hours=settings.images_every_hours,
+        daily=settings.images_keep_daily,
+        weekly=settings.images_keep_weekly,
+        with_ids=settings.images_with_ids,
+        milestone=deployment.milestone,
+    )
 
 
 def _canary(deployment: Deployment) -> Canary:
