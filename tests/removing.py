@@ -33,6 +33,10 @@ HOSTED = (
 BACKUP = (f"{UNIT}/test_backup_shares.py", f"{UNIT}/test_backup_cli.py")
 DEVICE = (f"{UNIT}/test_hosted_payments.py", f"{UNIT}/test_hosted_blobs.py", *HOSTED)
 
+STATEMENTS = (
+    "tests/integration/test_statements.py",
+    "tests/integration/test_reconciliation.py",
+)
 RESERVES = (
     "tests/unit/wallet/test_reserves_verifier.py",
     "tests/unit/wallet/test_reserves_tree.py",
@@ -77,6 +81,11 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.hosted.blobs": DEVICE,
     "signer.hosted.memory": DEVICE,
     "signer.hosted.networks": DEVICE,
+    "wallet.reconciliation.breaks": STATEMENTS,
+    "wallet.reconciliation.heads": STATEMENTS,
+    "wallet.reconciliation.reconciler": STATEMENTS,
+    "wallet.reconciliation.report": STATEMENTS,
+    "wallet.reconciliation.states": STATEMENTS,
     "wallet.hosted_keys.authenticators": (f"{API}/test_authenticators.py",),
     "wallet.hosted_keys.context": HOSTED,
     "wallet.hosted_keys.journal": HOSTED,

@@ -25,6 +25,7 @@ from wallet.deposits.scanned.stops import gap_detector
 from wallet.deposits.second_node import SecondNode
 from wallet.deposits.tokens.drift import DriftCheck
 from wallet.deposits.watcher import Watcher
+from wallet.escrow.holding import expire
 from wallet.gathers.gatherer import Gatherer
 from wallet.ledger.partitions import Partitions
 from wallet.metrics import WalletCollector, serve_metrics
@@ -96,6 +97,7 @@ def build_app(deployment: Deployment) -> FastAPI:
             random=random_bytes,
             resolver=resolve,
             service_key=load_service_key(deployment.settings.service_key_file),
+            milestone=deployment.milestone,
         )
     )
 
@@ -184,6 +186,13 @@ def build_worker(deployment: Deployment) -> Worker:
             run=_quietly(lambda: deployment.withdrawals.expire(deployment.database)),
         ),
         Job(
+            name="escrows",
+            every_ms=5_000,
+            run=_quietly(
+                partial(expire, deployment.database, deployment.clock, deployment.milestone)
+            ),
+        ),
+        Job(
             name="forget",
             every_ms=60_000,
             run=lambda: forget_expired(deployment.database, deployment.clock),
@@ -259,13 +268,12 @@ def _statement_jobs(deployment: Deployment, network: NetworkSettings) -> list[Jo
     """Reconcile what was scanned, block after block, and accounts that no block touches."""
     chain, database = deployment.chains[network.id], deployment.database
     assets = [asset for asset in deployment.settings.assets if asset.network == network.id]
-    reconciler = Reconciler(
-        chain, database, deployment.clock, deployment.milestone, odd_assets(assets)
-    )
+    clock, odd = deployment.clock, odd_assets(assets)
+    reconciler = Reconciler(chain, database, clock, deployment.milestone, odd)
     name = f"statements:{network.id}"
     jobs = [Job(name=name, every_ms=network.poll_ms, run=_quietly(reconciler.run))]
     if network.family == Family.EVM:
-        idle = IdleCheck(chain, database, deployment.clock)
+        idle = IdleCheck(chain, database, clock, odd)
         jobs.append(Job(name=f"idle:{network.id}", every_ms=IDLE_MS, run=_quietly(idle.run)))
     return jobs
 
