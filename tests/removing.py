@@ -51,7 +51,10 @@ RESERVES = (
     "tests/unit/wallet/test_reserves_verifier.py",
     "tests/unit/wallet/test_reserves_tree.py",
 )
-PUBLISHING = ("tests/integration/test_reserves_publishing.py",)
+PUBLISHING = (
+    "tests/integration/test_reserves_publishing.py",
+    "tests/unit/wallet/test_reserves_combining.py",
+)
 LIABILITIES = ("tests/integration/test_reserves_liabilities.py",)
 OWED = ("liabilities", "proving", "trees")
 VERIFIER = ("bip322", "bytestream", "checking", "ethereum", "package", "statement", "tree")
