@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from chains.errors import NodeRejected
 from chains.types import BlockRef
@@ -19,7 +19,7 @@ from wallet.reconciliation.listing import Span, balances_over, statements_in
 from wallet.reconciliation.reconciler import Reconciler
 from wallet.reconciliation.statements import Statement
 from wallet.store.database import Database
-from wallet.store.schema import payments
+from wallet.store.schema import payment_versions, payments
 
 ETHER = 10**18
 
@@ -45,9 +45,7 @@ def columns(one: Statement) -> tuple[int, ...]:
 
 
 def test_a_withdrawal_of_coins_with_its_fee_and_change(world: World) -> None:
-    alice = world.account("alice")
-    world.deposit(alice, "BTC", 1_000_000)
-    world.withdraw(alice, "BTC", outside_address(1), 300_000, "w-1")
+    withdrawn(world)
     world.settle()
 
     first, second = statements(world, BTC, "bitcoin-hot", "BTC")
@@ -158,9 +156,7 @@ def test_idle_accounts_have_their_turn_round_and_round(world: World) -> None:
 
 
 def test_an_amount_that_was_changed_after_the_payment_is_another(world: World) -> None:
-    alice = world.account("alice")
-    world.deposit(alice, "BTC", 1_000_000)
-    world.withdraw(alice, "BTC", outside_address(1), 300_000, "w-1")
+    withdrawn(world)
     world.settle()
     with world.database.write() as tx:
         tx.execute(update(payments).values(units=250_000))
@@ -169,3 +165,67 @@ def test_an_amount_that_was_changed_after_the_payment_is_another(world: World) -
         (one,) = open_breaks(tx, BTC)
     assert (str(one.code), one.units) == ("other_amount", -50_000)
     assert one.subject, "it names the payment"
+
+
+def withdrawn(world: World) -> None:
+    """A withdrawal of coins that is asked for."""
+    alice = world.account("alice")
+    world.deposit(alice, "BTC", 1_000_000)
+    world.withdraw(alice, "BTC", outside_address(1), 300_000, "w-1")
+
+
+def look(world: World) -> list[tuple[str, int]]:
+    """The reconciliation's job, and what is open after it."""
+    Reconciler(world.keep.btc, world.database, world.keep.clock, pass_by).run()
+    with world.database.read() as tx:
+        return [(str(one.code), one.units) for one in open_breaks(tx, BTC)]
+
+
+@pytest.mark.parametrize(
+    ("column", "wrong", "code"),
+    [
+        ("fee_units", 1, "unbooked_fee"),
+        ("units", 1, "other_amount"),
+        ("status", "failed", "denied_payment"),
+    ],
+)
+def test_a_record_that_is_put_right_heals_its_break(
+    world: World, column: str, wrong: object, code: str
+) -> None:
+    withdrawn(world)
+    world.settle()
+    with world.database.write() as tx:
+        right = tx.execute(select(payments.c[column])).scalar_one()
+        tx.execute(update(payments).values({column: wrong}))
+    assert [found for found, _ in look(world)] == [code]
+    assert [found for found, _ in look(world)] == [code], "it stays as long as it is wrong"
+    with world.database.write() as tx:
+        tx.execute(update(payments).values({column: right}))
+    assert look(world) == []
+
+
+def test_a_mined_payment_whose_record_is_gone_is_a_foreign_spend(world: World) -> None:
+    withdrawn(world)
+    world.work()
+    world.keep.btc.mine()
+    world.scan()
+    assert look(world) == []
+    with world.database.write() as tx:
+        tx.execute(update(payment_versions).values(txid=None))
+    ((code, units),) = look(world)
+    assert (code, units < -300_000) == ("foreign_spend", True)
+
+
+def test_a_lost_payment_is_under_way_until_a_block_has_it_again(world: World) -> None:
+    withdrawn(world)
+    world.settle()
+    world.check_statements()
+    chain = world.keep.btc
+    chain.reorg(7)
+    world.scan()
+    report = reporter(chain, world.database, world.keep.clock).report()
+    assert {"lost payment", "lost fee"} <= {item.what for item in report.rows[0].items}
+    assert (report.rows[0].difference, report.breaks) == (0, ())
+    chain.mine(2)
+    world.settle()
+    world.check_statements()
