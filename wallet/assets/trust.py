@@ -10,14 +10,6 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from wallet.addresses.accounts import get_account
-from wallet.assets.account_terms import (
-    Stated,
-    newest,
-    registered_among,
-    select_newest,
-    state_limit,
-    stated,
-)
 from wallet.assets.authority import Act, Actor
 from wallet.assets.context import AssetContext, check_units
 from wallet.assets.errors import TrustNotNeeded
@@ -25,6 +17,14 @@ from wallet.assets.registration import RegisteredAsset, find_asset, get_asset
 from wallet.events import append_event
 from wallet.ledger import chart
 from wallet.ledger.balances import Balance, balances_of
+from wallet.ledger.terms.stated import (
+    Stated,
+    newest,
+    registered_among,
+    select_newest,
+    state_limit,
+    stated,
+)
 from wallet.store.schema import account_terms
 
 STATED = "trust stated"
