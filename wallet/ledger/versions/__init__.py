@@ -1,0 +1,1 @@
+"""The ledger as a chain of versions: recomputed from its rows, and read at any height."""
