@@ -187,6 +187,10 @@ def test_the_writer_learns_of_every_change(gold: Database, posting: LedgerWriter
     assert (pay(4, 8, GOLD), pay(5, 7, GOLD), pay(6, 1, GOLD)) == (LIMIT, OK, LIMIT)
     freeze(gold, CAROL, "BTC", frozen=False)
     assert pay(7) is OK
+    freeze(gold, CAROL, "BTC")
+    assert (pay(8), pay(9)) == (FROZEN, FROZEN)  # refused now from what is in memory
+    freeze(gold, CAROL, "BTC", frozen=False)
+    assert pay(10) is OK
 
 
 def test_an_asset_registered_later_needs_trust_from_then_on(
