@@ -25,6 +25,7 @@ from wallet.deposits.scanned.stops import gap_detector
 from wallet.deposits.second_node import SecondNode
 from wallet.deposits.tokens.drift import DriftCheck
 from wallet.deposits.watcher import Watcher
+from wallet.escrow.holding import expire
 from wallet.gathers.gatherer import Gatherer
 from wallet.ledger.partitions import Partitions
 from wallet.metrics import WalletCollector, serve_metrics
@@ -96,6 +97,7 @@ def build_app(deployment: Deployment) -> FastAPI:
             random=random_bytes,
             resolver=resolve,
             service_key=load_service_key(deployment.settings.service_key_file),
+            milestone=deployment.milestone,
         )
     )
 
@@ -182,6 +184,13 @@ def build_worker(deployment: Deployment) -> Worker:
             name="deadlines",
             every_ms=5_000,
             run=_quietly(lambda: deployment.withdrawals.expire(deployment.database)),
+        ),
+        Job(
+            name="escrows",
+            every_ms=5_000,
+            run=_quietly(
+                partial(expire, deployment.database, deployment.clock, deployment.milestone)
+            ),
         ),
         Job(
             name="forget",

@@ -15,6 +15,7 @@ import httpx
 from signer.protocol import Approval
 from wallet.client.credentials import load_credentials
 from wallet.client.decoding import decode
+from wallet.client.exchange import ExchangeCalls
 from wallet.client.hosted import HostedKeyCalls
 from wallet.client.registered import RegisteredAssetCalls
 from wallet.client.transport import Transport, path_part
@@ -76,6 +77,11 @@ class Client:
     def hosted(self) -> HostedKeyCalls:
         """The routes of hosted keys."""
         return HostedKeyCalls(self.transport)
+
+    @property
+    def exchange(self) -> ExchangeCalls:
+        """The routes that the exchange's own engines use."""
+        return ExchangeCalls(self.transport)
 
     @property
     def registered(self) -> RegisteredAssetCalls:

@@ -83,12 +83,30 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubAccountBalance:
+    """What the margin or contract part of an account has in one asset."""
+
+    sub_account: str
+    asset: str
+    total: str
+    total_units: int
+    available: str
+    available_units: int
+    held: str
+    held_units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Balances:
-    """All balances of an account; `as_of_seq` is the last event they contain."""
+    """All balances of an account; `as_of_seq` is the last event they contain.
+
+    `data` is its spot part, `sub_accounts` the others as far as they were ever used.
+    """
 
     account_id: str
     as_of_seq: int
     data: tuple[Balance, ...]
+    sub_accounts: tuple[SubAccountBalance, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
