@@ -5,8 +5,9 @@ have; another writes the group before it and commits it once, for all its batche
 is told was committed before.
 
 Other transactions may post between two groups (`post_batch` in a worker's own): the height is the
-fencing token. A group is written only on the height it was judged on; if the ledger went on, it is
-judged again. A writer that was stopped and revived can therefore do no harm.
+fencing token, and so is the version of accounts' terms. A group is written only on the height and
+by the terms it was judged on; if they went on, it is judged again. A writer that was stopped and
+revived can therefore do no harm.
 """
 
 import queue
@@ -34,6 +35,7 @@ from wallet.ledger.posting import (
     repeated,
 )
 from wallet.ledger.sealing import Sealed, seal
+from wallet.ledger.terms.stated import terms_version
 from wallet.ledger.transfers import Transfer, content_digest
 from wallet.ledger.writing import write
 from wallet.store.database import Database
@@ -66,6 +68,7 @@ class _Group:
     requests: list[_Request] = field(default_factory=list)
     answers: list[Posted] = field(default_factory=list)
     sealed: list[Sealed] = field(default_factory=list)
+    terms_version: int = 0
 
     def tell(self) -> None:
         """Answer everybody."""
@@ -78,7 +81,7 @@ _WAKE = _Request("", (), b"", whole=False)
 
 
 class _Stale(Exception):
-    """The ledger is not at the height that the group was judged on."""
+    """The ledger is not at the height, or accounts not on the terms, that a group was judged on."""
 
 
 class LedgerWriter:
@@ -182,12 +185,13 @@ class LedgerWriter:
     def _judge(self, tx: Connection, requests: Sequence[_Request]) -> _Group:
         """Judge requests on the books in memory, reading from `tx` what is not in them."""
         books = self._books
-        if books is None or books.size > POSITIONS_MAX:
+        stale = books is None or books.terms_version != terms_version(tx)
+        if books is None or stale or books.size > POSITIONS_MAX:
             books = self._books = Books()
             loading.load_head(tx, books)
         found = earlier_batches(tx, [request.cause for request in requests])
         loading.load_for(tx, books, [t for request in requests for t in request.transfers])
-        group, now_s = _Group(), self._clock.now_s()
+        group, now_s = _Group(terms_version=books.terms_version), self._clock.now_s()
         for request in requests:
             try:
                 posted = self._judge_one(tx, books, request, found, now_s, group)
@@ -255,6 +259,8 @@ class LedgerWriter:
             if group.sealed:
                 with self._database.write() as tx:
                     if loading.head_height(tx) != group.sealed[0].height - 1:
+                        raise _Stale
+                    if terms_version(tx) != group.terms_version:
                         raise _Stale
                     write(tx, group.sealed)
         except (_Stale, IntegrityError):

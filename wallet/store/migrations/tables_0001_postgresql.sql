@@ -14,6 +14,8 @@ CREATE TABLE account_terms (
   CONSTRAINT uq_account_terms_owner_asset_number UNIQUE (owner, asset, number)
 );
 
+CREATE INDEX ix_account_terms_asset ON account_terms (asset);
+
 CREATE INDEX ix_account_terms_since ON account_terms (since_s, id);
 
 CREATE TABLE accounts (

@@ -15,6 +15,8 @@ CREATE TABLE account_terms (
 )
  WITHOUT ROWID;
 
+CREATE INDEX ix_account_terms_asset ON account_terms (asset);
+
 CREATE INDEX ix_account_terms_since ON account_terms (since_s, id);
 
 CREATE TABLE accounts (
