@@ -28,6 +28,7 @@ class Scope(StrEnum):
     GATEWAYS_WRITE = "gateways:write"
     HOSTED_KEYS_READ = "hosted_keys:read"
     HOSTED_KEYS_WRITE = "hosted_keys:write"
+    RESERVES_READ = "reserves:read"
     SETTLEMENTS_READ = "settlements:read"
     SETTLEMENTS_WRITE = "settlements:write"
     TRANSFERS_READ = "transfers:read"
@@ -74,6 +75,8 @@ PERMISSIONS: dict[str, Scope | None] = {
     "list_addresses": Scope.ADDRESSES_READ,
     "read_address": Scope.ADDRESSES_READ,
     "list_balances": Scope.BALANCES_READ,
+    "list_reserves": Scope.RESERVES_READ,
+    "read_reserves_proof": Scope.RESERVES_READ,
     "list_deposits": Scope.DEPOSITS_READ,
     "read_deposit": Scope.DEPOSITS_READ,
     "create_withdrawal": Scope.WITHDRAWALS_WRITE,

@@ -352,3 +352,36 @@ class HostedPaymentView(BaseModel):
     created_s: int
     updated_s: int
     expires_s: int
+
+
+class OwedView(BaseModel):
+    """What was owed in an asset, in all."""
+
+    asset: str
+    amount: str
+    amount_units: str
+
+
+class ReservesView(BaseModel):
+    """A published proof of reserves; `statement` is the digest that names it."""
+
+    statement: str
+    operator: str
+    made_s: int
+    ledger_height: int
+    package_sha256: str
+    owed: list[OwedView]
+
+
+class ReservesListView(BaseModel):
+    """Publications, newest first."""
+
+    data: list[ReservesView]
+
+
+class ReservesProofView(BaseModel):
+    """A user's own proof, for the verifier's `me`: shares by asset, each with its path."""
+
+    statement: str
+    account: str
+    shares: dict[str, list[dict[str, Any]]]

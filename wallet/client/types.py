@@ -292,6 +292,27 @@ class HostedKeyInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """What was owed in an asset, in all."""
+
+    asset: str
+    amount: str
+    amount_units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserves:
+    """A published proof of reserves; `statement` is the digest that names it."""
+
+    statement: str
+    operator: str
+    made_s: int
+    ledger_height: int
+    package_sha256: str
+    owed: tuple[Owed, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runway:
     """How long an asset's hot money lasts; `hours` is None where nothing usually leaves."""
 

@@ -44,7 +44,7 @@ class Judge:
     """Judges one batch. `known` has what is stored under the transfers' ids already."""
 
     def __init__(
-        self, books: Books, *, now_s: int, known: Mapping[str, Transfer] | None = None
+        self, books: Books, *, now_s: int, known: Mapping[str, Transfer | None] | None = None
     ) -> None:
         self._books = books
         self._now_s = now_s
@@ -317,8 +317,10 @@ def _terms(debit: Position, credit: Position, units: int) -> Result | None:
     return None
 
 
-def _compare(stored: Transfer, asked: Transfer) -> Result:
+def _compare(stored: Transfer | None, asked: Transfer) -> Result:
     """Whether a transfer whose id was used before asks for the same."""
+    if stored is None:
+        return Result.EXISTS_IN_ARCHIVE
     if stored.kind is not asked.kind:
         return Result.EXISTS_WITH_DIFFERENT_KIND
     if stored.hold_id != asked.hold_id:

@@ -210,11 +210,44 @@ CREATE TABLE ledger_holds (
 
 CREATE INDEX ix_ledger_holds_expires_s ON ledger_holds (expires_s);
 
+CREATE TABLE ledger_origin (
+  height BIGINT NOT NULL,
+  state_hash BYTEA NOT NULL,
+  fingerprint BYTEA NOT NULL,
+  image BYTEA NOT NULL,
+  may_post INTEGER NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_ledger_origin PRIMARY KEY (height),
+  CONSTRAINT ck_ledger_origin_height CHECK (height > 0),
+  CONSTRAINT ck_ledger_origin_flag CHECK (may_post IN (0, 1))
+);
+
 CREATE TABLE ledger_partitions (
   last_height BIGINT NOT NULL,
   first_height BIGINT NOT NULL,
   transfers BIGINT NOT NULL,
   CONSTRAINT pk_ledger_partitions PRIMARY KEY (last_height)
+);
+
+CREATE TABLE ledger_rollbacks (
+  id VARCHAR(36) NOT NULL,
+  tag VARCHAR(64) NOT NULL,
+  to_height BIGINT NOT NULL,
+  from_height BIGINT NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  body BYTEA NOT NULL,
+  digest BYTEA NOT NULL,
+  approvals_required INTEGER NOT NULL,
+  requester VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  expires_s BIGINT NOT NULL,
+  archive BYTEA,
+  done_s BIGINT,
+  CONSTRAINT pk_ledger_rollbacks PRIMARY KEY (id),
+  CONSTRAINT ck_ledger_rollbacks_status CHECK (status IN ('requested', 'undoing', 'done')),
+  CONSTRAINT ck_ledger_rollbacks_heights CHECK (to_height > 0 AND to_height < from_height),
+  CONSTRAINT ck_ledger_rollbacks_archived CHECK (status = 'requested' OR archive IS NOT NULL),
+  CONSTRAINT uq_ledger_rollbacks_digest UNIQUE (digest)
 );
 
 CREATE TABLE ledger_totals (
