@@ -27,6 +27,7 @@ from wallet.deposits.tokens.drift import DriftCheck
 from wallet.deposits.watcher import Watcher
 from wallet.escrow.holding import expire
 from wallet.gathers.gatherer import Gatherer
+from wallet.ledger.holds import void_expired
 from wallet.ledger.partitions import Partitions
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.payments.context import role_of
@@ -186,6 +187,7 @@ def build_worker(deployment: Deployment) -> Worker:
             every_ms=5_000,
             run=_quietly(lambda: deployment.withdrawals.expire(deployment.database)),
         ),
+        Job(name="holds", every_ms=5_000, run=partial(_void_expired, deployment)),
         Job(
             name="escrows",
             every_ms=5_000,
@@ -209,6 +211,12 @@ def build_worker(deployment: Deployment) -> Worker:
     if deployment.settings.canary_account:
         jobs.append(Job(name="canary", every_ms=CANARY_MS, run=_canary(deployment).run))
     return Worker(jobs, deployment.leases.take)
+
+
+def _void_expired(deployment: Deployment) -> None:
+    """Give back what settlements' holds kept whose time is over."""
+    with deployment.database.write() as tx:
+        void_expired(tx, deployment.clock.now_s())
 
 
 def _canary(deployment: Deployment) -> Canary:

@@ -13,6 +13,7 @@ from wallet.addresses.accounts import create_account
 from wallet.ledger import chart
 from wallet.ledger.balances import asset_totals, balance, off_balance
 from wallet.ledger.chart import SubAccount
+from wallet.ledger.holds import void_expired
 from wallet.ledger.posting import post_batch
 from wallet.ledger.transfers import Transfer
 from wallet.ledger.writer import LedgerWriter
@@ -188,6 +189,11 @@ def test_a_hold_is_not_posted_after_its_time(venue: Venue) -> None:
     venue.settle([hold])
     late = TransferOrder(id=str(uuid4()), kind="post", hold_id=hold.id)
     assert names(venue.settle([late], "s-2", now_s=NOW_S + 10)) == ["hold_expired"]
+    with venue.database.write() as tx:
+        assert void_expired(tx, NOW_S + 9) == []
+        assert void_expired(tx, NOW_S + 10) == [hold.id]
+    assert (venue.has(venue.ann), venue.has(venue.bob)) == (1_000, 0)
+    assert names(venue.settle([late], "s-2", now_s=NOW_S + 10)) == ["hold_ended"]
 
 
 @pytest.mark.parametrize("kind", ["post", "void"])
