@@ -22,6 +22,7 @@ from wallet.ledger.errors import (
     InsufficientFunds,
     LedgerBusy,
     LimitExceeded,
+    TransferExists,
     TrustMissing,
 )
 from wallet.settlements.errors import MediaTypeUnknown
@@ -52,6 +53,7 @@ STATUS: dict[type[Exception], int] = {
     AccountFrozen: 409,
     TrustMissing: 409,
     LimitExceeded: 409,
+    TransferExists: 409,
     Invalid: 422,
     CodecError: 422,
     ProtocolError: 422,
