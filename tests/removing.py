@@ -61,6 +61,14 @@ VERIFIER = ("bip322", "bytestream", "checking", "ethereum", "package", "statemen
 
 ASSETS = ("tests/integration/test_registered_assets.py", f"{API}/test_api_registered.py")
 
+ESCROWS = ("tests/integration/test_escrow.py", "tests/unit/wallet/test_escrow_states.py")
+APPORTIONED = (
+    "tests/integration/test_apportionment_posting.py",
+    "tests/unit/wallet/test_apportionment_shares.py",
+)
+SETTLED = ("tests/integration/test_settlements.py", "tests/unit/wallet/test_settlement_wire.py")
+MOVED = (f"{API}/test_transfers.py",)
+
 PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.backup.shares": BACKUP,
     "signer.backup.possession": BACKUP,
@@ -82,6 +90,16 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "wallet.payments.replacing.parents": ("tests/integration/test_children.py",),
     "signer.guards.reserves": (f"{UNIT}/test_guard_reserves.py",),
     "chains.utxo.bip322": ("tests/unit/chains/test_bip322.py",),
+    "wallet.escrow.holding": ESCROWS,
+    "wallet.escrow.records": ESCROWS,
+    "wallet.escrow.states": ESCROWS,
+    "wallet.apportionment.posting": APPORTIONED,
+    "wallet.apportionment.records": APPORTIONED,
+    "wallet.apportionment.shares": APPORTIONED,
+    "wallet.settlements.posting": SETTLED,
+    "wallet.settlements.wire": SETTLED,
+    "wallet.sub_accounts.moving": MOVED,
+    "wallet.api.exchange.amounts": MOVED,
     **{f"wallet.reserves.verifier.{name}": RESERVES for name in VERIFIER},
     **{f"wallet.reserves.{name}": PUBLISHING for name in ("combining", "preparing", "publishing")},
     **{f"wallet.reserves.{name}": PUBLISHING for name in ("publication", "signing")},

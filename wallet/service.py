@@ -107,6 +107,7 @@ def build_app(deployment: Deployment) -> FastAPI:
             random=random_bytes,
             resolver=resolve,
             service_key=load_service_key(deployment.settings.service_key_file),
+            ledger=deployment.ledger,
             milestone=deployment.milestone,
         )
     )

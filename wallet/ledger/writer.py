@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -34,6 +34,7 @@ from wallet.ledger.posting import (
     post_whole,
     repeated,
 )
+from wallet.ledger.results import Result
 from wallet.ledger.sealing import Sealed, seal
 from wallet.ledger.terms.stated import terms_version
 from wallet.ledger.transfers import Transfer, content_digest
@@ -185,7 +186,10 @@ class LedgerWriter:
     def _judge(self, tx: Connection, requests: Sequence[_Request]) -> _Group:
         """Judge requests on the books in memory, reading from `tx` what is not in them."""
         books = self._books
-        stale = books is None or books.terms_version != terms_version(tx)
+        # A refusal is not written: no height would tell that it came of books others went past.
+        stale = books is None or (
+            books.terms_version != terms_version(tx) or loading.head_height(tx) > books.height
+        )
         if books is None or stale or books.size > POSITIONS_MAX:
             books = self._books = Books()
             loading.load_head(tx, books)
@@ -216,6 +220,7 @@ class LedgerWriter:
             return repeated(tx, request.cause, request.transfers, request.content, earlier)
         judge = Judge(books, now_s=now_s)
         judged = (judge.whole if request.whole else judge.each)(request.transfers)
+        _name_known(tx, books, request.transfers, judged.results, now_s)
         if not judged.lines:
             return Posted(
                 height=0, state_hash=books.state_hash, repeated=False, results=judged.results
@@ -276,6 +281,25 @@ class LedgerWriter:
         self._failed.append(group)
         with suppress(queue.Full):  # then the judging thread has something to do already
             self._waiting.put_nowait(_WAKE)
+
+
+def _name_known(
+    tx: Connection,
+    books: Books,
+    transfers: Sequence[Transfer],
+    results: list[Result],
+    now_s: int,
+) -> None:
+    """Say of refused transfers that they exist, where they do: they were not looked up before.
+
+    An accepted one that exists is found when it is written.
+    """
+    refused = [place for place, result in enumerate(results) if not result.is_posted]
+    known = loading.known_transfers(tx, [transfers[place].id for place in refused])
+    for place in refused:
+        if transfers[place].id in known:
+            alone = replace(transfers[place], linked=False)
+            (results[place],) = Judge(books, now_s=now_s, known=known).each([alone]).results
 
 
 def _fail(requests: Sequence[_Request], error: Exception) -> None:

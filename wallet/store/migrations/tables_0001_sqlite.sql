@@ -400,19 +400,6 @@ CREATE TABLE scan_stops (
   CONSTRAINT pk_scan_stops PRIMARY KEY (network, code)
 );
 
-CREATE TABLE settlements (
-  external_id VARCHAR(128) NOT NULL,
-  content BLOB NOT NULL,
-  mode VARCHAR(64) NOT NULL,
-  height BIGINT NOT NULL,
-  state_hash BLOB NOT NULL,
-  results BLOB NOT NULL,
-  requester VARCHAR(128) NOT NULL,
-  created_s BIGINT NOT NULL,
-  CONSTRAINT pk_settlements PRIMARY KEY (external_id),
-  CONSTRAINT uq_settlements_height UNIQUE (height)
-);
-
 CREATE TABLE statement_accounts (
   network VARCHAR(64) NOT NULL,
   asset VARCHAR(64) NOT NULL,
