@@ -24,6 +24,7 @@ class Scope(StrEnum):
     GATEWAYS_WRITE = "gateways:write"
     HOSTED_KEYS_READ = "hosted_keys:read"
     HOSTED_KEYS_WRITE = "hosted_keys:write"
+    LEDGER_READ = "ledger:read"
     TREASURY_READ = "treasury:read"
     TREASURY_WRITE = "treasury:write"
     TRUST_LINES_READ = "trust_lines:read"
@@ -66,6 +67,9 @@ PERMISSIONS: dict[str, Scope | None] = {
     "list_addresses": Scope.ADDRESSES_READ,
     "read_address": Scope.ADDRESSES_READ,
     "list_balances": Scope.BALANCES_READ,
+    "list_heights": Scope.LEDGER_READ,
+    "read_height": Scope.LEDGER_READ,
+    "list_ledger_balances": Scope.LEDGER_READ,
     "list_deposits": Scope.DEPOSITS_READ,
     "read_deposit": Scope.DEPOSITS_READ,
     "create_withdrawal": Scope.WITHDRAWALS_WRITE,

@@ -76,18 +76,22 @@ class Balance:
     available_units: int
     held: str
     held_units: int
-    incoming: str
-    incoming_units: int
+    incoming: str | None
+    incoming_units: int | None
     owed: str
     owed_units: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balances:
-    """All balances of an account; `as_of_seq` is the last event they contain."""
+    """All balances of an account; `as_of_seq` is the last event they contain.
+
+    Those of the past have the ledger's `at_height` in place of it, and nothing `incoming`.
+    """
 
     account_id: str
-    as_of_seq: int
+    as_of_seq: int | None
+    at_height: int | None
     data: tuple[Balance, ...]
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from sqlalchemy import Connection, select
 
 from chains.units import to_text
+from wallet.api.moments import At, AtHeight, asked_height
 from wallet.api.reads import one_account
 from wallet.api.route import CallNow, SignedRoute
 from wallet.api.views import BalancesView, BalanceView
@@ -14,7 +15,9 @@ from wallet.assets.trust import ever_of
 from wallet.deposits.states import DepositStatus
 from wallet.events import last_seq
 from wallet.ledger import chart
-from wallet.ledger.posting import balance
+from wallet.ledger.balances import Balance, balances_of
+from wallet.ledger.chart import Kind
+from wallet.ledger.versions.history import balances_at
 from wallet.settings import AssetSettings
 from wallet.store.schema import deposits
 from wallet.store.types import units_sum
@@ -28,22 +31,46 @@ _ON_THE_WAY = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.HELD)
 
 
 @router.get("")
-def list_balances(call: CallNow, account_id: UUID) -> BalancesView:
-    """All balances of one account, in one consistent reading; registered assets come last."""
-    services = call.services
+def list_balances(
+    call: CallNow, account_id: UUID, at_height: AtHeight = None, at: At = None
+) -> BalancesView:
+    """All balances of one account, in one consistent reading; registered assets come last.
+
+    With `at_height` or `at` (RFC 3339) those after that height of the ledger, or at that moment.
+    """
+    services, id = call.services, str(account_id)
     with services.db.read() as tx:
-        one_account(tx, str(account_id))
-        incoming = _incoming(tx, str(account_id))
+        one_account(tx, id)
+        height = asked_height(tx, at_height, at, services.clock.now_s())
+        books, incoming = _Books(tx, id, height), _incoming(tx, id)
         native = [
-            _view(tx, str(account_id), asset, asset.network, incoming.get(asset.code, 0))
+            _view(books, asset, asset.network, incoming.get(asset.code, 0))
             for asset in services.settings.assets
         ]
-        registered = [
-            _view(tx, str(account_id), asset, IN_BOOKS, 0) for asset in ever_of(tx, str(account_id))
-        ]
+        registered = [_view(books, asset, IN_BOOKS, 0) for asset in ever_of(tx, id)]
         return BalancesView(
-            account_id=str(account_id), as_of_seq=last_seq(tx), data=[*native, *registered]
+            account_id=id,
+            as_of_seq=last_seq(tx) if height is None else None,
+            at_height=height,
+            data=[*native, *registered],
         )
+
+
+class _Books:
+    """What an account has and owes, now (`height` None) or after a height."""
+
+    def __init__(self, tx: Connection, account_id: str, height: int | None) -> None:
+        owners = (chart.user(account_id), chart.receivable(account_id))
+        self.is_past = height is not None
+        self._has, self._owes = (
+            balances_of(tx, owner) if height is None else balances_at(tx, owner, height)
+            for owner in owners
+        )
+
+    def of(self, asset: str) -> tuple[Balance, int]:
+        """The balance in an asset, and the units owed."""
+        owed = self._owes.get(asset, Balance(kind=Kind.ASSET)).net
+        return self._has.get(asset, Balance(kind=Kind.LIABILITY)), max(0, owed)
 
 
 def _incoming(tx: Connection, account_id: str) -> dict[str, int]:
@@ -56,15 +83,10 @@ def _incoming(tx: Connection, account_id: str) -> dict[str, int]:
 
 
 def _view(
-    tx: Connection,
-    account_id: str,
-    asset: AssetSettings | RegisteredAsset,
-    network: str,
-    incoming: int,
+    books: _Books, asset: AssetSettings | RegisteredAsset, network: str, incoming: int
 ) -> BalanceView:
-    found = balance(tx, chart.user(account_id), asset.code)
+    found, owed = books.of(asset.code)
     total, available = found.net, found.available
-    owed = max(0, balance(tx, chart.receivable(account_id), asset.code).net)
 
     def text(units: int) -> str:
         return to_text(units, asset.decimals)
@@ -78,8 +100,8 @@ def _view(
         available_units=str(available),
         held=text(total - available),
         held_units=str(total - available),
-        incoming=text(incoming),
-        incoming_units=str(incoming),
+        incoming=None if books.is_past else text(incoming),
+        incoming_units=None if books.is_past else str(incoming),
         owed=text(owed),
         owed_units=str(owed),
     )

@@ -7,6 +7,7 @@ for by every transfer that is posted.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import (
     Connection,
@@ -22,6 +23,8 @@ from sqlalchemy import (
     union_all,
 )
 
+from wallet.ledger import chart
+from wallet.ledger.balances import Balance
 from wallet.ledger.versions.findings import BadRange
 from wallet.ledger.versions.rows import head_height
 from wallet.store.tables.ledger import (
@@ -44,16 +47,42 @@ _SEALED = select(func.coalesce(func.max(ledger_partitions.c.last_height), 0)).wh
     ledger_partitions.c.last_height <= bindparam("at")
 )
 _t, _h, _b = ledger_transfers.c, ledger_holds.c, ledger_batches.c
+_CREATED = select(_b.created_s).where(_b.height == bindparam("at"))
 
 
-def height_at(tx: Connection, time_s: int) -> int:
-    """The last height that was written at or before a time, 0 where there was none yet.
+def height_at(tx: Connection, time_s: int, now_s: int) -> int:
+    """The last height written at or before a time, 0 where there was none yet. Raises BadRange.
 
-    Heights are written in the order of their times; the first one later than `time_s` ends it.
+    Heights are looked up by halves: their times grow, and no index of times has to be kept.
     """
-    later = select(func.min(_b.height)).where(_b.created_s > time_s)
-    first = tx.execute(later).scalar()
-    return head_height(tx) if first is None else first - 1
+    if time_s >= now_s:
+        raise BadRange("got a moment that is not over, expected one in the past")
+    low, high = 0, head_height(tx)
+    while low < high:
+        middle = (low + high + 1) // 2
+        created_s = tx.execute(_CREATED, {"at": middle}).scalar_one()
+        low, high = (middle, high) if created_s <= time_s else (low, middle - 1)
+    return low
+
+
+def balances_at(tx: Connection, owner: str, height: int) -> Mapping[str, Balance]:
+    """Asset code to an owner's balance after a height, for all assets the owner ever had.
+
+    Raises BadRange.
+    """
+    numbers = owner_numbers(tx, owner)
+    sums = sums_at(tx, height, sorted(numbers.values()))
+    found = {}
+    for asset, number in numbers.items():
+        debits, credits_, debits_held, credits_held = sums.get(number, NOTHING)
+        found[asset] = Balance(
+            kind=chart.account(owner, asset).kind,
+            debits=debits,
+            credits=credits_,
+            debits_held=debits_held,
+            credits_held=credits_held,
+        )
+    return found
 
 
 def sums_at(
@@ -173,6 +202,32 @@ def open_holds(tx: Connection, height: int) -> Mapping[str, tuple[int, int, int,
         .where(_t.kind == "hold", _t.height <= height, ~ended)
     )
     return {row[0]: (row[1], row[2], row[3], row[4]) for row in tx.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """An account and its latest sums."""
+
+    number: int
+    owner: str
+    asset: str
+    sums: Sums
+
+
+def owned(tx: Connection, prefix: str, after: int, limit: int) -> Sequence[Owned]:
+    """Accounts whose owner begins with a prefix, by number from the one `after`, latest values."""
+    a, b = ledger_accounts.c, ledger_balances.c
+    query = (
+        select(a.number, a.owner, a.asset, b.debits, b.credits, b.debits_held, b.credits_held)
+        .join(ledger_balances, b.account == a.number)
+        .where(func.substr(a.owner, 1, len(prefix)) == prefix, a.number > after)
+        .order_by(a.number)
+        .limit(limit)
+    )
+    return [
+        Owned(row.number, row.owner, row.asset, (row[3], row[4], row[5], row[6]))
+        for row in tx.execute(query)
+    ]
 
 
 def owner_numbers(tx: Connection, owner: str) -> Mapping[str, int]:

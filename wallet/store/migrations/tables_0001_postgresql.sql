@@ -187,6 +187,8 @@ CREATE TABLE ledger_batches (
   CONSTRAINT uq_ledger_batches_cause UNIQUE (cause)
 );
 
+CREATE INDEX ix_ledger_batches_state_hash ON ledger_batches (state_hash);
+
 CREATE TABLE ledger_checkpoints (
   account BIGINT NOT NULL,
   height BIGINT NOT NULL,

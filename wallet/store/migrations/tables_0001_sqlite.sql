@@ -190,6 +190,8 @@ CREATE TABLE ledger_batches (
 )
  WITHOUT ROWID;
 
+CREATE INDEX ix_ledger_batches_state_hash ON ledger_batches (state_hash);
+
 CREATE TABLE ledger_checkpoints (
   account BIGINT NOT NULL,
   height BIGINT NOT NULL,

@@ -48,7 +48,7 @@ ledger_batches = Table(
     Column("transfers", Integer, nullable=False),  # how many it closes
     Column("content", LargeBinary(32), nullable=False),  # SHA-256 of the transfers as asked for
     Column("created_s", BigInteger, nullable=False),
-    Column("state_hash", LargeBinary(32), nullable=False),  # wallet.ledger.encoding
+    Column("state_hash", LargeBinary(32), nullable=False, index=True),  # wallet.ledger.encoding
     sqlite_with_rowid=False,
 )
 
