@@ -28,8 +28,9 @@ def verify_command(
     ] = Path("config/wallet.toml"),
     *,
     first: Annotated[
-        int, typer.Option("--from", min=1, help="First height; what came before is believed.")
-    ] = 1,
+        int | None,
+        typer.Option("--from", min=1, help="First height; what came before is believed."),
+    ] = None,
     last: Annotated[
         int | None, typer.Option("--to", min=1, help="Last height; the newest if not said.")
     ] = None,

@@ -44,7 +44,7 @@ class Judge:
     """Judges one batch. `known` has what is stored under the transfers' ids already."""
 
     def __init__(
-        self, books: Books, *, now_s: int, known: Mapping[str, Transfer] | None = None
+        self, books: Books, *, now_s: int, known: Mapping[str, Transfer | None] | None = None
     ) -> None:
         self._books = books
         self._now_s = now_s
@@ -271,8 +271,10 @@ class Judge:
                 books.close(position)
         return result
 
-    def _compare(self, stored: Transfer, asked: Transfer) -> Result:
+    def _compare(self, stored: Transfer | None, asked: Transfer) -> Result:
         """Whether a transfer whose id was used before asks for the same."""
+        if stored is None:
+            return Result.EXISTS_IN_ARCHIVE
         units = asked.units
         if stored.kind is not asked.kind:
             return Result.EXISTS_WITH_DIFFERENT_KIND

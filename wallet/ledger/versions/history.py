@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import (
     Connection,
-    Integer,
     Select,
     Subquery,
     bindparam,
     case,
     func,
-    literal_column,
     null,
+    or_,
     select,
     union_all,
 )
@@ -32,6 +31,8 @@ from wallet.store.tables.ledger import (
     ledger_balances,
     ledger_batches,
     ledger_holds,
+    ledger_origin,
+    ledger_transfer_ids,
     ledger_transfers,
 )
 from wallet.store.tables.partitions import ledger_checkpoints, ledger_partitions
@@ -92,11 +93,11 @@ def sums_at(
 
     Accounts that nothing had changed until then are zero or absent. Raises BadRange.
     """
-    head = head_height(tx)
-    if not 0 <= height <= head:
-        raise BadRange(f"got height {height}, expected 0 to {head}")
+    head, base = head_height(tx), base_height(tx)
+    if not base <= height <= head:
+        raise BadRange(f"got height {height}, expected {base} to {head}")
     sealed = tx.execute(_SEALED, {"at": height}).scalar_one()
-    if height - sealed > head - height:
+    if height - sealed > head - height or sealed < base:
         return sums_from_latest(tx, height, numbers)
     found = _checkpoints(tx, numbers, sealed) if sealed else {}
     for number, after in _moved(tx, numbers, sealed + 1, height).items():
@@ -115,8 +116,20 @@ def sums_from_latest(
     return latest
 
 
+def base_height(tx: Connection) -> int:
+    """The height of the image that a ledger began from; 0 where all transfers are here."""
+    return tx.execute(select(func.max(ledger_origin.c.height))).scalar() or 0
+
+
 def last_changes(tx: Connection, height: int) -> Mapping[int, int]:
-    """Account number to the last height up to this one that changed it."""
+    """Account number to the last height up to this one that changed it.
+
+    Where a ledger began from an image, and nothing was changed since, it is the latest value's.
+    """
+    found: dict[int, int] = {}
+    if base_height(tx):
+        c = ledger_balances.c
+        found = {row[0]: row[1] for row in tx.execute(select(c.account, c.height))}
     sides = union_all(
         *(
             select(side.label("account"), func.max(_t.height).label("height"))
@@ -126,7 +139,7 @@ def last_changes(tx: Connection, height: int) -> Mapping[int, int]:
         )
     ).subquery()
     query = select(sides.c.account, func.max(sides.c.height)).group_by(sides.c.account)
-    return {row[0]: row[1] for row in tx.execute(query)}
+    return found | {row[0]: row[1] for row in tx.execute(query)}
 
 
 def _latest(tx: Connection, numbers: Sequence[int] | None) -> dict[int, Sums]:
@@ -184,22 +197,14 @@ def _side(side: str, keys: Sequence[int] | None) -> Select[tuple[object, ...]]:
 
 def open_holds(tx: Connection, height: int) -> Mapping[str, tuple[int, int, int, int]]:
     """Holds that were open after a height: id to debit, credit, units and expiry."""
-    ending = ledger_transfers.alias("ending")
-    ended = (
-        select(literal_column("1", Integer))
-        .where(
-            ending.c.height == _h.ended_height,
-            ending.c.line == _h.ended_line,
-            ending.c.hold_id == _h.id,
-            ending.c.height <= height,
-        )
-        .correlate(ledger_holds)
-        .exists()
-    )
+    ids = ledger_transfer_ids.c
     query = (
-        select(_t.id, _t.debit, _t.credit, _t.units, _t.expires_s)
-        .join(ledger_holds, _h.id == _t.id)
-        .where(_t.kind == "hold", _t.height <= height, ~ended)
+        select(_h.id, _h.debit, _h.credit, _h.units, _h.expires_s)
+        .select_from(ledger_holds.outerjoin(ledger_transfer_ids, ids.id == _h.id))
+        .where(
+            or_(ids.height.is_(None), ids.height <= height),
+            or_(_h.ended_height.is_(None), _h.ended_height > height),
+        )
     )
     return {row[0]: (row[1], row[2], row[3], row[4]) for row in tx.execute(query)}
 
