@@ -28,6 +28,8 @@ from wallet.deposits.watcher import Watcher
 from wallet.escrow.holding import expire
 from wallet.gathers.gatherer import Gatherer
 from wallet.ledger.partitions import Partitions
+from wallet.ledger.versions.following import LedgerFollower
+from wallet.ledger_alarm import LedgerAlarm
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.payments.context import role_of
 from wallet.payments.moves import Moves
@@ -165,6 +167,8 @@ def build_worker(deployment: Deployment) -> Worker:
         private_allowed=deployment.settings.webhooks_private_allowed,
         service_key=load_service_key(deployment.settings.service_key_file),
     )
+    networks = [network.id for network in deployment.settings.networks]
+    ledger = LedgerFollower(deployment.database, LedgerAlarm(deployment.clock, networks))
     jobs += [
         Job(name="treasury", every_ms=TREASURY_MS, run=_quietly(movements.step)),
         Job(name="runway", every_ms=RUNWAY_MS, run=_quietly(movements.forecast)),
@@ -179,6 +183,7 @@ def build_worker(deployment: Deployment) -> Worker:
                 )
             ),
         ),
+        Job(name="ledger.verify", every_ms=1000, run=_quietly(ledger.step)),
         Job(name="webhooks", every_ms=1000, run=_quietly(outbox.step)),
         Job(
             name="deadlines",

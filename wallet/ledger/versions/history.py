@@ -8,6 +8,7 @@ for by every transfer that is posted.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import (
     Connection,
@@ -25,7 +26,7 @@ from sqlalchemy import (
 from wallet.ledger import chart
 from wallet.ledger.balances import Balance
 from wallet.ledger.versions.findings import BadRange
-from wallet.ledger.versions.rows import head_height
+from wallet.ledger.versions.rows import CHUNK, head_height
 from wallet.store.tables.ledger import (
     ledger_accounts,
     ledger_balances,
@@ -39,10 +40,8 @@ from wallet.store.tables.partitions import ledger_checkpoints, ledger_partitions
 from wallet.store.types import BaseUnits, units_sum
 
 Sums = tuple[int, int, int, int]
+Key = TypeVar("Key")
 NOTHING: Sums = (0, 0, 0, 0)
-
-CHUNK = 400
-"""Keys in one IN list, well under every engine's limit of parameters."""
 
 _SEALED = select(func.coalesce(func.max(ledger_partitions.c.last_height), 0)).where(
     ledger_partitions.c.last_height <= bindparam("at")
@@ -195,8 +194,13 @@ def _side(side: str, keys: Sequence[int] | None) -> Select[tuple[object, ...]]:
     return query if keys is None else query.where(account.in_(keys))
 
 
-def open_holds(tx: Connection, height: int) -> Mapping[str, tuple[int, int, int, int]]:
-    """Holds that were open after a height: id to debit, credit, units and expiry."""
+def open_holds(
+    tx: Connection, height: int, named: Sequence[str] | None = None
+) -> Mapping[str, tuple[int, int, int, int]]:
+    """Holds that were open after a height: id to debit, credit, units and expiry.
+
+    Of those `named` only, where they are.
+    """
     ids = ledger_transfer_ids.c
     query = (
         select(_h.id, _h.debit, _h.credit, _h.units, _h.expires_s)
@@ -206,7 +210,11 @@ def open_holds(tx: Connection, height: int) -> Mapping[str, tuple[int, int, int,
             or_(_h.ended_height.is_(None), _h.ended_height > height),
         )
     )
-    return {row[0]: (row[1], row[2], row[3], row[4]) for row in tx.execute(query)}
+    found: dict[str, tuple[int, int, int, int]] = {}
+    for keys in _chunks(named):
+        for row in tx.execute(query if keys is None else query.where(_h.id.in_(keys))):
+            found[row[0]] = (row[1], row[2], row[3], row[4])
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +268,7 @@ def _less(now: Sums, after: Sums) -> Sums:
     return (now[0] - after[0], now[1] - after[1], now[2] - after[2], now[3] - after[3])
 
 
-def _chunks(numbers: Sequence[int] | None) -> Sequence[Sequence[int] | None]:
-    if numbers is None:
+def _chunks(keys: Sequence[Key] | None) -> Sequence[Sequence[Key] | None]:
+    if keys is None:
         return [None]
-    return [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
+    return [keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK)]
