@@ -276,6 +276,8 @@ class Judge:
         if stored is None:
             return Result.EXISTS_IN_ARCHIVE
         units = asked.units
+        if stored is None:
+            return Result.EXISTS_IN_ARCHIVE
         if stored.kind is not asked.kind:
             return Result.EXISTS_WITH_DIFFERENT_KIND
         if stored.hold_id != asked.hold_id:

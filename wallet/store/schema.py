@@ -43,6 +43,7 @@ from wallet.store.tables.ledger import (
     ledger_transfer_ids,
     ledger_transfers,
 )
+from wallet.store.tables.moves import moved_to
 from wallet.store.tables.partitions import ledger_checkpoints, ledger_partitions
 from wallet.store.tables.payments import (
     payment_answers,
@@ -113,6 +114,7 @@ __all__ = [
     "ledger_transfer_ids",
     "ledger_transfers",
     "metadata",
+    "moved_to",
     "pauses",
     "payment_answers",
     "payment_broadcasts",

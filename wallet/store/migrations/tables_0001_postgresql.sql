@@ -290,6 +290,15 @@ CREATE TABLE ledger_transfers (
 )
  PARTITION BY RANGE (height);
 
+CREATE TABLE moved_to (
+  id INTEGER NOT NULL,
+  home TEXT NOT NULL,
+  begun_s BIGINT NOT NULL,
+  ended_s BIGINT,
+  CONSTRAINT pk_moved_to PRIMARY KEY (id),
+  CONSTRAINT ck_moved_to_one CHECK (id = 1)
+);
+
 CREATE TABLE pauses (
   id VARCHAR(36) NOT NULL,
   scope VARCHAR(64) NOT NULL,
