@@ -29,6 +29,7 @@ from wallet.escrow.holding import expire
 from wallet.gathers.gatherer import Gatherer
 from wallet.ledger.partitions import Partitions
 from wallet.ledger.versions.following import LedgerFollower
+from wallet.ledger.versions.heads import HeadSigner
 from wallet.ledger_alarm import LedgerAlarm
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.payments.context import role_of
@@ -53,6 +54,12 @@ TREASURY_MS = 1000
 
 RESERVES_MS = 2_000
 """How often proofs of reserves that wait for hot signers are looked for."""
+
+VERIFY_MS = 1000
+"""How often new heights of the ledger are recomputed from their rows."""
+
+HEADS_MS = 60_000
+"""How often the ledger's head is signed, if it moved."""
 
 CANARY_MS = 10_000
 """How often canaries are looked for."""
@@ -167,8 +174,6 @@ def build_worker(deployment: Deployment) -> Worker:
         private_allowed=deployment.settings.webhooks_private_allowed,
         service_key=load_service_key(deployment.settings.service_key_file),
     )
-    networks = [network.id for network in deployment.settings.networks]
-    ledger = LedgerFollower(deployment.database, LedgerAlarm(deployment.clock, networks))
     jobs += [
         Job(name="treasury", every_ms=TREASURY_MS, run=_quietly(movements.step)),
         Job(name="runway", every_ms=RUNWAY_MS, run=_quietly(movements.forecast)),
@@ -183,7 +188,7 @@ def build_worker(deployment: Deployment) -> Worker:
                 )
             ),
         ),
-        Job(name="ledger.verify", every_ms=1000, run=_quietly(ledger.step)),
+        *_ledger_jobs(deployment),
         Job(name="webhooks", every_ms=1000, run=_quietly(outbox.step)),
         Job(
             name="deadlines",
@@ -213,6 +218,20 @@ def build_worker(deployment: Deployment) -> Worker:
     if deployment.settings.canary_account:
         jobs.append(Job(name="canary", every_ms=CANARY_MS, run=_canary(deployment).run))
     return Worker(jobs, deployment.leases.take)
+
+
+def _ledger_jobs(deployment: Deployment) -> list[Job]:
+    """Verify what was posted, and sign where the ledger stands."""
+    networks = [network.id for network in deployment.settings.networks]
+    coordinator = deployment.payments.context.coordinator
+    heads = HeadSigner(
+        deployment.database, deployment.clock, coordinator.public_key, coordinator.sign_head
+    )
+    ledger = LedgerFollower(deployment.database, LedgerAlarm(deployment.clock, networks))
+    return [
+        Job(name="ledger.verify", every_ms=VERIFY_MS, run=_quietly(ledger.step)),
+        Job(name="ledger.head", every_ms=HEADS_MS, run=heads.step),
+    ]
 
 
 def _canary(deployment: Deployment) -> Canary:

@@ -199,6 +199,15 @@ CREATE TABLE ledger_checkpoints (
   CONSTRAINT pk_ledger_checkpoints PRIMARY KEY (account, height)
 );
 
+CREATE TABLE ledger_heads (
+  height BIGINT NOT NULL,
+  time_s BIGINT NOT NULL,
+  state_hash BYTEA NOT NULL,
+  public_key BYTEA NOT NULL,
+  signature BYTEA NOT NULL,
+  CONSTRAINT pk_ledger_heads PRIMARY KEY (height, time_s)
+);
+
 CREATE TABLE ledger_holds (
   id UUID NOT NULL,
   debit BIGINT NOT NULL,

@@ -203,6 +203,16 @@ CREATE TABLE ledger_checkpoints (
 )
  WITHOUT ROWID;
 
+CREATE TABLE ledger_heads (
+  height BIGINT NOT NULL,
+  time_s BIGINT NOT NULL,
+  state_hash BLOB NOT NULL,
+  public_key BLOB NOT NULL,
+  signature BLOB NOT NULL,
+  CONSTRAINT pk_ledger_heads PRIMARY KEY (height, time_s)
+)
+ WITHOUT ROWID;
+
 CREATE TABLE ledger_holds (
   id VARCHAR(36) NOT NULL,
   debit BIGINT NOT NULL,

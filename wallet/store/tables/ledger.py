@@ -146,6 +146,17 @@ ledger_origin = Table(
     sqlite_with_rowid=False,
 )
 
+ledger_heads = Table(
+    "ledger_heads",  # heads that the coordinator signed and the signers were told
+    metadata,
+    Column("height", BigInteger, primary_key=True, autoincrement=False),
+    Column("time_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("state_hash", LargeBinary(32), nullable=False),
+    Column("public_key", LargeBinary(32), nullable=False),  # the coordinator's
+    Column("signature", LargeBinary(64), nullable=False),  # over signer.protocol.LedgerHead
+    sqlite_with_rowid=False,
+)
+
 ledger_rollbacks = Table(
     "ledger_rollbacks",  # heights undone with the approval of staff (wallet.mirrors)
     metadata,
