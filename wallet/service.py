@@ -29,6 +29,9 @@ from wallet.escrow.holding import expire
 from wallet.gathers.gatherer import Gatherer
 from wallet.ledger.holds import expired, void_expired
 from wallet.ledger.partitions import Partitions
+from wallet.ledger.versions.following import LedgerFollower
+from wallet.ledger.versions.heads import HeadSigner
+from wallet.ledger_alarm import LedgerAlarm
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.mirrors.folder import ImageFolder
 from wallet.mirrors.schedule import Schedule
@@ -61,6 +64,12 @@ RESERVES_MS = 2_000
 
 IMAGES_MS = 60_000
 """How often it is looked whether an image of the ledger is due."""
+
+VERIFY_MS = 1000
+"""How often new heights of the ledger are recomputed from their rows."""
+
+HEADS_MS = 60_000
+"""How often the ledger's head is signed, if it moved."""
 
 CANARY_MS = 10_000
 """How often canaries are looked for."""
@@ -191,6 +200,7 @@ def build_worker(deployment: Deployment) -> Worker:
                 )
             ),
         ),
+        *_ledger_jobs(deployment),
         Job(name="webhooks", every_ms=1000, run=_quietly(outbox.step)),
         Job(
             name="deadlines",
@@ -218,7 +228,17 @@ def build_worker(deployment: Deployment) -> Worker:
 
 def _ledger_jobs(deployment: Deployment) -> list[Job]:
     """What the ledger needs done, beside posting."""
-    jobs = [Job(name="holds", every_ms=HOLDS_MS, run=_holds(deployment))]
+    networks = [network.id for network in deployment.settings.networks]
+    coordinator = deployment.payments.context.coordinator
+    heads = HeadSigner(
+        deployment.database, deployment.clock, coordinator.public_key, coordinator.sign_head
+    )
+    ledger = LedgerFollower(deployment.database, LedgerAlarm(deployment.clock, networks))
+    jobs = [
+        Job(name="holds", every_ms=HOLDS_MS, run=_holds(deployment)),
+        Job(name="ledger.verify", every_ms=VERIFY_MS, run=_quietly(ledger.step)),
+        Job(name="ledger.head", every_ms=HEADS_MS, run=heads.step),
+    ]
     if deployment.settings.ledger_partition_transfers:
         partitions = Partitions(
             deployment.database,

@@ -271,6 +271,8 @@ class Judge:
 
     def _compare(self, stored: Transfer | None, asked: Transfer) -> Result:
         """Whether a transfer whose id was used before asks for the same."""
+        if stored is None:
+            return Result.EXISTS_IN_ARCHIVE
         units = asked.units
         if stored is None:
             return Result.EXISTS_IN_ARCHIVE

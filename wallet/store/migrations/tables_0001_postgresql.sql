@@ -189,6 +189,8 @@ CREATE TABLE ledger_batches (
   CONSTRAINT uq_ledger_batches_cause UNIQUE (cause)
 );
 
+CREATE INDEX ix_ledger_batches_state_hash ON ledger_batches (state_hash);
+
 CREATE TABLE ledger_checkpoints (
   account BIGINT NOT NULL,
   height BIGINT NOT NULL,
@@ -197,6 +199,15 @@ CREATE TABLE ledger_checkpoints (
   debits_held NUMERIC(78, 0) NOT NULL,
   credits_held NUMERIC(78, 0) NOT NULL,
   CONSTRAINT pk_ledger_checkpoints PRIMARY KEY (account, height)
+);
+
+CREATE TABLE ledger_heads (
+  height BIGINT NOT NULL,
+  time_s BIGINT NOT NULL,
+  state_hash BYTEA NOT NULL,
+  public_key BYTEA NOT NULL,
+  signature BYTEA NOT NULL,
+  CONSTRAINT pk_ledger_heads PRIMARY KEY (height, time_s)
 );
 
 CREATE TABLE ledger_holds (

@@ -192,6 +192,8 @@ CREATE TABLE ledger_batches (
 )
  WITHOUT ROWID;
 
+CREATE INDEX ix_ledger_batches_state_hash ON ledger_batches (state_hash);
+
 CREATE TABLE ledger_checkpoints (
   account BIGINT NOT NULL,
   height BIGINT NOT NULL,
@@ -200,6 +202,16 @@ CREATE TABLE ledger_checkpoints (
   debits_held VARCHAR(79) NOT NULL,
   credits_held VARCHAR(79) NOT NULL,
   CONSTRAINT pk_ledger_checkpoints PRIMARY KEY (account, height)
+)
+ WITHOUT ROWID;
+
+CREATE TABLE ledger_heads (
+  height BIGINT NOT NULL,
+  time_s BIGINT NOT NULL,
+  state_hash BLOB NOT NULL,
+  public_key BLOB NOT NULL,
+  signature BLOB NOT NULL,
+  CONSTRAINT pk_ledger_heads PRIMARY KEY (height, time_s)
 )
  WITHOUT ROWID;
 
