@@ -41,6 +41,8 @@ VERIFIER = ("bip322", "bytestream", "checking", "ethereum", "package", "statemen
 
 ASSETS = ("tests/integration/test_registered_assets.py", f"{API}/test_api_registered.py")
 
+MOVING = ("tests/integration/test_moving.py", "tests/integration/test_store_roles.py")
+
 PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.backup.shares": BACKUP,
     "signer.backup.possession": BACKUP,
@@ -85,6 +87,10 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "wallet.assets.registration": ASSETS,
     "wallet.assets.trust": ASSETS,
     "wallet.api.registered.bodies": ASSETS,
+    "wallet.moving": MOVING,
+    "wallet.store.moved": MOVING,
+    "wallet.store.copying": MOVING,
+    "wallet.store.roles": MOVING,
 }
 
 OPTIONS = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:evidence", "-k", "not postgresql"]
