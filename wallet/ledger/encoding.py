@@ -63,6 +63,22 @@ def kv_digest(
     return digest.digest()
 
 
+class Fingerprint:
+    """SHA-256 over the state at a height: what an image holds, and `ledger verify` can work out.
+
+    H(H(account lines) || H(balance lines) || H(lines of open holds)) with lines as above, accounts
+    and balances by number, and holds by id: id, debit, credit, units, expires_s.
+    """
+
+    def __init__(self) -> None:
+        self.accounts, self.balances, self.holds = (hashlib.sha256() for _ in range(3))
+
+    def digest(self) -> bytes:
+        """The digest, when every line has been added to its part."""
+        parts = (self.accounts, self.balances, self.holds)
+        return hashlib.sha256(b"".join(part.digest() for part in parts)).digest()
+
+
 def state_hash(previous: bytes, kv: bytes, height: int) -> bytes:
     """The hash of the state at a height, over the one before it and what the height changed."""
     return hashlib.sha256(TAG + previous + kv + height.to_bytes(8, "big")).digest()

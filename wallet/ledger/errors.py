@@ -87,6 +87,12 @@ class LedgerBusy(LedgerError):
     code = "ledger.busy"
 
 
+class FollowsOnly(LedgerError):
+    """A mirror without the ids posted before its image: what it posted could be a second time."""
+
+    code = "ledger.follows_only"
+
+
 class LedgerBroken(LedgerError):
     """The stored books contradict themselves: stop and look, never go on."""
 

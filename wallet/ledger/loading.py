@@ -1,6 +1,7 @@
 """Reading what a batch needs from the database into Books: accounts, holds, totals, known ids."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, tuple_
@@ -8,12 +9,14 @@ from sqlalchemy import Connection, bindparam, func, select, tuple_
 from wallet.ledger.books import Books, Hold, Position
 from wallet.ledger.chart import Account, Kind
 from wallet.ledger.encoding import GENESIS
+from wallet.ledger.errors import FollowsOnly
 from wallet.ledger.transfers import Transfer, TransferKind
 from wallet.store.tables.ledger import (
     ledger_accounts,
     ledger_balances,
     ledger_batches,
     ledger_holds,
+    ledger_origin,
     ledger_totals,
     ledger_transfer_ids,
     ledger_transfers,
@@ -24,7 +27,11 @@ CHUNK = 400
 
 _a, _b, _t, _h = ledger_accounts.c, ledger_balances.c, ledger_transfers.c, ledger_holds.c
 _HEAD = (
-    select(ledger_batches.c.height, ledger_batches.c.state_hash)
+    select(
+        ledger_batches.c.height,
+        ledger_batches.c.state_hash,
+        select(ledger_origin.c.may_post).scalar_subquery().label("may_post"),
+    )
     .order_by(ledger_batches.c.height.desc())
     .limit(1)
 )
@@ -65,9 +72,42 @@ _STORED = (
 _TOTALS = select(ledger_totals).where(ledger_totals.c.asset.in_(bindparam("these", expanding=True)))
 
 
-def load_head(tx: Connection, books: Books) -> None:
-    """Set the books to the height of the database."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The image that a ledger began from: transfers up to its height are not here."""
+
+    height: int
+    state_hash: bytes
+    fingerprint: bytes
+    image: bytes
+    may_post: bool
+
+
+def load_origin(tx: Connection) -> Origin | None:
+    """Where the ledger began; None when that was height 1, and all of it is here."""
+    row = tx.execute(select(ledger_origin)).one_or_none()
+    if row is None:
+        return None
+    return Origin(
+        height=row.height,
+        state_hash=bytes(row.state_hash),
+        fingerprint=bytes(row.fingerprint),
+        image=bytes(row.image),
+        may_post=bool(row.may_post),
+    )
+
+
+def load_head(tx: Connection, books: Books, *, following: bool = False) -> None:
+    """Set the books to the height of the database.
+
+    Raises FollowsOnly for a mirror that knows no causes and ids, unless it is `following`.
+    """
     row = tx.execute(_HEAD).one_or_none()
+    if row is not None and row.may_post == 0 and not following:
+        raise FollowsOnly(
+            "this ledger is a mirror that knows no ids posted before its image: it can only "
+            "follow; join from an image that holds them to post here"
+        )
     books.height = 0 if row is None else row.height
     books.state_hash = GENESIS if row is None else bytes(row.state_hash)
     books.accounts = tx.execute(_ACCOUNTS).scalar() or 0
@@ -95,10 +135,23 @@ def load_for(tx: Connection, books: Books, transfers: Sequence[Transfer]) -> Non
         books.totals[row.asset, Kind(row.kind)] = sums
 
 
-def known_transfers(tx: Connection, ids: Sequence[str]) -> Mapping[str, Transfer]:
-    """Those of the ids that are in the books, with the transfers as they stand there."""
-    places = [(row.height, row.line) for row in _rows(tx, _IDS, ids)]
-    return {
+def load_numbers(
+    tx: Connection, books: Books, numbers: Sequence[int]
+) -> Mapping[int, tuple[str, str]]:
+    """Load the accounts of these numbers; number to owner and asset, for those that exist."""
+    found = _load_positions(tx, books, _BY_NUMBERS, numbers)
+    return {number: (p.account.owner, p.account.asset) for number, p in found.items()}
+
+
+def known_transfers(tx: Connection, ids: Sequence[str]) -> Mapping[str, Transfer | None]:
+    """Those of the ids that are in the books, with the transfers as they stand there.
+
+    None for those whose transfers are in an archive, below the image this ledger began from.
+    """
+    found = list(_rows(tx, _IDS, ids))
+    places = [(row.height, row.line) for row in found]
+    known: dict[str, Transfer | None] = {row.id: None for row in found}
+    return known | {
         row.id: Transfer(
             id=row.id,
             kind=TransferKind(row.kind),

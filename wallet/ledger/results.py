@@ -4,7 +4,11 @@ from enum import StrEnum
 
 
 class Result(StrEnum):
-    """`ok` was posted now and `exists` before, by the same request; all others changed nothing."""
+    """`ok` was posted now and `exists` before, by the same request; all others changed nothing.
+
+    `exists_in_archive` was posted before the image that this ledger began from: the archive says
+    whether by the same request.
+    """
 
     OK = "ok"
     EXISTS = "exists"
@@ -13,6 +17,7 @@ class Result(StrEnum):
     EXISTS_WITH_DIFFERENT_AMOUNT = "exists_with_different_amount"
     EXISTS_WITH_DIFFERENT_HOLD = "exists_with_different_hold"
     EXISTS_WITH_DIFFERENT_EXPIRY = "exists_with_different_expiry"
+    EXISTS_IN_ARCHIVE = "exists_in_archive"
     ACCOUNT_UNKNOWN = "account_unknown"
     SAME_ACCOUNT = "same_account"
     ASSET_INVALID = "asset_invalid"

@@ -44,6 +44,12 @@ class Coordinator:
         body = request.encode()
         return Sealed(REQUEST, body, identity_sign(self._seed, digest(REQUEST, body)))
 
+    def attest(self, domain: str, body: bytes) -> Sealed:
+        """A statement of the service about itself, signed; no signer takes it for a request."""
+        if domain == REQUEST:
+            raise ValueError("got the domain of requests, expected one of statements")
+        return Sealed(domain, body, identity_sign(self._seed, digest(domain, body)))
+
 
 def check_answer(data: bytes, request: Sealed, signer_id: str, public_key: bytes) -> CheckedAnswer:
     """The answer of exactly this signer to exactly this request. Raises AnswerRefused.

@@ -9,17 +9,17 @@ CHECKED_MAX = 1_000
 """Lines of a height up to which its accounts and holds are looked at too; `ledger verify` looks at
 those of every height. A settlement of 50,000 lines would take twice as long with it."""
 
+UNDONE = ("ledger_accounts", "ledger_batches", "ledger_transfers", "ledger_transfer_ids")
+"""Never changed; taken away only by a rollback, and only what is above where it goes back to."""
+
 FROZEN = (
-    "ledger_accounts",
-    "ledger_batches",
-    "ledger_transfers",
-    "ledger_transfer_ids",
+    "ledger_origin",
     "ledger_checkpoints",
     "ledger_partitions",
     "events",
     *walls_0001_assets.FROZEN,
 )
-COUNTED = ("ledger_balances", "ledger_totals", "ledger_holds")
+COUNTED = ("ledger_balances", "ledger_totals")
 OPEN_PARTITION = "ledger_transfers_open"
 
 
@@ -61,22 +61,53 @@ FROZEN_FUNCTION = (
 )
 
 
-def _frozen(table: str) -> list[str]:
+FLOOR = "(SELECT to_height FROM ledger_rollbacks WHERE status = 'undoing')"
+"""Where a rollback goes back to, inside its transaction; else NULL, and nothing is above it."""
+
+UNDOING_FUNCTIONS = (
+    (
+        "CREATE FUNCTION ledger_undo() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+        "BEGIN\n"
+        f"  IF (OLD.height > {FLOOR}) IS NOT TRUE THEN\n"
+        "    RAISE EXCEPTION 'store.immutable: %', TG_TABLE_NAME\n"
+        "      USING ERRCODE = 'integrity_constraint_violation';\n"
+        "  END IF;\n"
+        "  RETURN OLD;\n"
+        "END\n$$"
+    ),
+    (
+        "CREATE FUNCTION ledger_holds_undo() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+        "BEGIN\n"
+        "  IF NOT EXISTS (SELECT 1 FROM ledger_transfer_ids\n"
+        f"    WHERE id = OLD.id AND height > {FLOOR}) THEN\n"
+        "    RAISE EXCEPTION 'store.immutable: %', TG_TABLE_NAME\n"
+        "      USING ERRCODE = 'integrity_constraint_violation';\n"
+        "  END IF;\n"
+        "  RETURN OLD;\n"
+        "END\n$$"
+    ),
+)
+
+
+def _frozen(table: str, undo: str = "store_immutable") -> list[str]:
     return [
         _trigger(f"{table}_no_update", "BEFORE UPDATE", table, "store_immutable"),
-        *_kept(table),
+        *_kept(table, undo),
     ]
 
 
-def _kept(table: str) -> list[str]:
+def _kept(table: str, undo: str = "store_immutable") -> list[str]:
     return [
-        _trigger(f"{table}_no_delete", "BEFORE DELETE", table, "store_immutable"),
+        _trigger(f"{table}_no_delete", "BEFORE DELETE", table, undo),
         _trigger(f"{table}_no_truncate", "BEFORE TRUNCATE", table, "store_immutable", "STATEMENT"),
     ]
 
 
 CLOSED = "(SELECT COALESCE(MAX(height), 0) FROM ledger_batches)"
 """The last height; PostgreSQL works it out once a statement."""
+
+ORIGIN = "(SELECT COALESCE(MAX(height), 0) FROM ledger_origin)"
+"""The height of the image this ledger began from, or 0."""
 
 
 def _after_set(name: str, event: str, table: str, function: str) -> str:
@@ -127,7 +158,10 @@ BALANCES = [
     # Balances are written by the service, a set at a time, and only while a height is open.
     _function(
         "ledger_balances_open",
-        _refuse("ledger.balance_written", f"EXISTS (SELECT 1 FROM fresh WHERE height <= {CLOSED})"),
+        _refuse(
+            "ledger.balance_written",
+            f"{FLOOR} IS NULL AND EXISTS (SELECT 1 FROM fresh WHERE height <= {CLOSED})",
+        ),
         "NULL",
     ),
     *(
@@ -150,7 +184,12 @@ BALANCES = [
     ),
 ]
 
+_REOPENED = (
+    f"(OLD.ended_height > {FLOOR} AND NEW.ended_height IS NULL AND NEW.ended_line IS NULL) IS TRUE"
+)
+
 HOLDS = [
+    *_kept("ledger_holds", "ledger_holds_undo"),
     _trigger(
         "ledger_holds_keys",
         "BEFORE UPDATE OF id, debit, credit, units, expires_s",
@@ -160,10 +199,11 @@ HOLDS = [
     ),
     _function(
         "ledger_holds_end",
-        _refuse("ledger.hold_ended", "OLD.ended_height IS NOT NULL")
+        _refuse("ledger.hold_ended", f"OLD.ended_height IS NOT NULL AND NOT {_REOPENED}")
         + _refuse(
             "ledger.hold_mismatch",
-            "NOT EXISTS (SELECT 1 FROM ledger_transfers t WHERE t.height = NEW.ended_height "
+            f"NOT {_REOPENED} AND NOT EXISTS (SELECT 1 FROM ledger_transfers t "
+            "WHERE t.height = NEW.ended_height "
             f"AND t.line = NEW.ended_line AND t.hold_id = NEW.id AND t.height > {CLOSED} "
             "AND t.debit = NEW.debit AND t.credit = NEW.credit AND t.units <= NEW.units)",
         ),
@@ -174,6 +214,7 @@ HOLDS = [
         _refuse("ledger.hold_ended", "NEW.ended_height IS NOT NULL OR NEW.ended_line IS NOT NULL")
         + _refuse(
             "ledger.hold_mismatch",
+            f"NOT ({CLOSED} = 0 AND {ORIGIN} > 0) AND "
             "NOT EXISTS (SELECT 1 FROM ledger_transfer_ids i JOIN ledger_transfers t "
             "ON t.height = i.height AND t.line = i.line WHERE i.id = NEW.id "
             f"AND t.kind = 'hold' AND t.height > {CLOSED} AND t.debit = NEW.debit "
@@ -211,13 +252,22 @@ _WITHOUT_ID = (
 BATCH_CLOSE = [
     _function(
         "ledger_batches_close",
-        _refuse("ledger.batch_out_of_order", f"NEW.height IS DISTINCT FROM {CLOSED} + 1")
+        _refuse(
+            "ledger.batch_out_of_order",
+            f"NEW.height IS DISTINCT FROM {CLOSED} + 1 "
+            f"AND NOT ({CLOSED} = 0 AND NEW.height = {ORIGIN})",
+        )
         + _refuse(
             "ledger.batch_incomplete",
-            "NEW.transfers < 1 OR NEW.transfers IS DISTINCT FROM "
+            f"NEW.transfers < 1 OR NEW.height > {ORIGIN} AND (NEW.transfers IS DISTINCT FROM "
             "(SELECT COUNT(*) FROM ledger_transfers WHERE height = NEW.height) "
             "OR NEW.transfers - 1 IS DISTINCT FROM "
-            "(SELECT MAX(line) FROM ledger_transfers WHERE height = NEW.height)",
+            "(SELECT MAX(line) FROM ledger_transfers WHERE height = NEW.height))",
+        )
+        + _refuse(
+            "ledger.origin",
+            "EXISTS (SELECT 1 FROM ledger_origin WHERE height = NEW.height "
+            "AND state_hash <> NEW.state_hash)",
         )
         + _refuse("ledger.state_hash", "octet_length(NEW.state_hash) IS DISTINCT FROM 32")
         + _refuse(
@@ -236,6 +286,45 @@ BATCH_CLOSE = [
         ),
     ),
     _trigger("ledger_batches_close", "BEFORE INSERT", "ledger_batches", "ledger_batches_close"),
+]
+
+ORIGIN_START = [
+    _function(
+        "ledger_origin_start",
+        _refuse(
+            "ledger.not_empty",
+            "EXISTS (SELECT 1 FROM ledger_accounts) OR EXISTS (SELECT 1 FROM ledger_batches) "
+            "OR EXISTS (SELECT 1 FROM ledger_origin)",
+        ),
+    ),
+    _trigger("ledger_origin_start", "BEFORE INSERT", "ledger_origin", "ledger_origin_start"),
+]
+
+ROLLBACKS = [
+    *_kept("ledger_rollbacks"),
+    _function(
+        "ledger_rollbacks_arrow",
+        _refuse(
+            "ledger.rollback",
+            "(NEW.id, NEW.tag, NEW.to_height, NEW.from_height, NEW.body, NEW.digest, "
+            "NEW.approvals_required, NEW.requester, NEW.created_s, NEW.expires_s) "
+            "IS DISTINCT FROM "
+            "(OLD.id, OLD.tag, OLD.to_height, OLD.from_height, OLD.body, OLD.digest, "
+            "OLD.approvals_required, OLD.requester, OLD.created_s, OLD.expires_s) "
+            "OR (OLD.status, NEW.status) NOT IN "
+            "(('requested', 'undoing'), ('undoing', 'done')) "
+            f"OR NEW.status = 'undoing' AND (NEW.from_height <> {CLOSED} "
+            f"OR NEW.to_height < {ORIGIN}) "
+            f"OR NEW.status = 'done' AND NEW.to_height <> {CLOSED}",
+        ),
+    ),
+    _trigger(
+        "ledger_rollbacks_arrow", "BEFORE UPDATE", "ledger_rollbacks", "ledger_rollbacks_arrow"
+    ),
+    _function("ledger_rollbacks_start", _refuse("ledger.rollback", "NEW.status <> 'requested'")),
+    _trigger(
+        "ledger_rollbacks_start", "BEFORE INSERT", "ledger_rollbacks", "ledger_rollbacks_start"
+    ),
 ]
 
 EVENT_ORDER = [
@@ -280,14 +369,18 @@ CHECKPOINTS = [
 STATEMENTS: tuple[str, ...] = (
     PIN,
     FROZEN_FUNCTION,
+    *UNDOING_FUNCTIONS,
     *(statement for table in FROZEN for statement in _frozen(table)),
-    *(statement for table in COUNTED for statement in _kept(table)),
+    *(statement for table in UNDONE for statement in _frozen(table, "ledger_undo")),
+    *(statement for table in COUNTED for statement in _kept(table, "ledger_undo")),
     *ACCOUNT_OPEN,
     *TRANSFERS,
     *BALANCES,
     *HOLDS,
     *BATCH_CLOSE,
     *CHECKPOINTS,
+    *ORIGIN_START,
+    *ROLLBACKS,
     *EVENT_ORDER,
     *walls_0001_assets.POSTGRESQL,
 )

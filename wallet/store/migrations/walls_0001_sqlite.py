@@ -24,19 +24,25 @@ KEYS = {
 Transfers, holds and events have triggers of their own that refuse a row in an old one's place.
 """
 
+UNDONE = ("ledger_accounts", "ledger_batches", "ledger_transfers", "ledger_transfer_ids")
+"""Never changed; taken away only by a rollback, and only what is above where it goes back to."""
+
 FROZEN = (
-    "ledger_accounts",
-    "ledger_batches",
-    "ledger_transfers",
-    "ledger_transfer_ids",
+    "ledger_origin",
     "ledger_checkpoints",
     "ledger_partitions",
     "events",
     *walls_0001_assets.FROZEN,
 )
-COUNTED = ("ledger_balances", "ledger_totals", "ledger_holds")
+COUNTED = ("ledger_balances", "ledger_totals")
 
 CLOSED = "(SELECT COALESCE(MAX(height), 0) FROM ledger_batches)"
+
+FLOOR = "(SELECT to_height FROM ledger_rollbacks WHERE status = 'undoing')"
+"""Where a rollback goes back to, inside its transaction; else NULL, and nothing is above it."""
+
+ORIGIN = "(SELECT COALESCE(MAX(height), 0) FROM ledger_origin)"
+"""The height of the image this ledger began from, or 0."""
 
 
 def _refuse(code: str, condition: str) -> str:
@@ -47,12 +53,9 @@ def _trigger(name: str, moment: str, table: str, body: str) -> str:
     return f"CREATE TRIGGER {name} {moment} ON {table} BEGIN\n{body}END"
 
 
-def _frozen(table: str) -> list[str]:
+def _frozen(table: str, may_go: str = "0") -> list[str]:
     refuse = _refuse(f"store.immutable: {table}", "1")
-    return [
-        _trigger(f"{table}_no_update", "BEFORE UPDATE", table, refuse),
-        _trigger(f"{table}_no_delete", "BEFORE DELETE", table, refuse),
-    ]
+    return [_trigger(f"{table}_no_update", "BEFORE UPDATE", table, refuse), _kept(table, may_go)]
 
 
 def _no_replace(table: str, keys: str) -> str:
@@ -60,8 +63,8 @@ def _no_replace(table: str, keys: str) -> str:
     return _trigger(f"{table}_no_replace", "BEFORE INSERT", table, refuse)
 
 
-def _kept(table: str) -> str:
-    refuse = _refuse(f"store.immutable: {table}", "1")
+def _kept(table: str, may_go: str = "0") -> str:
+    refuse = _refuse(f"store.immutable: {table}", f"({may_go}) IS NOT 1")
     return _trigger(f"{table}_no_delete", "BEFORE DELETE", table, refuse)
 
 
@@ -120,7 +123,7 @@ BALANCES = [
         _refuse(
             "ledger.balance_written",
             "NEW.account IS NOT OLD.account OR NEW.may_go_negative IS NOT OLD.may_go_negative "
-            f"OR typeof(NEW.height) <> 'integer' OR NEW.height <= {CLOSED}",
+            f"OR typeof(NEW.height) <> 'integer' OR (NEW.height <= {CLOSED} AND {FLOOR} IS NULL)",
         )
         + _refuse(
             "ledger.insufficient_funds",
@@ -139,12 +142,18 @@ TOTALS = [
         _refuse(
             "ledger.balance_written",
             "NEW.asset IS NOT OLD.asset OR NEW.kind IS NOT OLD.kind "
-            f"OR typeof(NEW.height) <> 'integer' OR NEW.height <= {CLOSED}",
+            f"OR typeof(NEW.height) <> 'integer' OR (NEW.height <= {CLOSED} AND {FLOOR} IS NULL)",
         ),
     ),
 ]
 
+_REOPENED = (
+    f"(OLD.ended_height > {FLOOR} AND NEW.ended_height IS NULL AND NEW.ended_line IS NULL) IS 1"
+)
+_MADE_ABOVE = f"EXISTS (SELECT 1 FROM ledger_transfer_ids WHERE id = OLD.id AND height > {FLOOR})"
+
 HOLDS = [
+    _kept("ledger_holds", _MADE_ABOVE),
     _trigger(
         "ledger_holds_start",
         "BEFORE INSERT",
@@ -152,6 +161,7 @@ HOLDS = [
         _refuse("ledger.hold_ended", "NEW.ended_height IS NOT NULL OR NEW.ended_line IS NOT NULL")
         + _refuse(
             "ledger.hold_mismatch",
+            f"NOT ({CLOSED} = 0 AND {ORIGIN} > 0) AND "
             "NOT EXISTS (SELECT 1 FROM ledger_transfer_ids i JOIN ledger_transfers t "
             "ON t.height = i.height AND t.line = i.line WHERE i.id = NEW.id "
             f"AND t.kind = 'hold' AND t.height > {CLOSED} AND t.debit = NEW.debit "
@@ -162,12 +172,13 @@ HOLDS = [
         "ledger_holds_end",
         "BEFORE UPDATE",
         "ledger_holds",
-        _refuse("ledger.hold_ended", "OLD.ended_height IS NOT NULL")
+        _refuse("ledger.hold_ended", f"OLD.ended_height IS NOT NULL AND NOT {_REOPENED}")
         + _refuse(
             "ledger.hold_mismatch",
             "(NEW.id, NEW.debit, NEW.credit, NEW.units, NEW.expires_s) "
             "IS NOT (OLD.id, OLD.debit, OLD.credit, OLD.units, OLD.expires_s) OR "
-            "NOT EXISTS (SELECT 1 FROM ledger_transfers t WHERE t.height = NEW.ended_height "
+            f"NOT {_REOPENED} AND NOT EXISTS (SELECT 1 FROM ledger_transfers t "
+            "WHERE t.height = NEW.ended_height "
             f"AND t.line = NEW.ended_line AND t.hold_id = NEW.id AND t.height > {CLOSED} "
             "AND t.debit = NEW.debit AND t.credit = NEW.credit AND t.units <= NEW.units)",
         ),
@@ -205,13 +216,21 @@ BATCH_CLOSE = _trigger(
     "ledger_batches_close",
     "BEFORE INSERT",
     "ledger_batches",
-    _refuse("ledger.batch_out_of_order", f"NEW.height IS NOT {CLOSED} + 1")
+    _refuse(
+        "ledger.batch_out_of_order",
+        f"NEW.height IS NOT {CLOSED} + 1 AND NOT ({CLOSED} = 0 AND NEW.height = {ORIGIN})",
+    )
     + _refuse(
         "ledger.batch_incomplete",
-        "NEW.transfers < 1 OR NEW.transfers IS NOT "
+        f"NEW.transfers < 1 OR NEW.height > {ORIGIN} AND (NEW.transfers IS NOT "
         "(SELECT COUNT(*) FROM ledger_transfers WHERE height = NEW.height) "
         "OR NEW.transfers - 1 IS NOT "
-        "(SELECT MAX(line) FROM ledger_transfers WHERE height = NEW.height)",
+        "(SELECT MAX(line) FROM ledger_transfers WHERE height = NEW.height))",
+    )
+    + _refuse(
+        "ledger.origin",
+        "EXISTS (SELECT 1 FROM ledger_origin WHERE height = NEW.height "
+        "AND state_hash <> NEW.state_hash)",
     )
     + _refuse(
         "ledger.state_hash", "typeof(NEW.state_hash) <> 'blob' OR length(NEW.state_hash) <> 32"
@@ -232,6 +251,44 @@ UNUSED = [
     for table in ("ledger_checkpoints", "ledger_partitions")
 ]
 
+ORIGIN_START = _trigger(
+    "ledger_origin_start",
+    "BEFORE INSERT",
+    "ledger_origin",
+    _refuse(
+        "ledger.not_empty",
+        "EXISTS (SELECT 1 FROM ledger_accounts) OR EXISTS (SELECT 1 FROM ledger_batches) "
+        "OR EXISTS (SELECT 1 FROM ledger_origin)",
+    ),
+)
+
+ROLLBACKS = [
+    _kept("ledger_rollbacks"),
+    _trigger(
+        "ledger_rollbacks_arrow",
+        "BEFORE UPDATE",
+        "ledger_rollbacks",
+        _refuse(
+            "ledger.rollback",
+            "(NEW.id, NEW.tag, NEW.to_height, NEW.from_height, NEW.body, NEW.digest, "
+            "NEW.approvals_required, NEW.requester, NEW.created_s, NEW.expires_s) IS NOT "
+            "(OLD.id, OLD.tag, OLD.to_height, OLD.from_height, OLD.body, OLD.digest, "
+            "OLD.approvals_required, OLD.requester, OLD.created_s, OLD.expires_s) "
+            "OR (OLD.status, NEW.status) NOT IN "
+            "(VALUES ('requested', 'undoing'), ('undoing', 'done')) "
+            f"OR NEW.status = 'undoing' AND (NEW.from_height <> {CLOSED} "
+            f"OR NEW.to_height < {ORIGIN}) "
+            f"OR NEW.status = 'done' AND NEW.to_height <> {CLOSED}",
+        ),
+    ),
+    _trigger(
+        "ledger_rollbacks_start",
+        "BEFORE INSERT",
+        "ledger_rollbacks",
+        _refuse("ledger.rollback", "NEW.status <> 'requested'"),
+    ),
+]
+
 EVENT_ORDER = _trigger(
     "events_order",
     "BEFORE INSERT",
@@ -245,7 +302,8 @@ EVENT_ORDER = _trigger(
 STATEMENTS: tuple[str, ...] = (
     *(_no_replace(table, keys) for table, keys in KEYS.items()),
     *(statement for table in FROZEN for statement in _frozen(table)),
-    *(_kept(table) for table in COUNTED),
+    *(statement for table in UNDONE for statement in _frozen(table, f"OLD.height > {FLOOR}")),
+    *(_kept(table, f"OLD.height > {FLOOR}") for table in COUNTED),
     ACCOUNT_GUARD,
     ACCOUNT_OPEN,
     TRANSFERS,
@@ -254,6 +312,8 @@ STATEMENTS: tuple[str, ...] = (
     *HOLDS,
     BATCH_CLOSE,
     *UNUSED,
+    ORIGIN_START,
+    *ROLLBACKS,
     EVENT_ORDER,
     *walls_0001_assets.SQLITE,
 )

@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from wallet.store.columns import CODE, NAME, UUID_TEXT, metadata
+from wallet.store.columns import CODE, ID, NAME, UUID_TEXT, metadata
 from wallet.store.types import BaseUnits
 
 LINES_MAX = 1_000_000
@@ -128,4 +128,41 @@ ledger_totals = Table(
     Column("credits_held", BaseUnits, nullable=False),
     Column("height", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+
+ledger_origin = Table(
+    "ledger_origin",  # of a ledger that began from an image; no row where it began at height 1
+    metadata,
+    # Transfers up to here are in archives elsewhere; accounts, balances and open holds are here.
+    Column("height", BigInteger, primary_key=True, autoincrement=False),
+    Column("state_hash", LargeBinary(32), nullable=False),  # at that height
+    Column("fingerprint", LargeBinary(32), nullable=False),  # wallet.ledger.encoding.Fingerprint
+    Column("image", LargeBinary(32), nullable=False),  # digest of the image's signed manifest
+    # 1: the causes and ids posted before are here too, so this ledger may post; 0: it only follows
+    Column("may_post", Integer, nullable=False),
+    Column("created_s", BigInteger, nullable=False),
+    CheckConstraint("height > 0", name="height"),
+    CheckConstraint("may_post IN (0, 1)", name="flag"),
+    sqlite_with_rowid=False,
+)
+
+ledger_rollbacks = Table(
+    "ledger_rollbacks",  # heights undone with the approval of staff (wallet.mirrors)
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("tag", CODE, nullable=False),  # of the image gone back to
+    Column("to_height", BigInteger, nullable=False),  # the image's; all above it is undone
+    Column("from_height", BigInteger, nullable=False),  # the last height when it was asked for
+    Column("status", CODE, nullable=False),  # state: requested | undoing | done
+    Column("body", LargeBinary, nullable=False),  # what the approvals cover
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("approvals_required", Integer, nullable=False),
+    Column("requester", NAME, nullable=False),
+    Column("created_s", BigInteger, nullable=False),
+    Column("expires_s", BigInteger, nullable=False),
+    Column("archive", LargeBinary(32)),  # state: SHA-256 of the file with what was undone
+    Column("done_s", BigInteger),  # state
+    CheckConstraint("status IN ('requested', 'undoing', 'done')", name="status"),
+    CheckConstraint("to_height > 0 AND to_height < from_height", name="heights"),
+    CheckConstraint("status = 'requested' OR archive IS NOT NULL", name="archived"),
 )

@@ -1,0 +1,183 @@
+"""What images, joining and rollbacks refuse, each with its own stable code."""
+
+from wallet.errors import Conflict, Invalid, NotFound, WalletError
+
+
+class MirrorError(WalletError):
+    """Root of this package's errors."""
+
+    code = "mirror.error"
+
+
+class BadTag(Invalid):
+    """A tag that is no plain name."""
+
+    code = "mirror.bad_tag"
+
+
+class TagTaken(Conflict):
+    """An image of this tag is there already; images are never overwritten."""
+
+    code = "mirror.tag_taken"
+
+
+class ImageNotFound(NotFound):
+    """No image of this tag in the folder of images."""
+
+    code = "mirror.not_found"
+
+
+class NothingToImage(Conflict):
+    """A ledger without a single height."""
+
+    code = "mirror.empty_ledger"
+
+
+class IdsMissing(Conflict):
+    """A ledger or image without the ids posted before: only its state can be mirrored."""
+
+    code = "mirror.ids_missing"
+
+
+class FileProblem(MirrorError):
+    """A file that cannot be read or written."""
+
+    code = "mirror.file"
+
+
+class ImageMalformed(Invalid):
+    """A file that is no image, or was cut."""
+
+    code = "mirror.malformed"
+
+
+class SignatureWrong(Invalid):
+    """Signed by another key than the one asked for, or changed after it was signed."""
+
+    code = "mirror.signature"
+
+
+class PartDamaged(Invalid):
+    """A part whose content is not what the signed manifest says."""
+
+    code = "mirror.part_damaged"
+
+
+class SumNotZero(Invalid):
+    """Balances of an asset that do not add up to zero."""
+
+    code = "mirror.sum_not_zero"
+
+
+class Overdrawn(Invalid):
+    """An account that may not go below zero, and is."""
+
+    code = "mirror.overdrawn"
+
+
+class HoldsDiffer(Invalid):
+    """Open holds that are not what the balances say is held."""
+
+    code = "mirror.holds_differ"
+
+
+class AccountWrong(Invalid):
+    """An account or balance that is missing, out of order, or of another kind than its owner's."""
+
+    code = "mirror.account_wrong"
+
+
+class StateDiffers(Conflict):
+    """The ledger at hand had another state at the image's height."""
+
+    code = "mirror.state_differs"
+
+
+class NotEmpty(Conflict):
+    """An image is restored only into a ledger where nothing was ever posted."""
+
+    code = "mirror.not_empty"
+
+
+class TailMalformed(Invalid):
+    """A stream that is no tail of a ledger, or was cut."""
+
+    code = "mirror.tail_malformed"
+
+
+class TailGap(Conflict):
+    """A tail that starts after heights this ledger does not have yet."""
+
+    code = "mirror.tail_gap"
+
+
+class TailForks(Conflict):
+    """A tail of another history than this ledger's."""
+
+    code = "mirror.tail_forks"
+
+
+class TailRefused(Conflict):
+    """A height of a tail that does not hold; `details.height` names the first."""
+
+    code = "mirror.tail_refused"
+
+
+class StateHashWrong(Conflict):
+    """A height of a tail whose rows do not hash to what it says; `details.height` names it."""
+
+    code = "mirror.state_hash"
+
+
+class HeadWrong(Conflict):
+    """A tail that does not end at the height and hash it was signed for."""
+
+    code = "mirror.tail_head"
+
+
+class NothingToUndo(Conflict):
+    """No height above the image: the ledger is where the rollback would take it."""
+
+    code = "mirror.nothing_to_undo"
+
+
+class NotAsked(NotFound):
+    """No rollback of this tag or id waits."""
+
+    code = "mirror.rollback_not_asked"
+
+
+class RollbackQuorum(Conflict):
+    """Fewer approvals than a rollback needs."""
+
+    code = "mirror.rollback_quorum"
+
+
+class RollbackExpired(Conflict):
+    """The time to approve and carry out the rollback is over: ask again."""
+
+    code = "mirror.rollback_expired"
+
+
+class LedgerMoved(Conflict):
+    """The ledger went on after the rollback was asked for: its approvals cover other heights."""
+
+    code = "mirror.ledger_moved"
+
+
+class ServiceRunning(Conflict):
+    """A worker of the service holds a lease: stop it first."""
+
+    code = "mirror.service_running"
+
+
+class WithdrawalsInFlight(Conflict):
+    """Withdrawals under way whose holds the rollback would undo; `details` names them."""
+
+    code = "mirror.withdrawals_in_flight"
+
+
+class BeforeOrigin(Conflict):
+    """A height below the image this ledger itself began from: its history is not here."""
+
+    code = "mirror.before_origin"
