@@ -46,12 +46,12 @@ def fill(database: Database) -> None:
     post(database, "post", Transfer.post(hold_id=POSTED, units=6))
 
 
-def checkpoints(tx: Connection) -> Sequence[tuple[object, ...]]:
+def checkpoints(tx: Connection) -> Sequence[tuple[int, ...]]:
     statement = select(ledger_checkpoints).order_by("account", "height")
     return [tuple(row) for row in tx.execute(statement)]
 
 
-def balances(tx: Connection) -> Sequence[tuple[object, ...]]:
+def balances(tx: Connection) -> Sequence[tuple[int, ...]]:
     b = ledger_balances.c
     statement = select(
         b.account, b.height, b.debits, b.credits, b.debits_held, b.credits_held
