@@ -69,6 +69,8 @@ APPORTIONED = (
 SETTLED = ("tests/integration/test_settlements.py", "tests/unit/wallet/test_settlement_wire.py")
 MOVED = (f"{API}/test_transfers.py",)
 
+MOVING = ("tests/integration/test_moving.py", "tests/integration/test_store_roles.py")
+
 PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.backup.shares": BACKUP,
     "signer.backup.possession": BACKUP,
@@ -137,6 +139,10 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "wallet.assets.registration": ASSETS,
     "wallet.assets.trust": ASSETS,
     "wallet.api.registered.bodies": ASSETS,
+    "wallet.moving": MOVING,
+    "wallet.store.moved": MOVING,
+    "wallet.store.copying": MOVING,
+    "wallet.store.roles": MOVING,
 }
 
 OPTIONS = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:evidence", "-k", "not postgresql"]
