@@ -200,7 +200,6 @@ def build_worker(deployment: Deployment) -> Worker:
                 )
             ),
         ),
-        *_ledger_jobs(deployment),
         Job(name="webhooks", every_ms=1000, run=_quietly(outbox.step)),
         Job(
             name="deadlines",
