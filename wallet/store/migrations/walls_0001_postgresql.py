@@ -15,7 +15,6 @@ UNDONE = ("ledger_accounts", "ledger_batches", "ledger_transfers", "ledger_trans
 FROZEN = (
     "ledger_origin",
     "ledger_checkpoints",
-    "ledger_origin",
     "ledger_partitions",
     "events",
     *walls_0001_assets.FROZEN,
