@@ -28,8 +28,8 @@ UNDONE = ("ledger_accounts", "ledger_batches", "ledger_transfers", "ledger_trans
 """Never changed; taken away only by a rollback, and only what is above where it goes back to."""
 
 FROZEN = (
-    "ledger_checkpoints",
     "ledger_origin",
+    "ledger_checkpoints",
     "ledger_partitions",
     "events",
     *walls_0001_assets.FROZEN,
