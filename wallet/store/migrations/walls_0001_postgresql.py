@@ -13,6 +13,7 @@ UNDONE = ("ledger_accounts", "ledger_batches", "ledger_transfers", "ledger_trans
 """Never changed; taken away only by a rollback, and only what is above where it goes back to."""
 
 FROZEN = (
+    "ledger_heads",
     "ledger_origin",
     "events",
     *walls_0001_assets.FROZEN,
