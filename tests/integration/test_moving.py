@@ -377,7 +377,7 @@ def past_the_wall(database: Database, trigger: str, statement: str) -> None:
             "events_no_update",
             "UPDATE events SET subject = 'another' WHERE type = 'odd'",
             EventChainBroken,
-            "",
+            "event",
         ),
     ],
 )
