@@ -14,6 +14,7 @@ from wallet.clock import Clock
 from wallet.deposits.watcher import last_scanned
 from wallet.events import last_seq
 from wallet.ledger.versions.following import verified_height
+from wallet.mirrors.schedule import Schedule
 from wallet.reconciliation.coverage import blocks_covered
 from wallet.reconciliation.heads import head_of
 from wallet.store.database import Database
@@ -36,8 +37,10 @@ class WalletCollector:
         tips: Tips,
         failing: Failing,
         canary: Canary | None = None,
+        images: Schedule | None = None,
     ) -> None:
         self._canary = canary
+        self._images = images
         self._database = database
         self._clock = clock
         self._tips = tips
@@ -48,6 +51,7 @@ class WalletCollector:
         yield from self._standings()
         yield from self._chains()
         yield from self._canaries()
+        yield from self._image_age()
         failed = GaugeMetricFamily(
             "glaytos_job_failing", "1 while the last run of a job failed.", labels=["job", "code"]
         )
@@ -98,6 +102,16 @@ class WalletCollector:
             took.add_metric([flight.asset], flight.seconds(self._clock.now_s()))
             late.add_metric([flight.asset], int(self._canary.is_late(flight)))
         yield from (took, late)
+
+    def _image_age(self) -> Iterator[Metric]:
+        if self._images is None:
+            return
+        age_s = self._images.age_s()
+        if age_s is not None:
+            text = "Age of the newest image of the ledger."
+            yield GaugeMetricFamily("glaytos_image_age_seconds", text, value=age_s)
+        late = "1 while that is over two turns and the ledger went on."
+        yield GaugeMetricFamily("glaytos_image_late", late, value=int(self._images.is_late()))
 
     def _chains(self) -> Iterator[Metric]:
         scanned = GaugeMetricFamily(

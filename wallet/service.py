@@ -27,14 +27,15 @@ from wallet.deposits.tokens.drift import DriftCheck
 from wallet.deposits.watcher import Watcher
 from wallet.escrow.holding import expire
 from wallet.gathers.gatherer import Gatherer
+from wallet.ledger.holds import expired, void_expired
 from wallet.ledger.partitions import Partitions
-from wallet.ledger.versions.following import LedgerFollower
-from wallet.ledger.versions.heads import HeadSigner
-from wallet.ledger_alarm import LedgerAlarm
 from wallet.metrics import WalletCollector, serve_metrics
+from wallet.mirrors.folder import ImageFolder
+from wallet.mirrors.schedule import Schedule
 from wallet.payments.context import role_of
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
+from wallet.proving import proving_jobs
 from wallet.reconciliation.idle import IdleCheck
 from wallet.reconciliation.reconciler import Reconciler, odd_assets
 from wallet.reorgs import ReorgAlarm
@@ -42,6 +43,7 @@ from wallet.reserves.publication import FOLDER as RESERVES
 from wallet.reserves.signing import answer_waiting
 from wallet.settings import NetworkSettings
 from wallet.shaping import Shaper
+from wallet.signing.coordinator import load_coordinator
 from wallet.treasury.movements import Movements
 from wallet.webhooks.outbox import Outbox
 from wallet.webhooks.secrets import load_service_key
@@ -52,14 +54,14 @@ from wallet.worker import Job, Worker
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
 
+HOLDS_MS = 5_000
+"""How often what expired holds kept is given back."""
+
 RESERVES_MS = 2_000
 """How often proofs of reserves that wait for hot signers are looked for."""
 
-VERIFY_MS = 1000
-"""How often new heights of the ledger are recomputed from their rows."""
-
-HEADS_MS = 60_000
-"""How often the ledger's head is signed, if it moved."""
+IMAGES_MS = 60_000
+"""How often it is looked whether an image of the ledger is due."""
 
 CANARY_MS = 10_000
 """How often canaries are looked for."""
@@ -121,6 +123,7 @@ def start_metrics(deployment: Deployment, worker: Worker) -> Callable[[], None]:
         Tips(deployment.chains, deployment.clock),
         lambda: worker.failing,
         _canary(deployment) if deployment.settings.canary_account else None,
+        _images(deployment) if deployment.settings.images_every_hours else None,
     )
     return serve_metrics(collector, deployment.settings.metrics_port)
 
@@ -188,7 +191,6 @@ def build_worker(deployment: Deployment) -> Worker:
                 )
             ),
         ),
-        *_ledger_jobs(deployment),
         Job(name="webhooks", every_ms=1000, run=_quietly(outbox.step)),
         Job(
             name="deadlines",
@@ -208,6 +210,18 @@ def build_worker(deployment: Deployment) -> Worker:
             run=lambda: forget_expired(deployment.database, deployment.clock),
         ),
     ]
+    if deployment.settings.canary_account:
+        jobs.append(Job(name="canary", every_ms=CANARY_MS, run=_canary(deployment).run))
+    jobs += _ledger_jobs(deployment)
+    return Worker(jobs, deployment.leases.take)
+
+
+def _ledger_jobs(deployment: Deployment) -> list[Job]:
+    """What the ledger needs done, beside posting."""
+    jobs = [
+        Job(name="holds", every_ms=HOLDS_MS, run=_holds(deployment)),
+        *proving_jobs(deployment),
+    ]
     if deployment.settings.ledger_partition_transfers:
         partitions = Partitions(
             deployment.database,
@@ -215,23 +229,36 @@ def build_worker(deployment: Deployment) -> Worker:
             deployment.milestone,
         )
         jobs.append(Job(name="partitions", every_ms=PARTITIONS_MS, run=partitions.step))
-    if deployment.settings.canary_account:
-        jobs.append(Job(name="canary", every_ms=CANARY_MS, run=_canary(deployment).run))
-    return Worker(jobs, deployment.leases.take)
+    if deployment.settings.images_every_hours:
+        jobs.append(Job(name="images", every_ms=IMAGES_MS, run=_images(deployment).step))
+    return jobs
 
 
-def _ledger_jobs(deployment: Deployment) -> list[Job]:
-    """Verify what was posted, and sign where the ledger stands."""
-    networks = [network.id for network in deployment.settings.networks]
-    coordinator = deployment.payments.context.coordinator
-    heads = HeadSigner(
-        deployment.database, deployment.clock, coordinator.public_key, coordinator.sign_head
+def _holds(deployment: Deployment) -> Callable[[], None]:
+    def end_expired() -> None:
+        now_s = deployment.clock.now_s()
+        with deployment.database.read() as tx:
+            if not expired(tx, now_s):
+                return
+        with deployment.database.write() as tx:
+            void_expired(tx, now_s)
+
+    return end_expired
+
+
+def _images(deployment: Deployment) -> Schedule:
+    settings = deployment.settings
+    return Schedule(
+        database=deployment.database,
+        clock=deployment.clock,
+        folder=ImageFolder.of(settings.data_dir),
+        attest=lambda: load_coordinator(settings.coordinator_key_file).attest,
+        every_hours=settings.images_every_hours,
+        daily=settings.images_keep_daily,
+        weekly=settings.images_keep_weekly,
+        with_ids=settings.images_with_ids,
+        milestone=deployment.milestone,
     )
-    ledger = LedgerFollower(deployment.database, LedgerAlarm(deployment.clock, networks))
-    return [
-        Job(name="ledger.verify", every_ms=VERIFY_MS, run=_quietly(ledger.step)),
-        Job(name="ledger.head", every_ms=HEADS_MS, run=heads.step),
-    ]
 
 
 def _canary(deployment: Deployment) -> Canary:

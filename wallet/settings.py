@@ -156,6 +156,10 @@ class Settings:
     hosted_keys_authenticator_delay_s: int = 48 * 3600
     metrics_port: int = 0
     ledger_partition_transfers: int = 2_000_000
+    images_every_hours: int = 0
+    images_keep_daily: int = 7
+    images_keep_weekly: int = 5
+    images_with_ids: bool = True
     canary_account: str = ""
     canary_every_s: int = 3600
     canary_latency_s: int = 1800

@@ -15,10 +15,12 @@ from wallet.mirrors.making import fingerprint_of
 from wallet.store.database import Database
 from wallet.store.tables.ledger import (
     ledger_accounts,
+    ledger_balances,
     ledger_batches,
     ledger_origin,
     ledger_totals,
 )
+from wallet.store.tables.partitions import ledger_checkpoints, ledger_partitions
 
 _STAGED = (
     "CREATE TEMPORARY TABLE ledger_restored (account bigint PRIMARY KEY, debits {units}, "
@@ -92,20 +94,30 @@ def _restore(
     driver.execute("DROP TABLE ledger_restored")
     rows.write_lines(tx, rows.HOLDS, image.lines("holds"))
     set_totals(tx, checked)
-    if not following:
+    if following:
+        tx.execute(
+            insert(ledger_batches).values(
+                height=manifest.height,
+                cause=manifest.cause,
+                transfers=manifest.transfers,
+                content=manifest.content,
+                created_s=manifest.batch_created_s,
+                state_hash=manifest.state_hash,
+            )
+        )
+    else:
         rows.write_lines(tx, rows.IDS, _ids(image))
         rows.write_lines(tx, rows.BATCHES, image.lines("batches"))
-        return
-    tx.execute(
-        insert(ledger_batches).values(
-            height=manifest.height,
-            cause=manifest.cause,
-            transfers=manifest.transfers,
-            content=manifest.content,
-            created_s=manifest.batch_created_s,
-            state_hash=manifest.state_hash,
-        )
-    )
+    if tx.dialect.name == "postgresql":
+        _seal_history(tx, manifest.height)
+
+
+def _seal_history(tx: Connection, height: int) -> None:
+    """Let partitions begin after the image, with its balances as what the first one builds on."""
+    b = ledger_balances.c
+    columns = (b.account, b.height, b.debits, b.credits, b.debits_held, b.credits_held)
+    tx.execute(insert(ledger_checkpoints).from_select([c.name for c in columns], select(*columns)))
+    tx.execute(insert(ledger_partitions).values(first_height=1, last_height=height, transfers=0))
 
 
 def stage_balances(tx: Connection, image: Image) -> None:
