@@ -5,13 +5,11 @@ from collections.abc import Callable
 from wallet.bootstrap import Deployment
 from wallet.ledger.holds import expired, void_expired
 from wallet.ledger.partitions import Partitions
-from wallet.ledger.versions.following import LedgerFollower
-from wallet.ledger.versions.heads import HeadSigner
-from wallet.ledger_alarm import LedgerAlarm
 from wallet.mirrors.folder import ImageFolder
 from wallet.mirrors.schedule import Schedule
+from wallet.proving import proving_jobs
 from wallet.signing.coordinator import load_coordinator
-from wallet.worker import Job, quietly
+from wallet.worker import Job
 
 HOLDS_MS = 5_000
 """How often what expired holds kept is given back."""
@@ -19,28 +17,15 @@ HOLDS_MS = 5_000
 IMAGES_MS = 60_000
 """How often it is looked whether an image of the ledger is due."""
 
-VERIFY_MS = 1000
-"""How often new heights of the ledger are recomputed from their rows."""
-
-HEADS_MS = 60_000
-"""How often the ledger's head is signed, if it moved."""
-
 PARTITIONS_MS = 60_000
 """How often the open partition of the ledger is looked at."""
 
 
 def ledger_jobs(deployment: Deployment) -> list[Job]:
     """What the ledger needs done, beside posting."""
-    networks = [network.id for network in deployment.settings.networks]
-    coordinator = deployment.payments.context.coordinator
-    heads = HeadSigner(
-        deployment.database, deployment.clock, coordinator.public_key, coordinator.sign_head
-    )
-    ledger = LedgerFollower(deployment.database, LedgerAlarm(deployment.clock, networks))
     jobs = [
         Job(name="holds", every_ms=HOLDS_MS, run=_holds(deployment)),
-        Job(name="ledger.verify", every_ms=VERIFY_MS, run=quietly(ledger.step)),
-        Job(name="ledger.head", every_ms=HEADS_MS, run=heads.step),
+        *proving_jobs(deployment),
     ]
     if deployment.settings.ledger_partition_transfers:
         partitions = Partitions(
