@@ -29,7 +29,7 @@ NO_ID = (
 _STRANGE_ID = (
     "SELECT i.id, i.height, i.line FROM ledger_transfer_ids i LEFT JOIN ledger_transfers t "
     "ON t.height = i.height AND t.line = i.line AND t.id = i.id WHERE t.id IS NULL "
-    "ORDER BY i.height, i.line LIMIT 1"
+    "AND i.height > :after ORDER BY i.height, i.line LIMIT 1"
 )
 NO_HOLD = (
     "SELECT t.id, t.height, t.line FROM ledger_transfers t LEFT JOIN ledger_holds h ON h.id = t.id "
@@ -82,31 +82,40 @@ def check_beyond(tx: Connection, head: int) -> Finding | None:
     return _finding("stray", TRANSFERS, key, "no batch closes its height", 0)
 
 
-def check_ids(tx: Connection, first: int, last: int, *, whole: bool) -> Finding | None:
-    """Every transfer stands under its id, and with `whole` no id without one."""
+def check_ids(
+    tx: Connection, first: int, last: int, *, whole: bool, after: int = 0
+) -> Finding | None:
+    """Every transfer stands under its id, and with `whole` no id without one.
+
+    `after` is the height of the image that the ledger began from: transfers up to it are not here.
+    """
     row = first_row(tx, NO_ID, first=first, last=last)
     if row is not None:
         where = f"height {row[1]} line {row[2]}"
         return _finding("ids", IDS, f"id {row[0]}", f"it does not lead to {where}", row[1])
-    row = first_row(tx, _STRANGE_ID) if whole else None
+    row = first_row(tx, _STRANGE_ID, after=after) if whole else None
     if row is not None:
         where = f"height {row[1]} line {row[2]}"
         return _finding("ids", IDS, f"id {row[0]}", f"it leads to {where}, which is another", 0)
     return None
 
 
-def check_holds(tx: Connection, first: int, last: int, *, whole: bool) -> Finding | None:
-    """Every hold stands as its transfers say, and with `whole` no other."""
+def check_holds(
+    tx: Connection, first: int, last: int, *, whole: bool, after: int = 0
+) -> Finding | None:
+    """Every hold stands as its transfers say, and with `whole` no other.
+
+    Those without a transfer are the image's where the ledger began from one at `after`, and its
+    fingerprint covers them.
+    """
     given = {"first": first, "last": last}
     asked: list[tuple[str, Mapping[str, int], str]] = [
         (NO_HOLD, given, "it is missing or other than its transfer"),
         (NOT_ENDED, given, "a transfer ended it, and it does not say so"),
     ]
     if whole:
-        asked += [
-            (_STRANGE_HOLD, {}, "no transfer made it"),
-            (_STRANGE_END, {}, "no transfer ended it there"),
-        ]
+        asked += [] if after else [(_STRANGE_HOLD, {}, "no transfer made it")]
+        asked += [(_STRANGE_END, {}, "no transfer ended it there")]
     for query, numbers, told in asked:
         row = first_row(tx, query, **numbers)
         if row is not None:

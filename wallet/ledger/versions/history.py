@@ -21,6 +21,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from wallet.ledger.loading import load_origin
 from wallet.ledger.versions.findings import BadRange
 from wallet.ledger.versions.rows import head_height
 from wallet.store.tables.ledger import (
@@ -61,7 +62,14 @@ def sums_at(
     head = head_height(tx)
     if not 0 <= height <= head:
         raise BadRange(f"got height {height}, expected 0 to {head}")
-    if height * 2 < head:
+    origin = load_origin(tx)
+    if origin is not None:
+        if height < origin.height:
+            raise BadRange(
+                f"got height {height}, expected {origin.height} to {head}: this ledger began "
+                "from an image, and what came before is in an archive"
+            )
+    elif height * 2 < head:
         return _moved(tx, numbers, 1, height)
     return sums_from_latest(tx, height, numbers)
 

@@ -9,8 +9,10 @@ from itertools import groupby
 
 from sqlalchemy import Connection, select
 
+from wallet.ledger.loading import Origin, load_origin
 from wallet.ledger.versions import crosschecks, history
 from wallet.ledger.versions.findings import Bad, BadRange, Finding, of_batch, unreadable_balance
+from wallet.ledger.versions.origins import begin_at_image
 from wallet.ledger.versions.replay import Position, Replay, check_order, check_size
 from wallet.ledger.versions.rows import (
     AccountRow,
@@ -47,14 +49,18 @@ def verify(
 ) -> Verified:
     """Verify the heights `first` to `last` (None: the head) in one consistent reading.
 
+    A ledger that began from an image is verified from there, and the image's state with it.
     From height 1 nothing is believed. From a later one the state hash and the balances before it
     are; and what has no height, the latest values, is compared only where `last` is the head.
     The first bad row ends it, in this order: accounts, then height by height, then ids, holds,
     latest values and totals. Raises BadRange.
     """
-    head = head_height(tx)
+    head, origin = head_height(tx), load_origin(tx)
     last = head if last is None else last
-    if not (1 <= first <= last <= head or (first == 1 and last == head)):
+    if origin is not None:
+        first = origin.height + 1
+        last = max(last, origin.height)
+    elif not (1 <= first <= last <= head or (first == 1 and last == head)):
         raise BadRange(f"got heights {first} to {last}, expected some of 1 to {head}")
     replay, finding = Replay(), None
     try:
@@ -74,13 +80,18 @@ def verify(
 
 def _heights(tx: Connection, replay: Replay, first: int, last: int, told: Told) -> None:
     opened = accounts(tx)
+    origin = load_origin(tx)
     if last == 0:
         _raise(crosschecks.check_beyond(tx, 0))
         return
     head = head_height(tx)
     _raise(crosschecks.check_beyond(tx, head))
     check_order(opened, head)
-    if first > 1:
+    if origin is not None:
+        _begin(tx, replay, origin, [row for row in opened if row.height <= origin.height])
+        if last == origin.height:
+            return
+    elif first > 1:
         _open_at(tx, replay, first - 1, [row for row in opened if row.height < first])
     by_height = {
         height: list(rows)
@@ -165,6 +176,13 @@ def _open_at(tx: Connection, replay: Replay, height: int, rows: Sequence[Account
         replay.holds[id] = (str(debit), str(credit), units, expires_s)
 
 
+def _begin(tx: Connection, replay: Replay, origin: Origin, opened: Sequence[AccountRow]) -> None:
+    begin_at(tx, replay, origin.height)
+    if replay.state_hash != origin.state_hash:
+        raise Bad(of_batch("state_hash", origin.height, "it is not that of the image"))
+    begin_at_image(tx, replay, origin, opened)
+
+
 def begin_at(tx: Connection, replay: Replay, height: int) -> None:
     """Set a replay to the height and hash that the next one builds on."""
     c = ledger_batches.c
@@ -175,9 +193,11 @@ def begin_at(tx: Connection, replay: Replay, height: int) -> None:
 
 
 def _tables(tx: Connection, replay: Replay, first: int, last: int, head: int) -> Finding | None:
-    whole = (first, last) == (1, head)
-    found = crosschecks.check_ids(tx, first, last, whole=whole)
-    found = found or crosschecks.check_holds(tx, first, last, whole=whole)
+    origin = load_origin(tx)
+    after = 0 if origin is None else origin.height
+    whole = (first, last) == (after + 1, head)
+    found = crosschecks.check_ids(tx, first, last, whole=whole, after=after)
+    found = found or crosschecks.check_holds(tx, first, last, whole=whole, after=after)
     if found is None and last == head:
         found = crosschecks.check_balances(tx, replay.positions.values())
         found = found or crosschecks.check_totals(tx, replay.positions.values())
