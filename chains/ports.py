@@ -14,6 +14,7 @@ from chains.types import (
     Movement,
     OutPoint,
     Pool,
+    Relative,
     TxSighting,
 )
 
@@ -96,6 +97,18 @@ class FinalityTags(Protocol):
 
     def tagged(self, tag: FinalityTag) -> BlockRef:
         """The highest block with this tag. Raises NodeError when the node knows none."""
+        ...
+
+
+@runtime_checkable
+class PoolFamilies(Protocol):
+    """A chain whose nodes limit how many waiting transactions may build on each other."""
+
+    def relatives(self, txid: str) -> Sequence[Relative]:
+        """A waiting transaction and the waiting ones that it builds on, as far as nodes allow.
+
+        Empty when the node's pool lacks it. Raises NodeError.
+        """
         ...
 
 

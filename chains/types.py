@@ -237,6 +237,20 @@ class Pool:
     found: tuple[PendingTx, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relative:
+    """A waiting transaction, what it builds on, and how much builds on it, itself counted in.
+
+    `parents` are the waiting transactions that it spends from; sizes are vbytes.
+    """
+
+    txid: str
+    vsize: int
+    parents: tuple[str, ...]
+    descendants: int
+    descendant_vsize: int
+
+
 class TxState(StrEnum):
     """Where a transaction of ours stands, as one node sees it."""
 

@@ -19,4 +19,4 @@ def reporter(
 ) -> Reporter:
     """Statements, balances and books of one network."""
     reconciler = Reconciler(chain, database, clock, milestone, odd_assets)
-    return Reporter(chain, database, reconciler, IdleCheck(chain, database, clock))
+    return Reporter(chain, database, reconciler, IdleCheck(chain, database, clock, odd_assets))

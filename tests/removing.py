@@ -33,10 +33,17 @@ HOSTED = (
 BACKUP = (f"{UNIT}/test_backup_shares.py", f"{UNIT}/test_backup_cli.py")
 DEVICE = (f"{UNIT}/test_hosted_payments.py", f"{UNIT}/test_hosted_blobs.py", *HOSTED)
 
+STATEMENTS = (
+    "tests/integration/test_statements.py",
+    "tests/integration/test_reconciliation.py",
+)
 RESERVES = (
     "tests/unit/wallet/test_reserves_verifier.py",
     "tests/unit/wallet/test_reserves_tree.py",
 )
+PUBLISHING = ("tests/integration/test_reserves_publishing.py",)
+LIABILITIES = ("tests/integration/test_reserves_liabilities.py",)
+OWED = ("liabilities", "proving", "trees")
 VERIFIER = ("bip322", "bytestream", "checking", "ethereum", "package", "statement", "tree")
 
 ASSETS = ("tests/integration/test_registered_assets.py", f"{API}/test_api_registered.py")
@@ -58,6 +65,10 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.guards.reserves": (f"{UNIT}/test_guard_reserves.py",),
     "chains.utxo.bip322": ("tests/unit/chains/test_bip322.py",),
     **{f"wallet.reserves.verifier.{name}": RESERVES for name in VERIFIER},
+    **{f"wallet.reserves.{name}": PUBLISHING for name in ("combining", "preparing", "publishing")},
+    **{f"wallet.reserves.{name}": PUBLISHING for name in ("publication", "signing")},
+    **{f"wallet.reserves.owed.{name}": (*RESERVES, *LIABILITIES) for name in OWED},
+    "wallet.reserves.verifier.nodes": ("tests/nodes/test_reserves.py",),
     "signer.activation": (f"{UNIT}/test_activation.py",),
     "signer.bsms.records": (f"{UNIT}/test_bsms.py",),
     "signer.bsms.joining": (f"{UNIT}/test_bsms.py",),
@@ -67,6 +78,11 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.hosted.blobs": DEVICE,
     "signer.hosted.memory": DEVICE,
     "signer.hosted.networks": DEVICE,
+    "wallet.reconciliation.breaks": STATEMENTS,
+    "wallet.reconciliation.heads": STATEMENTS,
+    "wallet.reconciliation.reconciler": STATEMENTS,
+    "wallet.reconciliation.report": STATEMENTS,
+    "wallet.reconciliation.states": STATEMENTS,
     "wallet.hosted_keys.authenticators": (f"{API}/test_authenticators.py",),
     "wallet.hosted_keys.context": HOSTED,
     "wallet.hosted_keys.journal": HOSTED,

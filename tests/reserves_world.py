@@ -25,10 +25,10 @@ from signer.derive import KeyChain
 from signer.protocol import InputSignature
 from tests.signer_world import SAFE, SINGLETON, origin
 from wallet.reserves.claims import Claim, HeldAccount, HeldCoin
-from wallet.reserves.leaves import Shares
-from wallet.reserves.liabilities import Height
+from wallet.reserves.owed.leaves import Shares
+from wallet.reserves.owed.liabilities import Height
+from wallet.reserves.owed.trees import TreeFile, write_tree
 from wallet.reserves.packing import package_bytes
-from wallet.reserves.trees import TreeFile, write_tree
 from wallet.reserves.verifier.checking import message_of
 from wallet.reserves.verifier.package import Package, canonical, read_package, statement_digest
 from wallet.reserves.verifier.statement import Network

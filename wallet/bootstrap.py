@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -43,7 +43,6 @@ from wallet.networks import (
     utxo_rules,
 )
 from wallet.payments.context import PaidOutput, PaymentContext, SpentOutput
-from wallet.payments.deciding import decide
 from wallet.payments.desk import PaymentDesk
 from wallet.reserves.context import ReservesContext
 from wallet.settings import AssetSettings, NetworkSettings, Settings
@@ -54,7 +53,6 @@ from wallet.store.database import Database
 from wallet.store.schema import addresses
 from wallet.treasury.approvals import ApprovalDesk
 from wallet.treasury.planning import Planner
-from wallet.treasury.quarantine import QuarantineDesk
 from wallet.treasury.staff_desk import StaffDesk
 from wallet.webhooks.secrets import load_service_key
 from wallet.withdrawals.requests import Withdrawals
@@ -362,17 +360,6 @@ def open_staff_desk(config: Path) -> StaffDesk:
         offline=deployment.payments,
         reject=deployment.withdrawals.reject,
         staff=deployment.settings.staff,
-    )
-
-
-def open_quarantine(config: Path) -> QuarantineDesk:
-    """Where staff decide about what cannot be trusted, over the service's own database."""
-    deployment = open_deployment(config)
-    return QuarantineDesk(
-        database=deployment.database,
-        clock=deployment.clock,
-        member=open_staff_desk(config).member,
-        end_payment=partial(decide, deployment.payments.context),
     )
 
 

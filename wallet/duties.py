@@ -15,7 +15,7 @@ class Owner(StrEnum):
     SIGNERS = "signers"  # the hot signers, asked by the service
     STAFF = "staff"
     KEYHOLDERS = "keyholders"
-    USER = "user"  # of a hosted key
+    USER = "user"  # of a hosted key, or the two of a trade
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ from wallet.clock import Clock
 from wallet.deposits.watcher import last_scanned
 from wallet.events import last_seq
 from wallet.mirrors.schedule import Schedule
+from wallet.reconciliation.coverage import blocks_covered
+from wallet.reconciliation.heads import head_of
 from wallet.store.database import Database
 from wallet.waiting import standings
 
@@ -120,6 +122,25 @@ class WalletCollector:
             if height is not None:
                 node.add_metric([network], height)
         yield from (scanned, node)
+        yield from self._reconciled()
+
+    def _reconciled(self) -> Iterator[Metric]:
+        """How far statements are, and how much of the scanned blocks has them."""
+        height = GaugeMetricFamily(
+            "glaytos_reconciled_height", "Highest block with statements.", labels=["network"]
+        )
+        share = GaugeMetricFamily(
+            "glaytos_reconciled_blocks_ppm",
+            "Scanned blocks with statements, in a million.",
+            labels=["network"],
+        )
+        with self._database.read() as tx:
+            for network in self._tips.networks:
+                head = head_of(tx, network)
+                if head is not None:
+                    height.add_metric([network], head.height)
+                    share.add_metric([network], blocks_covered(tx, network, head).ppm)
+        yield from (height, share)
 
 
 def serve_metrics(collector: WalletCollector, port: int) -> Callable[[], None]:

@@ -25,6 +25,7 @@ from wallet.deposits.scanned.stops import gap_detector
 from wallet.deposits.second_node import SecondNode
 from wallet.deposits.tokens.drift import DriftCheck
 from wallet.deposits.watcher import Watcher
+from wallet.escrow.holding import expire
 from wallet.gathers.gatherer import Gatherer
 from wallet.ledger.partitions import Partitions
 from wallet.metrics import WalletCollector, serve_metrics
@@ -36,6 +37,8 @@ from wallet.payments.paying import WithdrawalPayer
 from wallet.reconciliation.idle import IdleCheck
 from wallet.reconciliation.reconciler import Reconciler, odd_assets
 from wallet.reorgs import ReorgAlarm
+from wallet.reserves.publication import FOLDER as RESERVES
+from wallet.reserves.signing import answer_waiting
 from wallet.settings import NetworkSettings
 from wallet.shaping import Shaper
 from wallet.signing.coordinator import load_coordinator
@@ -51,6 +54,9 @@ TREASURY_MS = 1000
 
 IMAGES_MS = 60_000
 """How often it is looked whether an image of the ledger is due."""
+
+RESERVES_MS = 2_000
+"""How often proofs of reserves that wait for hot signers are looked for."""
 
 CANARY_MS = 10_000
 """How often canaries are looked for."""
@@ -97,6 +103,7 @@ def build_app(deployment: Deployment) -> FastAPI:
             random=random_bytes,
             resolver=resolve,
             service_key=load_service_key(deployment.settings.service_key_file),
+            milestone=deployment.milestone,
         )
     )
 
@@ -168,11 +175,29 @@ def build_worker(deployment: Deployment) -> Worker:
     jobs += [
         Job(name="treasury", every_ms=TREASURY_MS, run=_quietly(movements.step)),
         Job(name="runway", every_ms=RUNWAY_MS, run=_quietly(movements.forecast)),
+        Job(
+            name="reserves",
+            every_ms=RESERVES_MS,
+            run=_quietly(
+                partial(
+                    answer_waiting,
+                    deployment.reserves,
+                    deployment.settings.data_dir.joinpath(RESERVES),
+                )
+            ),
+        ),
         Job(name="webhooks", every_ms=1000, run=_quietly(outbox.step)),
         Job(
             name="deadlines",
             every_ms=5_000,
             run=_quietly(lambda: deployment.withdrawals.expire(deployment.database)),
+        ),
+        Job(
+            name="escrows",
+            every_ms=5_000,
+            run=_quietly(
+                partial(expire, deployment.database, deployment.clock, deployment.milestone)
+            ),
         ),
         Job(
             name="forget",
@@ -267,13 +292,12 @@ def _statement_jobs(deployment: Deployment, network: NetworkSettings) -> list[Jo
     """Reconcile what was scanned, block after block, and accounts that no block touches."""
     chain, database = deployment.chains[network.id], deployment.database
     assets = [asset for asset in deployment.settings.assets if asset.network == network.id]
-    reconciler = Reconciler(
-        chain, database, deployment.clock, deployment.milestone, odd_assets(assets)
-    )
+    clock, odd = deployment.clock, odd_assets(assets)
+    reconciler = Reconciler(chain, database, clock, deployment.milestone, odd)
     name = f"statements:{network.id}"
     jobs = [Job(name=name, every_ms=network.poll_ms, run=_quietly(reconciler.run))]
     if network.family == Family.EVM:
-        idle = IdleCheck(chain, database, deployment.clock)
+        idle = IdleCheck(chain, database, clock, odd)
         jobs.append(Job(name=f"idle:{network.id}", every_ms=IDLE_MS, run=_quietly(idle.run)))
     return jobs
 

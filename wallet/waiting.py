@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Table, func, select
 
 from wallet.deposits import states as deposits
 from wallet.duties import Duty
+from wallet.escrow import states as escrows
 from wallet.hosted_keys import states as hosted_payments
 from wallet.payments import states as payments
 from wallet.reconciliation import states as breaks
@@ -66,6 +67,13 @@ MACHINES: tuple[Machine, ...] = (
         arrows=hosted_payments.ARROWS,
         duties=hosted_payments.DUTIES,
         resting=hosted_payments.FINAL,
+    ),
+    Machine(
+        name="escrow",
+        table=schema.escrows,
+        arrows=escrows.ARROWS,
+        duties=escrows.DUTIES,
+        resting=escrows.FINAL,
     ),
     Machine(
         name="break",

@@ -1,6 +1,8 @@
 """EIP-7702 set-code transactions (type 4): a call that carries accounts' leave for a delegate."""
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from chains.errors import CodecError
 from chains.evm import rlp
@@ -16,6 +18,8 @@ from chains.evm.transactions import (
 
 SET_CODE_TYPE = 0x04
 """The EIP-2718 type of a set-code transaction."""
+
+_TYPE = bytes([SET_CODE_TYPE])
 
 AUTHORIZATIONS_MAX = 100
 """More than one batch sweeps; checked while parsing."""
@@ -109,6 +113,35 @@ class SignedSetCodeTx:
         r, s = rlp.decode_int(items[11], 256), rlp.decode_int(items[12], 256)
         signature = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([parity])
         return tx.with_signature(signature)
+
+
+SweepTx: TypeAlias = UnsignedTx | UnsignedSetCodeTx
+"""A batch before its signature: with accounts' leave, or without where all have given it."""
+
+
+def decode_sweep(raw: bytes) -> SweepTx:
+    """Parse either type of a batch. Raises CodecError."""
+    return UnsignedSetCodeTx.decode(raw) if raw[:1] == _TYPE else UnsignedTx.decode(raw)
+
+
+def call_of(tx: SweepTx) -> UnsignedTx:
+    """The call that either type makes."""
+    return tx.call if isinstance(tx, UnsignedSetCodeTx) else tx
+
+
+def with_fees(tx: SweepTx, max_fee_wei: int, priority_fee_wei: int) -> SweepTx:
+    """The same transaction at other fees, in wei for each unit of gas."""
+    call = replace(call_of(tx), max_fee_wei=max_fee_wei, priority_fee_wei=priority_fee_wei)
+    return replace(tx, call=call) if isinstance(tx, UnsignedSetCodeTx) else call
+
+
+def deed_digest(tx: SweepTx) -> bytes:
+    """SHA-256 of all that a batch does, whatever its nonce and fees: gas, payee, data, leave."""
+    call = call_of(tx)
+    free = replace(call, nonce=0, max_fee_wei=0, priority_fee_wei=0)
+    return hashlib.sha256(
+        (replace(tx, call=free) if isinstance(tx, UnsignedSetCodeTx) else free).encode()
+    ).digest()
 
 
 def _fields(raw: bytes, count: int) -> list[rlp.Item]:

@@ -141,6 +141,15 @@ class UtxoHistory:
         """The mined transaction that spent an output."""
         return self._spent.get(outpoint)
 
+    def descendants(self, tx: Transaction) -> list[Transaction]:
+        """A waiting transaction and all waiting ones that build on it."""
+        found = {tx.txid: tx}
+        for other in self.mempool.values():
+            # The pool has parents before their children.
+            if any(outpoint.txid in found for outpoint in other.outpoints()):
+                found[other.txid] = other
+        return list(found.values())
+
     def fee_sats(self, tx: Transaction) -> int:
         """What a transaction pays for its space."""
         spent = 0

@@ -118,10 +118,13 @@ class SimulatedUtxoNode(UtxoNode):
         return self._entry(tx)
 
     def _entry(self, tx: Transaction) -> dict[str, Any]:
+        behind = self._history.descendants(tx)
         return {
             "vsize": tx.vsize,
             "fees": {"base": to_text(self._history.fee_sats(tx), DECIMALS)},
             "depends": [o.txid for o in tx.outpoints() if o.txid in self._history.mempool],
+            "descendantcount": len(behind),
+            "descendantsize": sum(one.vsize for one in behind),
         }
 
     def _mempool_info(self) -> dict[str, Any]:

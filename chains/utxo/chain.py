@@ -20,6 +20,7 @@ from chains.types import (
     Evidence,
     Family,
     Pool,
+    Relative,
     TxSighting,
     TxState,
 )
@@ -43,6 +44,9 @@ FEE_TARGET_BLOCKS = 3
 
 OUTPUTS_PROBED = 16
 """Outputs of a transaction looked up to learn its block, on a node without an index."""
+
+RELATIVES_MAX = 50
+"""More waiting ancestors than any node takes are not looked at."""
 
 PRESENCE_CHECKS = 200
 """Looks into the mempool after a broadcast, about half a second on a near node."""
@@ -120,6 +124,17 @@ class UtxoChain:
     def pending(self, watched: Watched) -> Pool:
         """What waits to be mined and would pay what is watched. Raises NodeError."""
         return self._pool.look(watched)
+
+    def relatives(self, txid: str) -> Sequence[Relative]:
+        """A waiting transaction and the waiting ones that it builds on. Raises NodeError."""
+        found: dict[str, Relative] = {}
+        asked = [txid]
+        while asked and len(found) < RELATIVES_MAX:
+            one = self._node.relative(asked.pop())
+            if one is not None:
+                found[one.txid] = one
+                asked += [parent for parent in one.parents if parent not in found]
+        return list(found.values())
 
     def is_used_up(self, conflict: str, at: BlockRef) -> bool:  # noqa: ARG002
         """Never said here: the blocks' spends tell."""

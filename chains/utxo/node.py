@@ -15,7 +15,7 @@ import httpx
 
 from chains.broadcast_errors import Rejection, is_already_known, rejection_of
 from chains.errors import NodeError, NodeRejected, NodeUnavailable, UnexpectedAnswer
-from chains.types import Family
+from chains.types import Family, Relative
 
 TIMEOUT_S = 30
 """Longest answer waited for; a full block takes well under a second."""
@@ -162,6 +162,16 @@ class UtxoNode:
         if not isinstance(entry, dict):
             raise UnexpectedAnswer("getmempoolentry: got another shape, expected an object")
         return True
+
+    def relative(self, txid: str) -> Relative | None:
+        """`getmempoolentry`: a waiting transaction's place among the others; None without it."""
+        try:
+            entry = self.call("getmempoolentry", txid)
+        except Refusal as refusal:
+            if refusal.reason == NOT_FOUND:
+                return None
+            raise
+        return _relative(txid, entry)
 
     def mempool(self) -> list[str]:
         """The txids of all that waits to be mined."""
@@ -314,6 +324,26 @@ def _waiting(entry: object) -> tuple[str, int]:
     if not isinstance(fee, str | int) or type(vbytes) is not int or vbytes <= 0:
         raise UnexpectedAnswer("getrawmempool: got an entry without fee or size")
     return str(fee), vbytes
+
+
+def _relative(txid: str, entry: object) -> Relative:
+    """Only what Core documents since 0.12; some nodes leave the transaction itself uncounted."""
+    if not isinstance(entry, dict):
+        raise UnexpectedAnswer("getmempoolentry: got another shape, expected an object")
+    vsize = entry.get("vsize", entry.get("size"))
+    count, size = entry.get("descendantcount"), entry.get("descendantsize")
+    parents = entry.get("depends")
+    if type(vsize) is not int or type(count) is not int or type(size) is not int:
+        raise UnexpectedAnswer("getmempoolentry: got no vsize, descendantcount or descendantsize")
+    if not isinstance(parents, list):
+        raise UnexpectedAnswer("getmempoolentry: got no list of what it depends on")
+    return Relative(
+        txid=txid,
+        vsize=vsize,
+        parents=tuple(_hash("depends", parent) for parent in parents),
+        descendants=max(1, count),
+        descendant_vsize=max(vsize, size),
+    )
 
 
 def _hash(what: str, value: object) -> str:

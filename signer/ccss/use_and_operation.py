@@ -158,8 +158,13 @@ USE_AND_OPERATION = (
     Control(
         id="2.03.1",
         title="proof of reserve",
-        level=0,
-        people="prove it by an audit",
+        level=1,
+        provided="every vault's keys show its coins and accounts at a named block; anybody checks it",
+        people="publish it regularly, and have it audited",
+        tests=(
+            f"{_SIGNER}guard_reserves.py::test_a_vault_shows_its_coins",
+            f"{_SIGNER}guard_reserves.py::test_an_owner_signs_a_message_of_the_safe",
+        ),
     ),
     Control(
         id="2.04.1",

@@ -6,11 +6,10 @@ ours, and what it costs.
 """
 
 import hashlib
-from typing import TypeAlias
 
 from chains.errors import CodecError
 from chains.evm.addresses import checksum, from_text
-from chains.evm.set_code import SET_CODE_TYPE, UnsignedSetCodeTx
+from chains.evm.set_code import SweepTx, call_of, decode_sweep, deed_digest
 from chains.evm.sweeper import ETHER, SweepCall
 from chains.evm.transactions import UnsignedTx
 from signer.errors import Refused
@@ -22,14 +21,12 @@ from signer.guards.owners import derived_claims
 from signer.guards.sweepers import pays_only
 from signer.protocol import Kind, Purpose, SignRequest
 
-BatchTx: TypeAlias = UnsignedTx | UnsignedSetCodeTx
-
 
 def check_batch(request: SignRequest, context: GuardContext) -> SpendFacts:
     """Which addresses are emptied of what, by which sweeper, at what fee. Raises Refused."""
     rules = rules_of(request, context, Kind.EVM_BATCH)
     tx = _decode(request.payload)
-    call = tx.call if isinstance(tx, UnsignedSetCodeTx) else tx
+    call = call_of(tx)
     _check_call(call, rules)
     sender, key, own = sender_of(request, context)
     if sender.role is not Role.HOT:
@@ -46,7 +43,7 @@ def check_batch(request: SignRequest, context: GuardContext) -> SpendFacts:
     _check_accounts(sweep, request, context)
     granted = _check_authorizations(tx, sweep, rules)
     check_gas(call.gas_limit, call.max_fee_wei, request, rules.batch_gas_limit_max, rules)
-    deed = hashlib.sha256(call.data).digest()
+    deed = deed_digest(tx)
     fee = call.fee_wei_max
     nonce = call.nonce
     notes = [f"sweeper {rules.sweeper}: {len(sweep.accounts)} deposit addresses, {granted} new"]
@@ -72,11 +69,9 @@ def check_batch(request: SignRequest, context: GuardContext) -> SpendFacts:
     )
 
 
-def _decode(payload: bytes) -> BatchTx:
+def _decode(payload: bytes) -> SweepTx:
     try:
-        if payload[:1] == bytes([SET_CODE_TYPE]):
-            return UnsignedSetCodeTx.decode(payload)
-        return UnsignedTx.decode(payload)
+        return decode_sweep(payload)
     except CodecError as error:
         known = error.code.startswith(("evm.", "set_code.", "delegation."))
         raise Refused(error.code if known else "batch.malformed", str(error)) from error
@@ -120,7 +115,7 @@ def _check_accounts(sweep: SweepCall, request: SignRequest, context: GuardContex
         raise Refused("batch.unused_origin", f"{sorted(claims)[:3]} are not of this batch")
 
 
-def _check_authorizations(tx: BatchTx, sweep: SweepCall, rules: NetworkRules) -> int:
+def _check_authorizations(tx: SweepTx, sweep: SweepCall, rules: NetworkRules) -> int:
     """Each is by an address of this batch, for the sweeper, on this chain. Returns their number."""
     if isinstance(tx, UnsignedTx):
         return 0

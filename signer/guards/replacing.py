@@ -12,7 +12,7 @@ from signer.errors import Refused
 from signer.guards.facts import SignedBytes, SpendFacts
 from signer.protocol import Kind, SignRequest
 
-REPLACEABLE = frozenset({Kind.PSBT, Kind.EVM_TX})
+REPLACEABLE = frozenset({Kind.PSBT, Kind.EVM_TX, Kind.EVM_BATCH})
 """Kinds that a chain itself takes at most once of several that conflict."""
 
 

@@ -22,12 +22,15 @@ from wallet.ledger.errors import (
 from wallet.ledger.posting import (
     Balance,
     Batch,
+    Posted,
+    Result,
     Transfer,
     asset_totals,
     balance,
     balances_of,
     liabilities_units,
     post_batch,
+    post_each,
     single,
 )
 from wallet.ledger.transfers import UNITS_MAX
@@ -216,3 +219,41 @@ def test_an_error_tells_what_is_available(database: Database) -> None:
     assert caught.value.code == "ledger.insufficient_funds"
     assert caught.value.details["available_units"] == "5"
     assert caught.value.details["needed_units"] == "6"
+
+
+def each(database: Database, cause: str, *transfers: Transfer) -> Posted:
+    with database.write() as tx:
+        return post_each(tx, cause, transfers, NOW_S)
+
+
+def test_each_transfer_that_can_be_is_posted_and_the_others_are_told(database: Database) -> None:
+    """40 of 100 go, then 61 are more than the 60 left, then 60 go."""
+    post(database, "credit", credit(100))
+    spend = [single(ALICE, chart.HOT, "BTC", units) for units in (40, 61, 60)]
+    posted = each(database, "spend", *spend)
+    assert posted.results == [Result.OK, Result.INSUFFICIENT_FUNDS, Result.OK]
+    assert (posted.height, alice(database).net, rows(database)) == (2, 0, (2, 3))
+
+
+def test_a_repeated_cause_tells_what_it_did_and_posts_nothing(database: Database) -> None:
+    """What was refused stays refused, also when it could be posted by now."""
+    transfers = [credit(5), single(ALICE, chart.HOT, "BTC", 6)]
+    first = each(database, "spend", *transfers)
+    post(database, "more", credit(100))
+    again = each(database, "spend", *transfers)
+    assert again.results == [Result.EXISTS, Result.REFUSED_BEFORE]
+    assert (again.height, again.repeated, again.state_hash) == (1, True, first.state_hash)
+    assert rows(database) == (2, 2)
+
+
+def test_a_cause_of_which_nothing_was_posted_makes_no_height(database: Database) -> None:
+    refused = each(database, "spend", single(ALICE, chart.HOT, "BTC", 6))
+    assert (refused.height, refused.results) == (0, [Result.INSUFFICIENT_FUNDS])
+    assert rows(database) == (0, 0)
+
+
+def test_a_transfer_of_another_batch_is_not_posted_again(database: Database) -> None:
+    plain = Transfer.single(id=PLAIN, debit=chart.DEPOSIT, credit=ALICE, asset="BTC", units=100)
+    post(database, "start", plain)
+    assert each(database, "again", plain, credit(1)).results == [Result.EXISTS, Result.OK]
+    assert alice(database).net == 101

@@ -10,7 +10,7 @@ from wallet.ledger.chart import Kind
 from wallet.ledger.posting import post_batch
 from wallet.ledger.transfers import Transfer
 from wallet.reserves.errors import NegativeLiability
-from wallet.reserves.liabilities import LedgerLiabilities
+from wallet.reserves.owed.liabilities import LedgerLiabilities
 from wallet.store.database import Database
 
 SPACE = UUID("5a0b2f4e-2f6b-4a9c-8f2e-0c9e5a3a7d10")

@@ -1,6 +1,7 @@
 """Statements by block and wallet: what they say, what they cannot explain, and what undoes them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Table, delete, func, select, update
@@ -20,7 +21,7 @@ from wallet.reconciliation.breaks import (
     open_breaks,
 )
 from wallet.reconciliation.coverage import coverage_of
-from wallet.reconciliation.heads import StatementRace, head_of
+from wallet.reconciliation.heads import StatementRace, advance_head, head_of, put_head_back
 from wallet.reconciliation.listing import Span, balances_over, statements_in
 from wallet.reconciliation.reconciler import Reached, Reconciler
 from wallet.reconciliation.report import Report
@@ -458,6 +459,26 @@ def test_a_block_that_the_scan_left_meanwhile_is_not_written(
         one.run()
     one.run()
     assert shown(bench) == [(1, 0, 50_000, 0, 50_000)]
+
+
+def test_a_head_that_moved_meanwhile_is_not_moved_again(bench: Bench) -> None:
+    two_deposits(bench)
+    reconciler(bench).run()
+    tip = bench.chain.tip()
+    with bench.database.write() as tx:
+        head = head_of(tx, NETWORK)
+        assert head is not None
+        for stale in (
+            replace(head, height=2),
+            replace(head, hash="00" * 32),
+            replace(head, reorgs=1),
+        ):
+            with pytest.raises(StatementRace):
+                advance_head(tx, NETWORK, stale, [tip], NOW_S)
+        for to in (None, tip):
+            with pytest.raises(StatementRace):
+                put_head_back(tx, NETWORK, replace(head, reorgs=1), to, NOW_S)
+        assert head_of(tx, NETWORK) == head
 
 
 EDITS: Sequence[tuple[Table, str, object]] = (

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from wallet.store import counters, migrate
+from wallet.store import counters, migrate, walls
 from wallet.store import database as store
 from wallet.store.database import Database
 from wallet.store.errors import BadDatabaseUrl, StoreBusy
@@ -247,6 +247,16 @@ def test_units_are_summed_and_compared_exactly(database: Database) -> None:
         assert tx.execute(above).scalars().all() == ["A2"]
         ordered = select(thresholds.c.hot_min).order_by(thresholds.c.hot_min.desc())
         assert tx.execute(ordered).scalars().all() == sorted(values, reverse=True)
+
+
+def test_every_wall_of_postgresql_is_one_that_the_check_at_start_understands() -> None:
+    """A function without a search path of its own could be made to look into other tables."""
+    expected = walls._expected_postgresql([])
+    built = [wall.split() for wall in walls.statements("postgresql")]
+    functions = {words[2] for words in built if words[:2] == ["CREATE", "FUNCTION"]}
+    triggers = {words[2] for words in built if words[:2] == ["CREATE", "TRIGGER"]}
+    assert functions - set(expected) == set()
+    assert triggers - {name.rpartition(".")[2] for name in expected} == set()
 
 
 def test_sealing_a_partition_takes_the_lock_of_the_one_writer() -> None:

@@ -41,6 +41,9 @@ from wallet.events import read_events, verify_chain
 from wallet.ledger import chart
 from wallet.ledger.posting import balance
 from wallet.milestones import pass_by
+from wallet.pauses import Scope, active
+from wallet.reconciliation.report import Report
+from wallet.reconciliation.states import BreakCode
 from wallet.settings import AssetSettings, ConfirmationTier, TokenKind
 from wallet.store.database import Database
 from wallet.store.schema import accounts, addresses, deposits
@@ -209,8 +212,13 @@ class Bench:
 
     def difference(self) -> int:
         """What the reconciliation cannot explain."""
-        (row,) = reporter(self.chain, self.database, FixedClock()).report().rows  # type: ignore[arg-type]
+        (row,) = self.report().rows
         return row.difference
+
+    def report(self, *odd_assets: str) -> Report:
+        """The reconciliation, some tokens declared odd."""
+        odd = frozenset(odd_assets)
+        return reporter(self.chain, self.database, FixedClock(), odd).report()  # type: ignore[arg-type]
 
 
 def settings(kind: str = TokenKind.PLAIN, **changes: object) -> AssetSettings:
@@ -324,6 +332,10 @@ def test_a_rebase_is_told_and_credited_to_nobody(elastic: Bench) -> None:
     assert elastic.rows() == [("credited", "", 100)]
     (told,) = elastic.events("alert.balance_drift")
     assert '"3"' in told
+    (drift,) = elastic.report("TOK").breaks
+    assert (drift.code, drift.units) == (BreakCode.BALANCE_DRIFT, 3)
+    with elastic.database.read() as tx:
+        assert not active(tx, Scope.ASSET, "TOK"), "what is declared does not stop withdrawals"
     assert elastic.difference() == 3
 
 

@@ -11,6 +11,9 @@ from signer.protocol import APPROVAL, Approval, Proposal, ProtocolError, Sealed,
 from tests.integration.test_treasury_journeys import STAFF, Treasury
 from wallet.cli import treasury as command
 from wallet.pauses import BadReason, NotPaused
+from wallet.reconciliation.breaks import open_break
+from wallet.reconciliation.explaining import Finding
+from wallet.reconciliation.states import BreakCode, ForbiddenBreakArrow
 from wallet.settings import StaffSettings
 from wallet.store.database import Database
 from wallet.treasury.errors import (
@@ -74,7 +77,7 @@ def desk(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def opened(config: Path) -> StaffDesk:
         return made.treasury.staff
 
-    for module in ("desk", "pauses"):
+    for module in ("desk", "pauses", "breaks"):
         monkeypatch.setattr(f"wallet.cli.treasury.{module}.open_staff_desk", opened)
     return made
 
@@ -101,6 +104,41 @@ def test_staff_pause_withdrawals_and_let_them_go_on(desk: Desk) -> None:
     assert isinstance(desk.run("resume", "DOGE", *desk.key("ben")).exception, UnknownSubject)
     empty = desk.run("pause", "BTC", "--reason", " ", *desk.key("ben"))
     assert isinstance(empty.exception, BadReason)
+
+
+def test_staff_explain_a_break(desk: Desk) -> None:
+    finding = Finding(
+        code=BreakCode.FOREIGN_SPEND,
+        asset="BTC",
+        wallet="bitcoin-hot",
+        txid="ab" * 32,
+        position="",
+        units=-70_000,
+    )
+    with desk.treasury.world.database.write() as tx:
+        one = open_break(tx, "bitcoin-regtest", 7, "cd" * 32, finding, 1_000)
+    (shown,) = desk.parsed("breaks")
+    assert (shown["id"], shown["code"], shown["units"]) == (one.id, "foreign_spend", "-70000")
+    assert "-70000" in desk.good("breaks")
+    said = desk.good("explain", one.id, "--reason", "moved by hand", *desk.key("anna"))
+    assert "foreign_spend of -70000 BTC explained by anna" in said
+    assert desk.parsed("breaks") == []
+    (done,) = desk.parsed("breaks", "--all")
+    assert (done["status"], done["reason"], done["decided_by"]) == (
+        "explained",
+        "moved by hand",
+        "anna",
+    )
+    assert [one["subject"] for one in desk.parsed("pauses")] == ["BTC"], "that is lifted by itself"
+    again = desk.run("explain", one.id, "--reason", "twice", *desk.key("ben"))
+    assert isinstance(again.exception, ForbiddenBreakArrow)
+
+
+def test_a_key_off_the_roster_explains_nothing(desk: Desk) -> None:
+    out = desk.folder / "carl.json"
+    desk.good("staff-key", "carl", "--out", out, "--passphrase-file", desk.secret)
+    refused = desk.run("explain", "x", "--reason", "why", *desk.key("carl"))
+    assert isinstance(refused.exception, UnknownApprover)
 
 
 def test_a_key_off_the_roster_neither_pauses_nor_resumes(desk: Desk) -> None:

@@ -34,8 +34,8 @@ from wallet.ledger import chart
 from wallet.ledger.balances import balance
 from wallet.milestones import pass_by
 from wallet.reserves.context import ReservesContext
+from wallet.reserves.owed.proving import proof_json
 from wallet.reserves.preparing import prepare
-from wallet.reserves.proving import proof_json
 from wallet.reserves.publication import Publication
 from wallet.reserves.publishing import publish
 from wallet.reserves.signing import Signing

@@ -138,6 +138,9 @@ def test_vault_receives_spends_and_is_followed(
     assert setup.chain.broadcast(raw).outcome is BroadcastOutcome.ACCEPTED
     assert setup.chain.sighting(tx.txid).state is TxState.MEMPOOL
     assert setup.chain.broadcast(raw).outcome is BroadcastOutcome.ALREADY_KNOWN
+    (alone,) = setup.chain.relatives(tx.txid)
+    assert (alone.vsize, alone.parents) == (tx.vsize, ())
+    assert (alone.descendants, alone.descendant_vsize) == (1, tx.vsize)
 
     block = setup.mine()
     scan = setup.scan(block, payee, owner.script_pubkey_at(CHANGE, 0), spent=coin.outpoint)

@@ -29,7 +29,8 @@ def prepared() -> Iterator[Path]:
 
 
 def test_every_kind_of_break_has_its_fault() -> None:
-    assert {fault.code for fault in FAULTS} == set(BreakCode)
+    # A token that moves by itself is tested where such tokens are, in test_token_deposits.
+    assert {fault.code for fault in FAULTS} == set(BreakCode) - {BreakCode.BALANCE_DRIFT}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chains.errors import invariant
 from wallet.api import errors
+from wallet.api.exchange import apportionments, escrows, settlements, transfers
 from wallet.api.permissions import PERMISSIONS
 from wallet.api.registered import assets as registered_assets
 from wallet.api.registered import freezes, gateways, trust_lines
@@ -24,6 +25,7 @@ from wallet.api.routes import (
     health,
     hosted_keys,
     hosted_payments,
+    reserves,
     treasury,
     webhooks,
     withdrawals,
@@ -45,11 +47,16 @@ _ROUTERS = (
     addresses.router,
     assets.router,
     balances.router,
+    reserves.router,
     deposits.router,
     withdrawals.router,
     treasury.router,
     hosted_keys.router,
     hosted_payments.router,
+    apportionments.router,
+    transfers.router,
+    escrows.router,
+    settlements.router,
     gateways.router,
     registered_assets.router,
     trust_lines.router,
@@ -69,6 +76,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         404: "There is no such thing",
         409: "The request contradicts what is there",
         413: "The body is too large",
+        415: "The body is in an encoding that is not read here",
         422: "The request cannot be meant as it stands",
         429: "Asked too often; see details.retry_after_s",
         503: "A node or the database does not answer now; ask again",

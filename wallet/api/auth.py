@@ -110,7 +110,34 @@ def authenticate(db: Database, clock: Clock, presented: Presented, scope: Scope)
 
     The nonce is spent in a transaction of its own, so a request that fails later cannot be resent.
     """
-    token = _token_of(presented.authorization)
+    key, claims = _identify(db, clock, presented.authorization)
+    _check_binding(claims, presented)
+    _check_address(key, presented.peer)
+    _check_scope(key, scope)
+    _spend_nonce(db, claims)
+    return key
+
+
+def admit(db: Database, clock: Clock, presented: Presented, scope: Scope) -> None:
+    """Let a large body be read: all that `authenticate` asks but for the body, and no nonce spent.
+
+    Nobody else makes us hold megabytes. Raises Unauthorized and Forbidden.
+    """
+    key, claims = _identify(db, clock, presented.authorization)
+    _check_uri(claims, presented)
+    _check_address(key, presented.peer)
+    _check_scope(key, scope)
+
+
+def forget_nonces(db: Database, now_s: int) -> None:
+    """Drop nonces whose tokens have expired: those are refused by their time already."""
+    with db.write() as tx:
+        tx.execute(delete(api_nonces).where(api_nonces.c.expires_s < now_s))
+
+
+def _identify(db: Database, clock: Clock, authorization: str | None) -> tuple[ApiKey, Claims]:
+    """The key whose token this is, and what the token claims of its request."""
+    token = _token_of(authorization)
     claims = read_claims(token)
     with db.read() as tx:
         try:
@@ -121,18 +148,7 @@ def authenticate(db: Database, clock: Clock, presented: Presented, scope: Scope)
     if key.revoked_s is not None:
         raise KeyRevoked("got a revoked API key, expected one in use")
     _check_times(claims, clock.now_s())
-    _check_binding(claims, presented)
-    _check_address(key, presented.peer)
-    if scope not in key.scopes:
-        raise ScopeMissing(f"got a key without {scope}", {"scope": str(scope)})
-    _spend_nonce(db, claims)
-    return key
-
-
-def forget_nonces(db: Database, now_s: int) -> None:
-    """Drop nonces whose tokens have expired: those are refused by their time already."""
-    with db.write() as tx:
-        tx.execute(delete(api_nonces).where(api_nonces.c.expires_s < now_s))
+    return key, claims
 
 
 def _token_of(authorization: str | None) -> str:
@@ -151,9 +167,13 @@ def _check_times(claims: Claims, now_s: int) -> None:
         raise TokenLifetimeTooLong(f"got exp - iat = {claims.exp - claims.iat}, expected 1 to 60")
 
 
-def _check_binding(claims: Claims, presented: Presented) -> None:
+def _check_uri(claims: Claims, presented: Presented) -> None:
     if claims.uri != presented.uri:
         raise UriMismatch("got another uri in the token, expected this request's path and query")
+
+
+def _check_binding(claims: Claims, presented: Presented) -> None:
+    _check_uri(claims, presented)
     if claims.body_hash != body_hash(presented.body):
         raise BodyMismatch("got another bodyHash in the token, expected SHA-256 of this body")
 
@@ -167,6 +187,11 @@ def _check_address(key: ApiKey, peer: str) -> None:
         raise AddressRefused("got a caller without an IP address") from error
     if not any(address in ip_network(text) for text in key.addresses_allowed):
         raise AddressRefused(f"got a call from {peer}, expected an address on the key's list")
+
+
+def _check_scope(key: ApiKey, scope: Scope) -> None:
+    if scope not in key.scopes:
+        raise ScopeMissing(f"got a key without {scope}", {"scope": str(scope)})
 
 
 def _spend_nonce(db: Database, claims: Claims) -> None:

@@ -17,6 +17,8 @@ from wallet.api.auth import Forbidden
 from wallet.api.tokens import Unauthorized
 from wallet.assets.errors import NotAllowed
 from wallet.errors import Conflict, Invalid, NotFound, TooMany, WalletError
+from wallet.ledger.errors import AccountFrozen, InsufficientFunds, LimitExceeded, TrustMissing
+from wallet.settlements.errors import MediaTypeUnknown
 from wallet.store.errors import StoreBusy
 
 _log = structlog.get_logger("wallet.api")
@@ -40,11 +42,16 @@ STATUS: dict[type[Exception], int] = {
     NotAllowed: 403,
     NotFound: 404,
     Conflict: 409,
+    InsufficientFunds: 409,
+    AccountFrozen: 409,
+    TrustMissing: 409,
+    LimitExceeded: 409,
     Invalid: 422,
     CodecError: 422,
     ProtocolError: 422,
     NodeError: 503,
     RequestTooLarge: 413,
+    MediaTypeUnknown: 415,
     TooMany: 429,
     OperationalError: 503,
     StoreBusy: 503,

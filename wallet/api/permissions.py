@@ -10,6 +10,8 @@ class Scope(StrEnum):
     ACCOUNTS_WRITE = "accounts:write"
     ADDRESSES_READ = "addresses:read"
     ADDRESSES_WRITE = "addresses:write"
+    APPORTIONMENTS_READ = "apportionments:read"
+    APPORTIONMENTS_WRITE = "apportionments:write"
     AGENTS_WRITE = "agents:write"
     ASSETS_ISSUE = "assets:issue"
     ASSETS_READ = "assets:read"
@@ -17,6 +19,8 @@ class Scope(StrEnum):
     ASSETS_REGISTER = "assets:register"
     BALANCES_READ = "balances:read"
     DEPOSITS_READ = "deposits:read"
+    ESCROWS_READ = "escrows:read"
+    ESCROWS_WRITE = "escrows:write"
     EVENTS_READ = "events:read"
     FREEZES_READ = "freezes:read"
     FREEZES_WRITE = "freezes:write"
@@ -24,6 +28,11 @@ class Scope(StrEnum):
     GATEWAYS_WRITE = "gateways:write"
     HOSTED_KEYS_READ = "hosted_keys:read"
     HOSTED_KEYS_WRITE = "hosted_keys:write"
+    RESERVES_READ = "reserves:read"
+    SETTLEMENTS_READ = "settlements:read"
+    SETTLEMENTS_WRITE = "settlements:write"
+    TRANSFERS_READ = "transfers:read"
+    TRANSFERS_WRITE = "transfers:write"
     TREASURY_READ = "treasury:read"
     TREASURY_WRITE = "treasury:write"
     TRUST_LINES_READ = "trust_lines:read"
@@ -66,6 +75,8 @@ PERMISSIONS: dict[str, Scope | None] = {
     "list_addresses": Scope.ADDRESSES_READ,
     "read_address": Scope.ADDRESSES_READ,
     "list_balances": Scope.BALANCES_READ,
+    "list_reserves": Scope.RESERVES_READ,
+    "read_reserves_proof": Scope.RESERVES_READ,
     "list_deposits": Scope.DEPOSITS_READ,
     "read_deposit": Scope.DEPOSITS_READ,
     "create_withdrawal": Scope.WITHDRAWALS_WRITE,
@@ -91,6 +102,21 @@ PERMISSIONS: dict[str, Scope | None] = {
     "list_hosted_payments": Scope.HOSTED_KEYS_READ,
     "read_hosted_payment": Scope.HOSTED_KEYS_READ,
     "submit_hosted_payment": Scope.HOSTED_KEYS_WRITE,
+    "preview_apportionment": Scope.APPORTIONMENTS_READ,
+    "create_apportionment": Scope.APPORTIONMENTS_WRITE,
+    "read_apportionment": Scope.APPORTIONMENTS_READ,
+    "create_transfer": Scope.TRANSFERS_WRITE,
+    "list_transfers": Scope.TRANSFERS_READ,
+    "read_transfer": Scope.TRANSFERS_READ,
+    "create_escrow": Scope.ESCROWS_WRITE,
+    "list_escrows": Scope.ESCROWS_READ,
+    "read_escrow": Scope.ESCROWS_READ,
+    "read_escrow_by_external_id": Scope.ESCROWS_READ,
+    "release_escrow": Scope.ESCROWS_WRITE,
+    "return_escrow": Scope.ESCROWS_WRITE,
+    "dispute_escrow": Scope.ESCROWS_WRITE,
+    "create_settlement": Scope.SETTLEMENTS_WRITE,
+    "read_settlement": Scope.SETTLEMENTS_READ,
     "list_events": Scope.EVENTS_READ,
     "create_webhook": Scope.WEBHOOKS_WRITE,
     "list_webhooks": Scope.WEBHOOKS_READ,

@@ -1,7 +1,7 @@
 """What happens around every route: read within limits, authenticate, then parse; and once-only."""
 
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
@@ -12,18 +12,29 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
 from chains.nesting import TooDeep, check_nesting
-from wallet.api.auth import Presented, authenticate
+from wallet.api.auth import Presented, admit, authenticate
 from wallet.api.errors import RequestTooDeep, RequestTooLarge
 from wallet.api.idempotency import Answer, OnceKey, claim, keep, request_hash, stored
 from wallet.api.permissions import PERMISSIONS, Scope
 from wallet.api.services import Services
 from wallet.assets.authority import Actor
+from wallet.settlements.wire import BYTES_MAX
 
 BODY_BYTES_MAX = 64 * 1024
 """No request body is larger; counted while reading, before anything is parsed."""
 
+LARGE_BODIES: Mapping[str, int] = {
+    "preview_apportionment": 2 * 1024 * 1024,
+    "create_apportionment": 2 * 1024 * 1024,
+    "create_settlement": BYTES_MAX,
+}
+"""Route name -> bytes, where a request names thousands of accounts."""
+
 BODY_DEPTH_MAX = 32
 """No request body nests deeper; checked before a parser that recurses sees it."""
+
+OWN_DECODERS = frozenset({"create_settlement"})
+"""Routes that decode their bodies themselves, within a depth that their types fix."""
 
 IDEMPOTENCY_KEY = r"^[A-Za-z0-9._:-]{8,128}$"
 
@@ -57,20 +68,19 @@ class SignedRoute(APIRoute):
         """FastAPI's handler behind our checks."""
         inner = super().get_route_handler()
         scope = PERMISSIONS[self.name]
+        bytes_max = LARGE_BODIES.get(self.name, BODY_BYTES_MAX)
 
         async def handle(request: Request) -> Response:
-            body = await _read(request)
-            _check_depth(body)
             services: Services = request.app.state.services
-            uri = _uri(request)
+            presented = _presented(request)
+            if scope is not None and bytes_max > BODY_BYTES_MAX:
+                await run_in_threadpool(admit, services.db, services.clock, presented, scope)
+            body = await _read(request, bytes_max)
+            if self.name not in OWN_DECODERS:
+                _check_depth(body)
             key_id, scopes = "", frozenset[Scope]()
             if scope is not None:
-                presented = Presented(
-                    authorization=request.headers.get("authorization"),
-                    uri=uri,
-                    body=body,
-                    peer=request.client.host if request.client else "",
-                )
+                presented = replace(presented, body=body)
                 key = await run_in_threadpool(
                     authenticate, services.db, services.clock, presented, scope
                 )
@@ -81,12 +91,22 @@ class SignedRoute(APIRoute):
                 scopes=scopes,
                 request_id=request.state.request_id,
                 method=request.method,
-                uri=uri,
+                uri=presented.uri,
                 body=body,
             )
             return await inner(Request(request.scope, _replay(body)))
 
         return handle
+
+
+def _presented(request: Request) -> Presented:
+    """The request before its body is read."""
+    return Presented(
+        authorization=request.headers.get("authorization"),
+        uri=_uri(request),
+        body=b"",
+        peer=request.client.host if request.client else "",
+    )
 
 
 def _check_depth(body: bytes) -> None:
@@ -172,13 +192,13 @@ def _uri(request: Request) -> str:
     return whole.decode("ascii", errors="replace")
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, bytes_max: int) -> bytes:
     chunks: list[bytes] = []
     total = 0
     async for chunk in request.stream():
         total += len(chunk)
-        if total > BODY_BYTES_MAX:
-            raise RequestTooLarge(f"got a body above the limit, expected at most {BODY_BYTES_MAX}")
+        if total > bytes_max:
+            raise RequestTooLarge(f"got a body above the limit, expected at most {bytes_max}")
         chunks.append(chunk)
     return b"".join(chunks)
 

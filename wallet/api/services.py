@@ -11,7 +11,9 @@ from wallet.assets.context import AssetContext
 from wallet.clock import Clock
 from wallet.errors import Invalid
 from wallet.hosted_keys.desk import HostedDesk
+from wallet.milestones import Milestone, pass_by
 from wallet.settings import AssetSettings, NetworkSettings, Settings
+from wallet.settlements.known import KnownAccounts
 from wallet.store.database import Database
 from wallet.treasury.approvals import ApprovalDesk
 from wallet.webhooks.targets import Resolve
@@ -57,6 +59,9 @@ class Services:
     random: Callable[[int], bytes]
     resolver: Resolve
     service_key: bytes = field(repr=False)
+    milestone: Milestone = pass_by
+    known_accounts: KnownAccounts = field(default_factory=KnownAccounts)
+    known_decimals: dict[str, int] = field(default_factory=dict)
 
     def asset(self, code: str) -> AssetSettings:
         """The asset of this code. Raises AssetUnknown."""

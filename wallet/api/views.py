@@ -77,15 +77,30 @@ class BalanceView(BaseModel):
     owed_units: str
 
 
+class SubAccountView(BaseModel):
+    """What the margin or contract part of an account has; no withdrawal is paid from it."""
+
+    sub_account: str
+    asset: str
+    total: str
+    total_units: str
+    available: str
+    available_units: str
+    held: str
+    held_units: str
+
+
 class BalancesView(BaseModel):
-    """One balance for each asset of a chain, zero included, then those of registered assets.
+    """One spot balance for each asset of a chain, zero included, then those of registered assets.
 
     Of these only what the account ever held or trusted; `as_of_seq` is the last event contained.
+    `sub_accounts` are the other parts of the account, as far as they were ever used.
     """
 
     account_id: str
     as_of_seq: int
     data: list[BalanceView]
+    sub_accounts: list[SubAccountView]
 
 
 class DepositView(BaseModel):
@@ -337,3 +352,36 @@ class HostedPaymentView(BaseModel):
     created_s: int
     updated_s: int
     expires_s: int
+
+
+class OwedView(BaseModel):
+    """What was owed in an asset, in all."""
+
+    asset: str
+    amount: str
+    amount_units: str
+
+
+class ReservesView(BaseModel):
+    """A published proof of reserves; `statement` is the digest that names it."""
+
+    statement: str
+    operator: str
+    made_s: int
+    ledger_height: int
+    package_sha256: str
+    owed: list[OwedView]
+
+
+class ReservesListView(BaseModel):
+    """Publications, newest first."""
+
+    data: list[ReservesView]
+
+
+class ReservesProofView(BaseModel):
+    """A user's own proof, for the verifier's `me`: shares by asset, each with its path."""
+
+    statement: str
+    account: str
+    shares: dict[str, list[dict[str, Any]]]

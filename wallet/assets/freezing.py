@@ -4,12 +4,13 @@ The operator can freeze in every asset. A key that acts for a gateway can freeze
 assets only, whatever its scopes: who answers for one asset is nobody in another.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from wallet.addresses.accounts import get_account
-from wallet.assets.account_terms import Stated, newest, state_frozen
+from wallet.assets.account_terms import Stated, newest, state_frozen, terms_of
 from wallet.assets.authority import Act, Actor
 from wallet.assets.context import AssetContext
 from wallet.assets.errors import BadReason, FrozenAlready, NotFrozen, NotYourGateway
@@ -46,6 +47,13 @@ def thaw(tx: Connection, context: AssetContext, actor: Actor, asked: Frozen) -> 
     if not _is_frozen(tx, context, actor, asked):
         raise NotFrozen(f"got an account that is not frozen in {asked.asset}")
     return _state(tx, context, actor, asked, False)
+
+
+def frozen_among(tx: Connection, accounts: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """Those of the (account id, asset code) that are frozen now."""
+    pairs = sorted(set(accounts))
+    terms = terms_of(tx, [(chart.user(account_id), asset) for account_id, asset in pairs])
+    return frozenset(pair for pair in pairs if terms[chart.user(pair[0]), pair[1]].frozen)
 
 
 def _is_frozen(tx: Connection, context: AssetContext, actor: Actor, asked: Frozen) -> bool:

@@ -7,7 +7,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from wallet.bootstrap import open_quarantine
 from wallet.cli.treasury.options import (
     DEFAULT_CONFIG,
     AsJson,
@@ -16,6 +15,7 @@ from wallet.cli.treasury.options import (
     PassphraseFile,
     unlock,
 )
+from wallet.desks import open_quarantine
 from wallet.treasury.quarantine import Quarantine
 
 app = typer.Typer(

@@ -69,9 +69,9 @@ def reconcile(
     books later. What is left over is a difference.
 
     A break is what no record explains: late_deposit, phantom_deposit, other_amount, foreign_spend,
-    unknown_outflow, unknown_inflow, unbooked_fee, missing_settlement or denied_payment. Those that
-    may mean missing money pause withdrawals of the asset (`glaytos-wallet treasury pauses`); say
-    why with `glaytos-wallet treasury explain`.
+    unknown_outflow, unknown_inflow, balance_drift, unbooked_fee, missing_settlement or
+    denied_payment. Those that may mean missing money pause withdrawals of the asset
+    (`glaytos-wallet treasury pauses`); say why with `glaytos-wallet treasury explain`.
 
     Ends with code 1 on a difference, an open break or statements that do not add up.
     """
@@ -108,12 +108,12 @@ def _chosen(deployment: Deployment, network: str) -> Sequence[str]:
 
 def _reporter(deployment: Deployment, name: str) -> Reporter:
     chain, database, clock = deployment.chains[name], deployment.database, deployment.clock
-    assets = [asset for asset in deployment.settings.assets if asset.network == name]
+    odd = odd_assets(asset for asset in deployment.settings.assets if asset.network == name)
     return Reporter(
         chain,
         database,
-        Reconciler(chain, database, clock, deployment.milestone, odd_assets(assets)),
-        IdleCheck(chain, database, clock),
+        Reconciler(chain, database, clock, deployment.milestone, odd),
+        IdleCheck(chain, database, clock, odd),
         deployment.networks[name].start_height,
     )
 

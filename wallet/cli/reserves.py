@@ -1,7 +1,8 @@
 """`glaytos-wallet reserves`: what is owed and what is held, published and checked."""
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +12,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from signer.protocol import check_words
 from wallet.bootstrap import opened
+from wallet.cli.treasury.options import KeyFile, PassphraseFile, unlock
 from wallet.reserves.context import Progress as Report
+from wallet.reserves.owed.proving import proof_json
 from wallet.reserves.preparing import prepare
-from wallet.reserves.proving import proof_json
 from wallet.reserves.publication import FOLDER, Publication, write_whole
 from wallet.reserves.publishing import publish
 from wallet.reserves.signing import Signing, Waiting
@@ -52,13 +55,20 @@ def make(
         Path | None,
         typer.Argument(
             help="A new folder, or one to take up; else one named by the time, in the data"
-            " directory."
+            " directory's `reserves`, where a running service asks its hot signers."
         ),
     ] = None,
     behind: Annotated[
         int,
         typer.Option(help="Blocks to stay behind the last scanned, where chains may still turn."),
     ] = 0,
+    approvals: Annotated[
+        int,
+        typer.Option(help="Ask no signer before so many people approved (`reserves approve`)."),
+    ] = 0,
+    wait: Annotated[
+        int, typer.Option(help="Seconds to wait for hot signers, which a running service asks.")
+    ] = 60,
     config: Config = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
@@ -85,7 +95,8 @@ def make(
             publication = prepare(
                 context, where, operator=operator, behind_blocks=behind, progress=progress
             )
-        waiting = Signing(context, publication).sign(progress)
+        signing = Signing(context, publication)
+        waiting = asked(lambda: signing.sign(progress, approvals), wait, time.sleep)
         report = None if waiting else publish(context, publication, progress)
     if report is None:
         typer.echo(_waiting(publication, waiting, as_json))
@@ -93,6 +104,19 @@ def make(
     body = {"package": str(publication.package), **report_json(report)}
     text = f"Published {publication.package}\n{report_text(report)}"
     typer.echo(json.dumps(body, indent=1) if as_json else text)
+
+
+def asked(
+    sign: Callable[[], list[Waiting]], wait_s: int, sleep: Callable[[int], object]
+) -> list[Waiting]:
+    """Ask until no hot signer is missing, or the seconds are over; who is missing then."""
+    waiting = sign()
+    for _ in range(wait_s):
+        if all(one.is_offline for one in waiting):
+            break
+        sleep(1)
+        waiting = sign()
+    return waiting
 
 
 def _waiting(publication: Publication, waiting: Sequence[Waiting], as_json: bool) -> str:
@@ -116,6 +140,31 @@ def _waiting(publication: Publication, waiting: Sequence[Waiting], as_json: bool
     ]
     head = f"Prepared in {publication.folder}; run this again with that folder. Still missing:"
     return "\n".join([head, *lines])
+
+
+@app.command()
+def approve(
+    folder: Folder,
+    key: KeyFile,
+    passphrase_file: PassphraseFile = None,
+    config: Config = DEFAULT_CONFIG,
+) -> None:
+    """Approve, with your own staff key, that these vaults are shown to be ours.
+
+    An approval moves nothing and cannot be used for anything else. It is needed where the signers'
+    policies ask for it: `reserves make --approvals N` prepares, and asks nobody before that.
+    """
+    with opened(config) as deployment:
+        publication = Publication.open(folder)
+        for claim in publication.claims:
+            what = f"{len(claim.coins)} coins" if claim.coins else "an account"
+            typer.echo(f"  {claim.source} on {claim.network}: {what}")
+        typer.echo(f"Statement {publication.digest.hex()}")
+        typer.echo(f"Check words: {check_words(publication.digest)}")
+        staff, clock = unlock(key, passphrase_file), deployment.clock
+        signing = Signing(deployment.reserves, publication)
+        done = signing.approve(lambda digest: staff.approve(digest, clock.now_s()))
+    typer.echo(f"{staff.id} approved {done} requests")
 
 
 @app.command()

@@ -15,6 +15,7 @@ import httpx
 from signer.protocol import Approval
 from wallet.client.credentials import load_credentials
 from wallet.client.decoding import decode
+from wallet.client.exchange import ExchangeCalls
 from wallet.client.hosted import HostedKeyCalls
 from wallet.client.registered import RegisteredAssetCalls
 from wallet.client.transport import Transport, path_part
@@ -29,6 +30,7 @@ from wallet.client.types import (
     Health,
     Page,
     QuarantinedCoin,
+    Reserves,
     Runway,
     TreasuryRequest,
     Webhook,
@@ -75,6 +77,11 @@ class Client:
     def hosted(self) -> HostedKeyCalls:
         """The routes of hosted keys."""
         return HostedKeyCalls(self.transport)
+
+    @property
+    def exchange(self) -> ExchangeCalls:
+        """The routes that the exchange's own engines use."""
+        return ExchangeCalls(self.transport)
 
     @property
     def registered(self) -> RegisteredAssetCalls:
@@ -278,6 +285,16 @@ class Client:
         path = f"/v1/treasury/requests/{path_part(request_id)}/approvals"
         found = self.transport.post(path, _approval(approval), idempotency_key)
         return decode(TreasuryRequest, found)
+
+    def reserves(self) -> tuple[Reserves, ...]:
+        """Published proofs of reserves, newest first."""
+        data = self.transport.get("/v1/reserves", {})["data"]
+        return tuple(decode(Reserves, item) for item in data)
+
+    def reserves_proof(self, account_id: str, *, statement: str | None = None) -> object:
+        """An account's own proof, as its user's verifier reads it; the newest or a named one."""
+        path = f"/v1/accounts/{path_part(account_id)}/reserves-proof"
+        return self.transport.get(path, {"statement": statement})
 
     def runways(self) -> tuple[Runway, ...]:
         """How long hot money lasts, asset by asset."""

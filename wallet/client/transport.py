@@ -6,11 +6,13 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import msgspec
 
 from wallet.api.tokens import LIFETIME_S_MAX, Claims, body_hash, issue_token
 from wallet.client.credentials import Credentials
 from wallet.client.errors import ApiError, NoAnswer, UnexpectedAnswer
 from wallet.clock import Clock
+from wallet.settlements.wire import JSON, MSGPACK
 
 Query = Mapping[str, str | int | None]
 
@@ -40,13 +42,23 @@ class Transport:
         body = b"" if content is None else json.dumps(content).encode()
         return self._exchange("POST", path, {}, body, key or self._random(16).hex())
 
+    def post_bytes(self, path: str, body: bytes, media_type: str) -> Any:
+        """Post a body that is encoded already, to a route that needs no Idempotency-Key."""
+        return self._exchange("POST", path, {}, body, None, media_type)
+
     def _exchange(
-        self, method: str, path: str, query: dict[str, str], body: bytes, key: str | None
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str],
+        body: bytes,
+        key: str | None,
+        media_type: str = JSON,
     ) -> Any:
         request = self._http.build_request(method, path, params=query or None, content=body)
         request.headers["Authorization"] = "Bearer " + self._token(request, body)
         if body:
-            request.headers["Content-Type"] = "application/json"
+            request.headers["Content-Type"] = media_type
         if key is not None:
             request.headers["Idempotency-Key"] = key
         try:
@@ -74,9 +86,10 @@ def path_part(text: str) -> str:
 
 
 def _content(response: httpx.Response) -> Any:
+    packed = response.headers.get("Content-Type") == MSGPACK
     try:
-        content = response.json()
-    except ValueError as error:
+        content = msgspec.msgpack.decode(response.content) if packed else response.json()
+    except (ValueError, msgspec.DecodeError) as error:
         raise UnexpectedAnswer(f"got HTTP {response.status_code} without JSON") from error
     if response.is_success:
         return content

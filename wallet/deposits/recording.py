@@ -148,9 +148,8 @@ def _record_spends(tx: Connection, network: str, scan: BlockScan, now_s: int) ->
     if not scan.spends:
         return
     gone = inputs_of_gone_deposits(tx, network)
-    own = own_purposes(tx, network, {spend.txid for spend in scan.spends})
     for spend in scan.spends:
-        spent = tx.execute(
+        tx.execute(
             update(utxos)
             .where(
                 utxos.c.network == network,
@@ -159,9 +158,6 @@ def _record_spends(tx: Connection, network: str, scan: BlockScan, now_s: int) ->
             )
             .values(spent_txid=spend.txid, spent_height=scan.ref.height)
         )
-        if spent.rowcount and spend.txid not in own:
-            body = {"network": network, "outpoint": str(spend.outpoint), "txid": spend.txid}
-            append_event(tx, "alert.foreign_spend", spend.txid, body, now_s)
         _mark_replaced(tx, network, gone, spend, now_s)
     pending.mark_replaced(tx, network, scan.spends, now_s)
 

@@ -11,8 +11,6 @@ from chains.evm.authorizations import SignedAuthorization
 from chains.evm.set_code import UnsignedSetCodeTx
 from chains.evm.sweeper import ETHER, SweepCall
 from chains.evm.transactions import UnsignedTx
-from policies import FeeFacts, OrderFacts, Outcome, PaymentFacts
-from policies.acts import decide_batch
 from signer.protocol import Kind
 from wallet.gathers.books import Heap
 from wallet.gathers.deciding import ACCOUNTS_MAX, Candidate, batch_gas_limit
@@ -21,11 +19,10 @@ from wallet.gathers.orders import Orders
 from wallet.gathers.ports import GatherDoor
 from wallet.payments import journal
 from wallet.payments.building.evm import EvmQuote, next_nonce
-from wallet.payments.building.judging import Fee, check_caps
-from wallet.payments.building.orders import SpendOrder
+from wallet.payments.building.judging import Fee, check_caps, judge_batch
 from wallet.payments.building.requesting import seal_request
 from wallet.payments.desk import PaymentDesk
-from wallet.payments.errors import PolicyRefused, WouldRevert
+from wallet.payments.errors import WouldRevert
 from wallet.payments.journal import NewPayment, Payment
 from wallet.settings import AssetSettings
 from wallet.store.schema import batch_shares
@@ -103,7 +100,7 @@ class Batches:
             now_s = context.clock.now_s()
             self._desk.evm.check_sender(tx, order, hot.address, quote, moves_asset=False)
             check_caps(context.networks[asset.network], order, fee)
-            self._judge(order, fee, now_s)
+            judge_batch(context.policy, order, fee, now_s)
             nonce = next_nonce(tx, asset.network, hot.address, quote.nonce)
             payload = self._payload(asset, call, quote, nonce, shares)
             sealed = seal_request(
@@ -183,29 +180,6 @@ class Batches:
         if not leaves:
             return tx.encode()
         return UnsignedSetCodeTx(call=tx, authorizations=tuple(leaves)).encode()
-
-    def _judge(self, order: SpendOrder, fee: Fee, now_s: int) -> None:
-        """The service's own policy before a signer is asked. Raises PolicyRefused."""
-        intent = order.intents[0]
-        facts = OrderFacts(
-            order_id=intent.intent_id,
-            requester=intent.requester,
-            payees=(),
-            approvers=frozenset(),
-        )
-        payment = PaymentFacts(
-            purpose=str(order.purpose),
-            network=order.network,
-            asset=order.asset,
-            source=order.source,
-            orders=(facts,),
-            now_s=now_s,
-            fee=FeeFacts(units=fee.units, rate_units=fee.rate_units, basis_units=None),
-            spent_units={},
-        )
-        decision = decide_batch(self._context.policy, payment, facts)
-        if decision.outcome is not Outcome.ALLOW:
-            raise PolicyRefused(decision.text, {"reason": decision.code})
 
 
 def _gas(shares: Sequence[Share]) -> int:

@@ -22,6 +22,14 @@ class Kind(StrEnum):
     EXPENSE = "expense"
 
 
+class SubAccount(StrEnum):
+    """The parts of a user's account; deposits come into spot, and withdrawals are paid from it."""
+
+    SPOT = "spot"
+    MARGIN = "margin"
+    CONTRACT = "contract"
+
+
 HOT = "chain:hot"
 """Coins of the hot vaults and addresses."""
 
@@ -45,6 +53,9 @@ KEPT_BY_TOKENS = "expense:kept_by_tokens"
 
 FEE_INCOME = "revenue:withdrawal_fees"
 """Charged to users for withdrawals."""
+
+ESCROW_FEES = "revenue:escrow_fees"
+"""Charged for trades between users, out of what was released."""
 
 HOUSE = "equity:house"
 """The operator's own stake: first funding, and losses it takes."""
@@ -91,9 +102,25 @@ class Account:
         return self.kind in (Kind.ASSET, Kind.EXPENSE)
 
 
-def user(account_id: str) -> str:
-    """The owner name of one of the exchange's users."""
-    return f"user:{account_id}"
+def user(account_id: str, sub_account: SubAccount = SubAccount.SPOT) -> str:
+    """The owner name of one of the exchange's users, or of one part of what they have.
+
+    Raises UnknownOwner for an id with a slash: it could be read as another user's part.
+    """
+    if "/" in account_id:
+        raise UnknownOwner(f"got account id {account_id[:OWNER_MAX]!r}, expected one without '/'")
+    if sub_account is SubAccount.SPOT:
+        return f"user:{account_id}"
+    return f"user:{account_id}/{sub_account}"
+
+
+def user_of(owner: str) -> tuple[str, SubAccount] | None:
+    """Whose part an owner name is: account id and sub-account; None if it is no user's."""
+    prefix, _, rest = owner.partition(":")
+    if prefix != "user" or not rest:
+        return None
+    account_id, slash, part = rest.partition("/")
+    return account_id, SubAccount(part) if slash else SubAccount.SPOT
 
 
 def receivable(account_id: str) -> str:

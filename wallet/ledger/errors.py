@@ -81,16 +81,16 @@ class CauseConflict(LedgerError):
     code = "ledger.cause_conflict"
 
 
-class FollowsOnly(LedgerError):
-    """A mirror without the ids posted before its image: what it posted could be a second time."""
-
-    code = "ledger.follows_only"
-
-
 class LedgerBusy(LedgerError):
     """More batches wait than are worth waiting for."""
 
     code = "ledger.busy"
+
+
+class FollowsOnly(LedgerError):
+    """A mirror without the ids posted before its image: what it posted could be a second time."""
+
+    code = "ledger.follows_only"
 
 
 class LedgerBroken(LedgerError):

@@ -1,13 +1,18 @@
 """How holds ended, and ending those whose time is over."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select
 
 from wallet.ledger.posting import Transfer, post_batch
 from wallet.ledger.transfers import TransferKind
-from wallet.store.tables.ledger import ledger_batches, ledger_holds, ledger_transfers
+from wallet.store.tables.ledger import (
+    ledger_batches,
+    ledger_holds,
+    ledger_transfer_ids,
+    ledger_transfers,
+)
 
 _ENDING = (
     select(ledger_transfers.c.kind, ledger_transfers.c.units, ledger_batches.c.cause)
@@ -32,6 +37,16 @@ _EXPIRED = (
 )
 
 
+_MAKERS = (
+    select(ledger_transfer_ids.c.id, ledger_batches.c.cause)
+    .join(ledger_batches, ledger_batches.c.height == ledger_transfer_ids.c.height)
+    .where(ledger_transfer_ids.c.id.in_(bindparam("these", expanding=True)))
+)
+
+CHUNK = 400
+"""Keys in one IN list, well under every engine's limit of parameters."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """The post or void that ended a hold: how many units moved, in the batch of which cause."""
@@ -47,6 +62,15 @@ def ending_of(tx: Connection, hold_id: str) -> Ending | None:
     if row is None:
         return None
     return Ending(kind=TransferKind(row.kind), units=row.units, cause=row.cause)
+
+
+def makers_of(tx: Connection, hold_ids: Collection[str]) -> Mapping[str, str]:
+    """Hold id to the cause of the batch that made it, for those that exist."""
+    ids, found = sorted(hold_ids), dict[str, str]()
+    for start in range(0, len(ids), CHUNK):
+        rows = tx.execute(_MAKERS, {"these": ids[start : start + CHUNK]})
+        found.update((id, cause) for id, cause in rows)
+    return found
 
 
 def void_expired(tx: Connection, now_s: int, most: int = 1_000) -> Sequence[str]:

@@ -5,7 +5,7 @@ ones is taken back as a whole. `wallet.ledger.writing` stores what was accepted.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wallet.ledger.books import Books, Hold, Position
@@ -88,21 +88,21 @@ class Judge:
             judged.ended,
         )
         marks = [len(part) for part in parts]
-        self._undo, posted = [], list[str]()
+        self._undo, results = [], list[Result]()
         for transfer in transfers:
-            result = self._judge(transfer)
-            if result is _OK:
-                posted.append(transfer.id)
-            elif result is not Result.EXISTS:
+            results.append(self._judge(transfer))
+            if not results[-1].is_posted:
                 break
         else:
             self._undo = None
-            posted_now = set(posted)
-            return [_OK if t.id in posted_now else Result.EXISTS for t in transfers]
-        self._take_back(marks, posted)
+            return results
+        pairs = zip(transfers, results, strict=False)
+        self._take_back(marks, [transfer.id for transfer, result in pairs if result is _OK])
         for part, mark in zip(parts, marks, strict=True):
             del part[mark:]
-        return [result if t is transfer else Result.LINKED_FAILED for t in transfers]
+        failed = Result.LINKED_FAILED
+        rest = len(transfers) - len(results)
+        return [failed] * (len(results) - 1) + results[-1:] + [failed] * rest
 
     def _take_back(self, marks: Sequence[int], posted: Sequence[str]) -> None:
         judged, books = self._judged, self._books
@@ -120,7 +120,7 @@ class Judge:
 
     def _judge(self, transfer: Transfer) -> Result:
         if transfer.id in self._known:
-            return _compare(self._known[transfer.id], transfer)
+            return self._compare(self._known[transfer.id], transfer)
         if transfer.expires_s != 0 and transfer.kind is not TransferKind.HOLD:
             return Result.EXPIRY_INVALID
         if transfer.hold_id is not None:
@@ -229,7 +229,7 @@ class Judge:
         debit, credit, moved = hold.debit, hold.credit, transfer.units or hold.units
         if moved > hold.units:
             return Result.HOLD_EXCEEDED
-        if moved < 0:
+        if moved < 0 or (transfer.kind is not _POST and moved != hold.units):
             return Result.AMOUNT_INVALID
         if transfer.kind is _POST:
             if 0 < hold.expires_s <= self._now_s:
@@ -244,7 +244,9 @@ class Judge:
             credit.credits += moved
         hold.ended = (self._height, len(self._judged.lines))
         self._judged.ended.append(hold)
-        self._accept(transfer, debit, credit, moved)
+        # A post of all that is held is kept with its units: what it is compared with later.
+        asked = transfer if transfer.units else replace(transfer, units=moved)
+        self._accept(asked, debit, credit, moved)
         return _OK
 
     def _start_new(self, transfer: Transfer) -> Result:
@@ -268,6 +270,29 @@ class Judge:
             for position in reversed(opened):
                 books.close(position)
         return result
+
+    def _compare(self, stored: Transfer | None, asked: Transfer) -> Result:
+        """Whether a transfer whose id was used before asks for the same."""
+        units = asked.units
+        if stored is None:
+            return Result.EXISTS_IN_ARCHIVE
+        if stored.kind is not asked.kind:
+            return Result.EXISTS_WITH_DIFFERENT_KIND
+        if stored.hold_id != asked.hold_id:
+            return Result.EXISTS_WITH_DIFFERENT_HOLD
+        if asked.hold_id is not None:
+            units = units or self._books.holds[asked.hold_id].units
+        elif (stored.debit, stored.credit, stored.asset) != (
+            asked.debit,
+            asked.credit,
+            asked.asset,
+        ):
+            return Result.EXISTS_WITH_DIFFERENT_ACCOUNTS
+        if units != stored.units:
+            return Result.EXISTS_WITH_DIFFERENT_AMOUNT
+        if stored.expires_s != asked.expires_s:
+            return Result.EXISTS_WITH_DIFFERENT_EXPIRY
+        return Result.EXISTS
 
     def _touch(self, debit: Position, credit: Position) -> None:
         """Remember how both were before the batch, and before the chain."""
@@ -315,24 +340,3 @@ def _terms(debit: Position, credit: Position, units: int) -> Result | None:
             if net + held + units > position.limit_units:
                 return Result.LIMIT_EXCEEDED
     return None
-
-
-def _compare(stored: Transfer | None, asked: Transfer) -> Result:
-    """Whether a transfer whose id was used before asks for the same."""
-    if stored is None:
-        return Result.EXISTS_IN_ARCHIVE
-    if stored.kind is not asked.kind:
-        return Result.EXISTS_WITH_DIFFERENT_KIND
-    if stored.hold_id != asked.hold_id:
-        return Result.EXISTS_WITH_DIFFERENT_HOLD
-    if asked.hold_id is None and (stored.debit, stored.credit, stored.asset) != (
-        asked.debit,
-        asked.credit,
-        asked.asset,
-    ):
-        return Result.EXISTS_WITH_DIFFERENT_ACCOUNTS
-    if asked.units not in (stored.units, 0 if asked.hold_id is not None else stored.units):
-        return Result.EXISTS_WITH_DIFFERENT_AMOUNT
-    if stored.expires_s != asked.expires_s:
-        return Result.EXISTS_WITH_DIFFERENT_EXPIRY
-    return Result.EXISTS

@@ -8,7 +8,7 @@ from chains.evm.addresses import from_text
 from chains.evm.authorizations import Authorization
 from chains.evm.safe import SafeTx, SafeVault
 from chains.evm.safe_signatures import pack_signatures
-from chains.evm.set_code import SET_CODE_TYPE, UnsignedSetCodeTx
+from chains.evm.set_code import UnsignedSetCodeTx, decode_sweep
 from chains.evm.transactions import UnsignedTx, recover
 from chains.utxo import psbt_roles
 from chains.utxo.descriptors import DescriptorVault
@@ -52,7 +52,7 @@ def combine(context: PaymentContext, payment: Payment, answers: Sequence[SignAns
             case Kind.SAFE_TX:
                 return _safe(context, payment, answers)
             case Kind.EVM_BATCH:
-                return _evm(payment, answers, _batch_tx(payment.request.payload))
+                return _evm(payment, answers, decode_sweep(payment.request.payload))
             case Kind.EVM_AUTH:
                 return _authorization(payment, answers)
             case Kind.RESERVES:
@@ -90,13 +90,6 @@ def _evm(
     if payment.sender is None or signed.sender != from_text(payment.sender):
         raise CodecError(f"got a signature of {signed.sender.hex()}, expected {payment.sender}")
     return Combined(raw=signed.raw, txid=signed.txid)
-
-
-def _batch_tx(payload: bytes) -> UnsignedTx | UnsignedSetCodeTx:
-    """A batch carries authorisations only where an address gives its leave for the first time."""
-    if payload[:1] == bytes([SET_CODE_TYPE]):
-        return UnsignedSetCodeTx.decode(payload)
-    return UnsignedTx.decode(payload)
 
 
 def _authorization(payment: Payment, answers: Sequence[SignAnswer]) -> Combined:

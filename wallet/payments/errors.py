@@ -45,6 +45,12 @@ class WithdrawalsPaused(NotBuilt):
     code = "payment.paused"
 
 
+class AccountFrozen(NotBuilt):
+    """The account is frozen in the asset; the withdrawal waits until a person lifts that."""
+
+    code = "payment.account_frozen"
+
+
 class TokenRefuses(NotBuilt):
     """The token answers false: it would take the gas and move nothing."""
 

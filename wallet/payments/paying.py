@@ -5,11 +5,13 @@ from sqlalchemy import Connection
 from chains.types import Family
 from signer.protocol import Purpose
 from wallet import pauses
+from wallet.assets.freezing import frozen_among
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.building.utxo import Unpayable
 from wallet.payments.context import role_of
 from wallet.payments.desk import PaymentDesk
 from wallet.payments.errors import (
+    AccountFrozen,
     FundsMissing,
     NotBuilt,
     PolicyRefused,
@@ -49,18 +51,30 @@ class WithdrawalPayer:
             waiting = records.queued(tx, network, QUEUE_MAX)
             assets = sorted({withdrawal.asset for withdrawal in waiting})
             paused = [one for one in assets if pauses.holding(tx, network, one)]
-        waiting = self._without_paused(waiting, paused)
+            frozen = _frozen(tx, waiting)
+        waiting = self._free(waiting, paused, frozen)
         if not waiting:
             return 0
         if self._context.chains[network].family is Family.EVM:
             return self._one_by_one(waiting)
         return self._in_batches(network, waiting)
 
-    def _without_paused(self, waiting: list[Withdrawal], paused: list[str]) -> list[Withdrawal]:
+    def _free(
+        self, waiting: list[Withdrawal], paused: list[str], frozen: frozenset[tuple[str, str]]
+    ) -> list[Withdrawal]:
+        """What no person has stopped; the others are told why they wait."""
+        free = []
         for withdrawal in waiting:
-            if withdrawal.asset in paused and withdrawal.sub_status != WithdrawalsPaused.code:
-                self._put_off(withdrawal, WithdrawalsPaused("got an asset that is paused"))
-        return [withdrawal for withdrawal in waiting if withdrawal.asset not in paused]
+            if withdrawal.asset in paused:
+                stopped: NotBuilt = WithdrawalsPaused("got an asset that is paused")
+            elif (withdrawal.account_id, withdrawal.asset) in frozen:
+                stopped = AccountFrozen("got an account that is frozen")
+            else:
+                free.append(withdrawal)
+                continue
+            if withdrawal.sub_status != stopped.code:
+                self._put_off(withdrawal, stopped)
+        return free
 
     def _in_batches(self, network: str, waiting: list[Withdrawal]) -> int:
         settings = self._context.networks[network]
@@ -115,6 +129,8 @@ class WithdrawalPayer:
 
         def carry(tx: Connection, payment: Payment) -> None:
             self._context.fence(tx, role_of(order.network))
+            if _frozen(tx, batch):
+                raise AccountFrozen("got an account that was frozen just now")
             now_s = self._context.clock.now_s()
             records.move_all(tx, batch, WithdrawalStatus.SIGNING, now_s, payment_id=payment.id)
 
@@ -150,6 +166,10 @@ class WithdrawalPayer:
                 records.move(tx, fresh, WithdrawalStatus.BLOCKED, now_s, sub_status=reason)
             else:
                 records.note(tx, fresh, reason, now_s)
+
+
+def _frozen(tx: Connection, waiting: list[Withdrawal]) -> frozenset[tuple[str, str]]:
+    return frozen_among(tx, ((one.account_id, one.asset) for one in waiting))
 
 
 _HOPELESS = frozenset(

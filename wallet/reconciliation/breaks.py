@@ -132,6 +132,12 @@ def open_breaks(tx: Connection, network: str) -> Sequence[Break]:
     return [_break(row) for row in rows]
 
 
+def newest_breaks(tx: Connection, limit: int) -> Sequence[Break]:
+    """The newest breaks of all networks, in whatever state."""
+    query = select(breaks).order_by(breaks.c.opened_s.desc(), breaks.c.id).limit(limit)
+    return [_break(row) for row in tx.execute(query)]
+
+
 def roll_back_breaks(tx: Connection, network: str, fork_height: int, now_s: int) -> None:
     """The blocks above the fork show nothing any more."""
     c = breaks.c

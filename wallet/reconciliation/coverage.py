@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from chains.types import Family
-from wallet.reconciliation.heads import head_of
+from wallet.reconciliation.heads import Head, head_of
 from wallet.reconciliation.statements import last_closings
 from wallet.store.schema import addresses, blocks, statement_accounts
 
@@ -45,13 +45,6 @@ class Coverage:
 def coverage_of(tx: Connection, network: str, family: Family) -> Coverage:
     """The numbers now."""
     head = head_of(tx, network)
-    first, last = tx.execute(
-        select(func.min(blocks.c.height), func.max(blocks.c.height)).where(
-            blocks.c.network == network
-        )
-    ).one()
-    scanned = 0 if last is None else last - first + 1
-    done = 0 if head is None else head.height - head.from_height + 1
     wallets = set(
         tx.execute(
             select(addresses.c.source).where(addresses.c.network == network).distinct()
@@ -67,13 +60,25 @@ def coverage_of(tx: Connection, network: str, family: Family) -> Coverage:
             late = wallets
     return Coverage(
         network=network,
-        blocks=Covered(done=min(done, scanned), of=scanned),
+        blocks=blocks_covered(tx, network, head),
         wallets=Covered(done=len(wallets - late) if head else 0, of=len(wallets)),
         value={
             asset: Covered(done=checked.get(asset, 0), of=units)
             for asset, units in sorted(totals.items())
         },
     )
+
+
+def blocks_covered(tx: Connection, network: str, head: Head | None) -> Covered:
+    """How many of the scanned blocks have their statements."""
+    first, last = tx.execute(
+        select(func.min(blocks.c.height), func.max(blocks.c.height)).where(
+            blocks.c.network == network
+        )
+    ).one()
+    scanned = 0 if last is None else last - first + 1
+    done = 0 if head is None else head.height - head.from_height + 1
+    return Covered(done=min(done, scanned), of=scanned)
 
 
 def _checked(tx: Connection, network: str) -> tuple[dict[str, int], set[str]]:

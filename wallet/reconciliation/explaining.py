@@ -13,7 +13,7 @@ from signer.protocol import Purpose
 from wallet.deposits.recording import is_deposit
 from wallet.reconciliation.moves import Account, BlockMoves, Moved
 from wallet.reconciliation.records import PaymentRecord, Records
-from wallet.reconciliation.states import BreakCode
+from wallet.reconciliation.states import BreakCode, unexplained_code
 
 FEE = "fee"
 """The position of what a transaction cost its sender."""
@@ -268,24 +268,51 @@ def _difference(
     # Of the native currency the scan names it without the asset.
     native = replace(one, position=f"delta:{target.hex()}")
     shown = [m for m in (one, native) if (m.txid, m.position) in records.deposits]
-    payment = next((line.subject for line in mine if line.kind is not LineKind.DEPOSIT), "")
+    own = next((line for line in mine if line.subject and line.kind is not LineKind.DEPOSIT), None)
     kept = _kept(mine, records)
+    meant = _meant(mine, records, one)
     if shown and records.deposits[shown[0].txid, shown[0].position].asset == asset:
         _deposit(found, records, shown[0])
     elif units == sum(kept.values()):
-        found.lines += [_line(replace(one, units=n), LineKind.KEPT, i) for i, n in kept.items()]
-    elif asset in odd_assets and payment:
-        found.lines.append(_line(one, LineKind.KEPT, payment))
+        found.lines += [
+            _line(replace(one, txid=line.txid, units=part), LineKind.KEPT, line.subject)
+            for line, part in kept.items()
+        ]
+    elif meant is not None:
+        txid, record = meant
+        kind = LineKind.MOVE
+        if record.purpose is Purpose.WITHDRAWAL:
+            kind = LineKind.WITHDRAWAL
+        found.lines.append(_line(replace(one, txid=txid), kind, record.id))
+    elif asset in odd_assets and own is not None:
+        found.lines.append(_line(replace(one, txid=own.txid), LineKind.KEPT, own.subject))
     else:
-        code = BreakCode.UNKNOWN_INFLOW if units > 0 else BreakCode.UNKNOWN_OUTFLOW
-        _unexplained(found, one, code)
+        _unexplained(found, one, unexplained_code(units, is_odd=asset in odd_assets))
 
 
-def _kept(mine: Iterable[Line], records: Records) -> Mapping[str, int]:
-    """What of an account's deposits did not arrive, by their rows: negative units by deposit."""
-    ids = {line.subject for line in mine if line.kind is LineKind.DEPOSIT}
-    rows = [row for row in records.deposits.values() if row.id in ids]
-    return {row.id: row.units - row.logged_units for row in rows if row.units != row.logged_units}
+def _meant(mine: Sequence[Line], records: Records, one: Moved) -> tuple[str, PaymentRecord] | None:
+    """The payment of ours that moved just what it meant to, though its logs say otherwise."""
+    for txid, payment in records.payments.items():
+        if payment.asset != one.asset:
+            continue
+        moved = one.units + sum(line.units for line in mine if line.subject == payment.id)
+        if payment.purpose is Purpose.WITHDRAWAL:
+            is_meant = (moved, payment.source) == (-payment.units, one.wallet)
+        else:
+            is_meant = abs(moved) == payment.units
+        if is_meant:
+            return txid, payment
+    return None
+
+
+def _kept(mine: Iterable[Line], records: Records) -> Mapping[Line, int]:
+    """What of an account's deposits did not arrive, by their rows: negative units by line."""
+    found = {}
+    for line in mine:
+        row = records.deposits.get((line.txid, line.position))
+        if line.kind is LineKind.DEPOSIT and row is not None and row.units != row.logged_units:
+            found[line] = row.units - row.logged_units
+    return found
 
 
 def _find_phantoms(found: Explained, block: BlockMoves, records: Records) -> None:

@@ -14,11 +14,11 @@ from chains.ports import Chain
 from chains.types import BlockRef, Family
 from wallet.clock import Clock
 from wallet.reconciliation.breaks import open_break
-from wallet.reconciliation.explaining import Finding, Line, LineKind
+from wallet.reconciliation.explaining import NO_ASSETS, Finding, Line, LineKind
 from wallet.reconciliation.heads import Head, head_of, reorgs_followed
 from wallet.reconciliation.moves import Account
 from wallet.reconciliation.statements import add_lines, mark_checked
-from wallet.reconciliation.states import BreakCode
+from wallet.reconciliation.states import unexplained_code
 from wallet.store.database import Database
 from wallet.store.schema import addresses, statement_accounts, statement_heads
 
@@ -29,10 +29,18 @@ ADDRESSES_PER_PASS = 20
 class IdleCheck:
     """Goes round the addresses of one chain of accounts; on others blocks show everything."""
 
-    def __init__(self, chain: Chain, database: Database, clock: Clock) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        database: Database,
+        clock: Clock,
+        odd_assets: frozenset[str] = NO_ASSETS,
+    ) -> None:
+        """`odd_assets` are tokens whose balances may move by themselves."""
         self._chain = chain
         self._database = database
         self._clock = clock
+        self._odd_assets = odd_assets
         self._assets = [asset.code for asset in chain.assets if asset.balance_check]
 
     def run(self) -> int:
@@ -118,7 +126,7 @@ class IdleCheck:
         )
         add_lines(tx, network, head, [line], now_s)
         finding = Finding(
-            code=BreakCode.UNKNOWN_INFLOW if difference > 0 else BreakCode.UNKNOWN_OUTFLOW,
+            code=unexplained_code(difference, is_odd=asset in self._odd_assets),
             asset=asset,
             wallet=wallet,
             txid=line.txid,

@@ -171,8 +171,12 @@ class AccountReader:
             sides = {one.target for one in found} | {one.other for one in found if one.other}
             owners = find_by_targets(tx, self._chain.network, sides)
             claimed = _claimed(tx, self._chain.network, ref)
+            paying = [owners[one.target] for one in found if _is_paying(one, owners)]
+            paying += _standing(tx, self._chain.network) if paying else []
         moved = tuple(_side(one, owners) for one in found if one.target in owners)
         wallets = {(one.target, one.asset): one.wallet for one in moved} | claimed
+        # A token need not tell what a transaction of ours did with it.
+        wallets |= {(who.target, code): who.source for who in paying for code in self._checked}
         return BlockMoves(
             ref=ref,
             moved=moved,
@@ -230,6 +234,17 @@ def _claimed(tx: Connection, network: str, ref: BlockRef) -> dict[Account, str]:
         )
     )
     return {(bytes(row.target), row.asset): row.source for row in rows}
+
+
+def _is_paying(one: Movement, owners: Mapping[bytes, Address]) -> bool:
+    return one.other is None and one.units < 0 and one.target in owners
+
+
+def _standing(tx: Connection, network: str) -> list[Address]:
+    """The few addresses that our money moves between."""
+    c = addresses.c
+    rows = tx.execute(select(c.target).where(c.network == network, c.purpose.in_(["hot", "cold"])))
+    return list(find_by_targets(tx, network, [bytes(target) for (target,) in rows]).values())
 
 
 def _coin(inflow: Inflow, owner: Address) -> Coin:

@@ -157,8 +157,8 @@ def _wrong_payment(
             fee = fee_line.units
             yield _finding(promise, BreakCode.MISSING_SETTLEMENT, fee_line.asset, fee)
         return
-    paid = _of_kind(promise, LineKind.WITHDRAWAL)
-    moved = paid or _of_kind(promise, LineKind.MOVE)
+    paid = -sum(one.units for one in promise.lines if one.kind == LineKind.WITHDRAWAL)
+    moved = paid or _moved(promise)
     is_completed = payment.status is PaymentStatus.COMPLETED and payment.is_counted
     if not is_completed and moved:
         yield _finding(promise, BreakCode.DENIED_PAYMENT, payment.asset, -moved)
@@ -170,9 +170,10 @@ def _wrong_payment(
         yield _finding(promise, BreakCode.UNBOOKED_FEE, fee_line.asset, booked - fee)
 
 
-def _of_kind(promise: Promise, kind: LineKind) -> int:
-    """What went out by lines of a kind."""
-    return sum(-int(one.units) for one in promise.lines if one.kind == kind and one.units < 0)
+def _moved(promise: Promise) -> int:
+    """What went out to another wallet of ours."""
+    moves = [one for one in promise.lines if one.kind == LineKind.MOVE]
+    return sum(-int(one.units) for one in moves if one.units < 0)
 
 
 def _finding(promise: Promise, code: BreakCode, asset: str, units: int) -> Finding:

@@ -16,6 +16,7 @@ class BreakCode(StrEnum):
     FOREIGN_SPEND = "foreign_spend"  # our money went by a transaction that no payment of ours is
     UNKNOWN_OUTFLOW = "unknown_outflow"  # our money went, no payment meant it to
     UNKNOWN_INFLOW = "unknown_inflow"  # a balance grew, no transaction says why
+    BALANCE_DRIFT = "balance_drift"  # a token declared to move by itself or to take fees did so
     UNBOOKED_FEE = "unbooked_fee"  # the network took another fee than the payment's record says
     MISSING_SETTLEMENT = "missing_settlement"  # mined long ago, the payment is not ended
     DENIED_PAYMENT = "denied_payment"  # mined and paid, the payment's record says it was not
@@ -51,6 +52,14 @@ ARROWS: Mapping[BreakStatus, frozenset[BreakStatus]] = {
     BreakStatus.EXPLAINED: frozenset({BreakStatus.RESOLVED}),
     BreakStatus.RESOLVED: frozenset({BreakStatus.OPEN}),
 }
+
+
+def unexplained_code(units: int, *, is_odd: bool) -> BreakCode:
+    """The break of a balance that moved by `units` without a transaction."""
+    if is_odd:
+        return BreakCode.BALANCE_DRIFT
+    return BreakCode.UNKNOWN_INFLOW if units > 0 else BreakCode.UNKNOWN_OUTFLOW
+
 
 RESTING = frozenset({BreakStatus.EXPLAINED, BreakStatus.RESOLVED})
 """States that nobody waits in."""

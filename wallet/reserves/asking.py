@@ -4,7 +4,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from chains.evm.accounts import KeyAccount
-from signer.protocol import Intent, Kind, Purpose, ReservesClaim, ReservesCoin, SignRequest
+from signer.protocol import (
+    Approval,
+    Intent,
+    Kind,
+    Purpose,
+    ReservesClaim,
+    ReservesCoin,
+    SignRequest,
+)
 from wallet.reserves.context import ReservesContext
 from wallet.reserves.publication import Publication
 
@@ -14,6 +22,9 @@ REQUESTER = "reserves"
 HOT_LIFE_S = 900
 OFFLINE_LIFE_S = 12 * 3600
 """How long a request may be answered: at once, or after a walk to the safe."""
+
+INTENT_LIFE_S = 7 * 24 * 3600
+"""How long people's approvals hold; nothing can be paid by them."""
 
 ACCOUNTS_MAX = 400
 """Accounts of one request."""
@@ -67,13 +78,10 @@ def claim_of(context: ReservesContext, publication: Publication, ask: Ask) -> Re
     )
 
 
-def new_request(context: ReservesContext, publication: Publication, ask: Ask) -> SignRequest:
-    """A request under an intent of its own, for all signers of the vault."""
-    now_s, payload = context.clock.now_s(), claim_of(context, publication, ask).encode()
-    signers = context.signers_of(ask.source)
-    is_hot = all(one.id in context.doors for one in signers)
-    expires_s = now_s + (HOT_LIFE_S if is_hot else OFFLINE_LIFE_S)
-    intent = Intent(
+def new_intent(context: ReservesContext, publication: Publication, ask: Ask) -> Intent:
+    """What people approve: exactly this claim of this vault, and nothing paid."""
+    now_s = context.clock.now_s()
+    return Intent(
         intent_id=context.new_id(),
         purpose=Purpose.RESERVES,
         network=ask.network,
@@ -83,17 +91,26 @@ def new_request(context: ReservesContext, publication: Publication, ask: Ask) ->
         fee_units_max=0,
         requester=REQUESTER,
         created_s=now_s,
-        expires_s=expires_s,
-        call=payload,
+        expires_s=now_s + INTENT_LIFE_S,
+        call=claim_of(context, publication, ask).encode(),
     )
+
+
+def new_request(
+    context: ReservesContext, ask: Ask, intent: Intent, approvals: tuple[Approval, ...]
+) -> SignRequest:
+    """A request to all signers of the vault."""
+    now_s, signers = context.clock.now_s(), context.signers_of(ask.source)
+    is_hot = all(one.id in context.doors for one in signers)
     return SignRequest(
         request_id=context.new_id(),
         created_s=now_s,
-        expires_s=expires_s,
+        expires_s=min(now_s + (HOT_LIFE_S if is_hot else OFFLINE_LIFE_S), intent.expires_s),
         network=ask.network,
         source=ask.source,
         kind=Kind.RESERVES,
-        payload=payload,
+        payload=intent.call,
         intents=(intent,),
+        approvals=approvals,
         signers=tuple(one.id for one in signers),
     )

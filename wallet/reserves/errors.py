@@ -51,6 +51,12 @@ class Unsigned(Conflict):
     code = "reserves.unsigned"
 
 
+class ApprovalsMissing(Conflict):
+    """Fewer people than asked for have approved what would be shown."""
+
+    code = "reserves.approvals_missing"
+
+
 class SignersRefused(Conflict):
     """Too many signers refused a claim; their codes are in the details."""
 

@@ -11,8 +11,9 @@ from wallet.deposits.watcher import last_scanned
 from wallet.reserves.claims import Claim, OwnAccount, account_claims, coin_claims, own_accounts
 from wallet.reserves.context import Progress, ReservesContext, ignore_progress
 from wallet.reserves.errors import AlreadyThere, LiabilitiesDiffer, NothingHeld
-from wallet.reserves.leaves import SEED_BYTES, Shares
-from wallet.reserves.liabilities import Height, LedgerLiabilities, Liabilities
+from wallet.reserves.owed.leaves import SEED_BYTES, Shares
+from wallet.reserves.owed.liabilities import Height, LedgerLiabilities, Liabilities
+from wallet.reserves.owed.trees import write_tree
 from wallet.reserves.publication import (
     PLACES,
     SEED,
@@ -22,7 +23,6 @@ from wallet.reserves.publication import (
     tree_path,
     write_whole,
 )
-from wallet.reserves.trees import write_tree
 from wallet.reserves.verifier.package import STATEMENT, canonical
 from wallet.reserves.verifier.tree import Node
 from wallet.reserves.writing import statement_json

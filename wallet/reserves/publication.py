@@ -4,6 +4,7 @@ statement.json   what is said; written last, so that a folder without it is noth
 places.json      where each claimed coin and account lies in its vault (kept)
 seed             the secret of all salts (kept; whoever has it can open every leaf)
 trees/N.tree     the tree of the statement's N-th liability (kept; proofs are read from it)
+intents/N        what people approve, approvals/N-NAME their signatures
 requests/N.sr1   what signers were asked, answers/N-SIGNER.sa1 what they said
 package.zip      the publication
 """
@@ -12,13 +13,14 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from wallet.reserves.claims import Claim, HeldAccount, HeldCoin
 from wallet.reserves.errors import NotPublished
-from wallet.reserves.leaves import SEED_BYTES, Shares
-from wallet.reserves.trees import TreeFile
+from wallet.reserves.owed.leaves import SEED_BYTES, Shares
+from wallet.reserves.owed.trees import TreeFile
 from wallet.reserves.verifier.package import STATEMENT, statement_digest
 from wallet.reserves.verifier.statement import Statement, read_statement
 
@@ -143,7 +145,14 @@ def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
         os.close(folder)
 
 
+@lru_cache(maxsize=16)
+def _published(folder: Path, _written_ns: int) -> Publication:
+    """A package never changes; one of another time is another."""
+    return Publication.open(folder)
+
+
 def publications(root: Path) -> list[Publication]:
     """Those that were published below a folder, the newest first."""
-    found = [Publication.open(path.parent) for path in root.glob(f"*/{PACKAGE}")]
+    packages = root.glob(f"*/{PACKAGE}")
+    found = [_published(path.parent, path.stat().st_mtime_ns) for path in packages]
     return sorted(found, key=lambda one: (-one.statement.made_s, one.folder.name))

@@ -9,7 +9,7 @@ from chains.types import Asset, BlockRef
 from chains.utxo.descriptors import RECEIVE, DescriptorVault
 from chains.vaults import Vault
 from wallet.reserves.claims import Claim
-from wallet.reserves.liabilities import Height
+from wallet.reserves.owed.liabilities import Height
 from wallet.reserves.verifier.package import FORMAT
 from wallet.reserves.verifier.tree import Node
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 
-from wallet.store import migrate, walls
-from wallet.store.errors import BadDatabaseUrl, StoreBusy
+from wallet.store import migrate, moved, walls
+from wallet.store.errors import BadDatabaseUrl, PasswordInUrl, SchemaMismatch, StoreBusy
 from wallet.store.types import UnitsTotal, add_units, subtract_units
 
 BUSY_MS = 30_000
@@ -62,21 +62,32 @@ class Database:
     def migrate(self) -> None:
         """Bring the schema to this version, then check that all walls stand.
 
-        Raises SchemaMismatch when a table or trigger is missing or was changed.
+        Raises SchemaMismatch when a table or trigger is missing or was changed, and when the
+        schema is not of this version and this login may not change it; DatabaseMoved.
         """
         with self.read() as tx:
+            moved.check(tx)
             current = migrate.is_current(tx)
         if not current:
-            with self.write() as tx:
-                migrate.upgrade(tx)
+            try:
+                with self.write() as tx:
+                    migrate.upgrade(tx)
+            except ProgrammingError as error:
+                if getattr(error.orig, "sqlstate", None) == "42501":
+                    raise SchemaMismatch(
+                        "got a schema that is not of this version and no right to change it, "
+                        "expected the owner first: glaytos-wallet database migrate"
+                    ) from error
+                raise
         with self.read() as tx:
             walls.check(tx)
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, moving: bool = False) -> Iterator[Connection]:
         """A writing transaction: commits at the end, rolls back on any exception.
 
-        Raises StoreBusy when another writer does not finish in time.
+        `moving`: also where the database was moved away. Raises StoreBusy when another writer does
+        not finish in time, DatabaseMoved.
         """
         with self.engine.connect() as plain:
             tx = plain.execution_options(glaytos_mode="write")
@@ -84,6 +95,8 @@ class Database:
                 with tx.begin():
                     if self.dialect == "postgresql":
                         tx.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": WRITER_LOCK})
+                    elif not moving:
+                        moved.check(tx)
                     yield tx
             except OperationalError as error:
                 if _is_busy(error):
@@ -117,6 +130,19 @@ class Database:
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
+
+
+def refuse_password(url: str) -> None:
+    """For URLs out of a command line. Raises PasswordInUrl; libpq finds passwords by itself."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise BadDatabaseUrl("expected sqlite:///path or postgresql://host/name") from error
+    if parsed.password or "password" in parsed.query:
+        raise PasswordInUrl(
+            "got a password on the command line, expected none: put it into ~/.pgpass or into a "
+            "file named by ?passfile=FILE, which only you can read"
+        )
 
 
 def _is_busy(error: OperationalError) -> bool:

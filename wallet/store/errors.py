@@ -15,6 +15,12 @@ class BadDatabaseUrl(StoreError):
     code = "store.bad_url"
 
 
+class PasswordInUrl(BadDatabaseUrl):
+    """A password where every user of the machine can read it."""
+
+    code = "store.password_in_url"
+
+
 class StoreBusy(StoreError):
     """Another writer held the database for too long; nothing was changed, try again."""
 
@@ -25,3 +31,9 @@ class SchemaMismatch(StoreError):
     """The database's tables or walls are not those this version expects."""
 
     code = "store.schema_mismatch"
+
+
+class DatabaseMoved(StoreError):
+    """The database has a new home, which the message names; nothing may be written here."""
+
+    code = "store.moved"

@@ -8,6 +8,7 @@ updated except where a column says "state".
 from wallet.store.columns import metadata
 from wallet.store.tables.accounts import accounts, addresses
 from wallet.store.tables.api import api_keys, api_nonces, idempotency
+from wallet.store.tables.apportionments import apportionment_shares, apportionments
 from wallet.store.tables.assets import (
     account_terms,
     asset_issues,
@@ -25,6 +26,7 @@ from wallet.store.tables.deposits import (
     scan_stops,
     utxos,
 )
+from wallet.store.tables.escrows import escrows
 from wallet.store.tables.events import events, webhook_deliveries, webhooks
 from wallet.store.tables.fees import block_prices, fee_estimates
 from wallet.store.tables.gathers import batch_shares, delegations, top_ups
@@ -41,6 +43,7 @@ from wallet.store.tables.ledger import (
     ledger_transfer_ids,
     ledger_transfers,
 )
+from wallet.store.tables.moves import moved_to
 from wallet.store.tables.partitions import ledger_checkpoints, ledger_partitions
 from wallet.store.tables.payments import (
     payment_answers,
@@ -48,6 +51,7 @@ from wallet.store.tables.payments import (
     payment_versions,
     payments,
 )
+from wallet.store.tables.settlements import settlements
 from wallet.store.tables.statements import (
     breaks,
     statement_accounts,
@@ -56,6 +60,7 @@ from wallet.store.tables.statements import (
     statement_lines,
     statements,
 )
+from wallet.store.tables.sub_accounts import sub_account_transfers
 from wallet.store.tables.tokens import (
     token_balances,
     token_codes,
@@ -76,6 +81,8 @@ __all__ = [
     "addresses",
     "api_keys",
     "api_nonces",
+    "apportionment_shares",
+    "apportionments",
     "approvals",
     "asset_issues",
     "batch_shares",
@@ -85,6 +92,7 @@ __all__ = [
     "counters",
     "delegations",
     "deposits",
+    "escrows",
     "events",
     "fee_estimates",
     "gateway_keys",
@@ -106,6 +114,7 @@ __all__ = [
     "ledger_transfer_ids",
     "ledger_transfers",
     "metadata",
+    "moved_to",
     "pauses",
     "payment_answers",
     "payment_broadcasts",
@@ -117,11 +126,13 @@ __all__ = [
     "runways",
     "scan_ranges",
     "scan_stops",
+    "settlements",
     "statement_accounts",
     "statement_coins",
     "statement_heads",
     "statement_lines",
     "statements",
+    "sub_account_transfers",
     "thresholds",
     "token_balances",
     "token_codes",

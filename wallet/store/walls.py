@@ -14,7 +14,9 @@ from wallet.store.migrations import (
 
 _NAME = re.compile(r"^CREATE TRIGGER (\w+)")
 _FUNCTION = re.compile(
-    r"CREATE FUNCTION (\w+).*?(SECURITY DEFINER)?\s*SET .*\$\$(.*)\$\$", re.DOTALL
+    r"CREATE FUNCTION (\w+)\(\) RETURNS \w+ LANGUAGE plpgsql( SECURITY DEFINER)?\s+"
+    r"SET search_path FROM CURRENT.*?\$\$(.*)\$\$",
+    re.DOTALL,
 )
 _TRIGGER = re.compile(
     r"CREATE TRIGGER (\w+) (BEFORE|AFTER) (INSERT|DELETE|UPDATE|TRUNCATE)(?: OF ([\w, ]+))? "
@@ -48,11 +50,26 @@ def statements(dialect: str) -> tuple[str, ...]:
     return walls_0001_sqlite.STATEMENTS
 
 
+def function_names() -> Sequence[str]:
+    """The functions behind the walls, on PostgreSQL."""
+    return [wall[1] for wall in map(_FUNCTION.match, statements("postgresql")) if wall]
+
+
+def frozen_tables() -> Sequence[str]:
+    """The tables whose rows are never changed, on PostgreSQL."""
+    found = map(_TRIGGER.match, statements("postgresql"))
+    return [wall[5] for wall in found if wall and wall[1] == f"{wall[5]}_no_update"]
+
+
+def partition_names(tx: Connection) -> Sequence[str]:
+    """The partitions of the ledger's transfers; none on SQLite."""
+    return tx.execute(_PARTITIONS).scalars().all() if tx.dialect.name == "postgresql" else []
+
+
 def check(tx: Connection) -> None:
     """Every wall is there, switched on and unchanged. Raises SchemaMismatch naming those not."""
     if tx.dialect.name == "postgresql":
-        partitions = tx.execute(_PARTITIONS).scalars().all()
-        expected, found = _expected_postgresql(partitions), _found_postgresql(tx)
+        expected, found = _expected_postgresql(partition_names(tx)), _found_postgresql(tx)
     else:
         expected = {name: wall for wall in statements("sqlite") for name in _NAME.findall(wall)}
         query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"

@@ -15,6 +15,7 @@ from wallet import pauses
 from wallet.clock import Clock
 from wallet.pauses import Pause, Scope
 from wallet.payments import journal
+from wallet.reconciliation.breaks import Break, explain_break, newest_breaks
 from wallet.settings import AssetSettings, StaffSettings
 from wallet.store.database import Database
 from wallet.store.schema import payments
@@ -213,6 +214,17 @@ class StaffDesk:
         """The newest pauses, lifted ones too."""
         with self._database.read() as tx:
             return pauses.listed(tx, limit)
+
+    def breaks(self, limit: int) -> Sequence[Break]:
+        """The newest breaks of the reconciliation, of any state."""
+        with self._database.read() as tx:
+            return newest_breaks(tx, limit)
+
+    def explain(self, break_id: str, reason: str, key: StaffKey) -> Break:
+        """Say why a break is one. Raises BreakUnknown, BadExplanation or ForbiddenBreakArrow."""
+        self.member(key)
+        with self._database.write() as tx:
+            return explain_break(tx, break_id, reason, key.id, self._clock.now_s())
 
     def export(self, request_id: str) -> Exported:
         """The file for the offline signers. Raises QuorumMissing or NotExported."""

@@ -62,12 +62,24 @@ def known_ids(world: World) -> dict[str, Any]:
         external_id="payout-1", account_id=account.id, asset="BTC", address=PAYEE, amount="2"
     )
     key_id, payment_id = a_hosted_payment(world, account.id)
+    payee = client.create_account("user-2")
+    escrow = client.exchange.hold(
+        external_id="trade-1",
+        asset="BTC",
+        payer_id=account.id,
+        payee_id=payee.id,
+        amount_units=10**6,
+        deadline_s=world.clock.now_s() + 3600,
+    )
     gateway = world.client()
     gateway.registered.open_gateway("zurich", "Zurich", gateway.transport._credentials.key_id)
     return {
         "gateway": "zurich",
         "gateway_id": "zurich",
         "account_id": account.id,
+        "payer_id": account.id,
+        "payee_id": payee.id,
+        "escrow_id": escrow.id,
         "key_id": key_id,
         "payment_id": payment_id,
         "address_id": address.id,

@@ -65,6 +65,47 @@ def _chain(answers: Answers, network: str = "bitcoin") -> UtxoChain:
     return UtxoChain(BUILTIN[network], _node(answers), feerate_min=1000)
 
 
+def entry(*parents: str, **changes: object) -> dict[str, object]:
+    fields = {"vsize": 200, "descendantcount": 2, "descendantsize": 500, "depends": list(parents)}
+    return {**fields, **changes}
+
+
+def test_what_a_waiting_transaction_builds_on_is_followed() -> None:
+    first, second, third = "11" * 32, "22" * 32, "33" * 32
+    entries = {first: entry(second, third), second: entry(third), third: entry(descendantcount=0)}
+    found = _chain({"getmempoolentry": lambda txid: entries[txid]}).relatives(first)
+
+    assert {first, second, third} == {one.txid for one in found} and 3 == len(found)
+    assert {1, 2} == {one.descendants for one in found}
+    assert () == tuple(_chain({"getmempoolentry": NOT_THERE}).relatives(first))
+
+
+def test_endless_ancestors_are_not_followed() -> None:
+    def next_one(txid: str) -> dict[str, object]:
+        return entry(f"{int(txid, 16) + 1:064x}")
+
+    found = _chain({"getmempoolentry": next_one}).relatives("00" * 32)
+    assert chain.RELATIVES_MAX == len(found)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        [],
+        entry(vsize=None),
+        entry(descendantcount="2"),
+        entry(descendantsize=None),
+        entry(depends=None),
+        entry("not a hash"),
+    ],
+)
+def test_a_place_in_the_pool_of_another_shape_is_loud(odd: object) -> None:
+    with pytest.raises(UnexpectedAnswer):
+        _chain({"getmempoolentry": odd}).relatives("00" * 32)
+    with pytest.raises(NodeRejected):
+        _chain({"getmempoolentry": (-1, "Out of luck")}).relatives("00" * 32)
+
+
 def _broadcast_answers(answer: object, mempool: object = NOT_THERE) -> Answers:
     return {
         "getmempoolentry": mempool,

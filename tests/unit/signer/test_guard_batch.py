@@ -227,6 +227,31 @@ def test_the_same_batch_may_replace_itself_at_a_higher_fee_and_nothing_else_may(
     assert "nonce.replacement_fee" == code_of(batch(), again)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        batch(),
+        batch(authorizations=(leave(3), leave(4))),
+        batch(authorizations=(leave(3, nonce=1),)),
+        batch(a_call(gas_limit=290_000, max_fee_wei=40 * GWEI), (leave(3),)),
+        batch(
+            a_call(data=a_sweep(token=NO_TOKEN)),
+            (leave(3),),
+            intent=an_act(a_sweep(token=NO_TOKEN), asset="ETH"),
+        ),
+    ],
+    ids=["no leave", "more leave", "other leave", "other gas", "other call"],
+)
+def test_a_batch_with_anything_else_does_not_replace_it(other: SignRequest) -> None:
+    first = check_batch(batch(authorizations=(leave(3),)), a_signer())
+    place = (NETWORK, HOT_KEY.address())
+    before = SignedPayment(first.payees_digest, 0)
+    context = a_signer(nonces={place: 5}, payments={(*place, 5): before})
+
+    check_batch(batch(authorizations=(leave(3),)), context)
+    assert "nonce.used" == code_of(other, context)
+
+
 def test_who_is_asked_for_a_batch() -> None:
     assert Kind.EVM_BATCH in kinds_of(HOT)
     assert Kind.EVM_BATCH not in kinds_of(DEPOSIT)

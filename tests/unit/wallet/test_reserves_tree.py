@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.reserves_world import BALANCES, SEED, Published, publish
 from wallet.reserves.errors import NotIncluded, SumTooLarge
-from wallet.reserves.leaves import LEAVES_MIN, Shares, account_name
-from wallet.reserves.proving import proof_json
-from wallet.reserves.trees import RECORD, TreeFile, write_tree
+from wallet.reserves.owed.leaves import LEAVES_MIN, Shares, account_name
+from wallet.reserves.owed.proving import proof_json
+from wallet.reserves.owed.trees import RECORD, TreeFile, write_tree
 from wallet.reserves.verifier.__main__ import main
 from wallet.reserves.verifier.checking import check_user, read_proof
 from wallet.reserves.verifier.failures import Failed

@@ -6,30 +6,31 @@ from fastapi import APIRouter
 from sqlalchemy import Connection, select
 
 from chains.units import to_text
+from wallet.api.exchange.amounts import IN_BOOKS, text
 from wallet.api.reads import one_account
 from wallet.api.route import CallNow, SignedRoute
-from wallet.api.views import BalancesView, BalanceView
+from wallet.api.services import Services
+from wallet.api.views import BalancesView, BalanceView, SubAccountView
 from wallet.assets.registration import RegisteredAsset
 from wallet.assets.trust import ever_of
 from wallet.deposits.states import DepositStatus
 from wallet.events import last_seq
 from wallet.ledger import chart
-from wallet.ledger.posting import balance
+from wallet.ledger.chart import SubAccount
+from wallet.ledger.posting import Balance, balance
 from wallet.settings import AssetSettings
 from wallet.store.schema import deposits
 from wallet.store.types import units_sum
+from wallet.sub_accounts.moving import parts_of
 
 router = APIRouter(prefix="/v1/balances", tags=["balances"], route_class=SignedRoute)
-
-IN_BOOKS = "ledger"
-"""The network of registered assets: they are in our books and on no chain."""
 
 _ON_THE_WAY = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.HELD)
 
 
 @router.get("")
 def list_balances(call: CallNow, account_id: UUID) -> BalancesView:
-    """All balances of one account, in one consistent reading; registered assets come last."""
+    """All balances of one account and its parts, in one reading; registered assets come last."""
     services = call.services
     with services.db.read() as tx:
         one_account(tx, str(account_id))
@@ -42,8 +43,27 @@ def list_balances(call: CallNow, account_id: UUID) -> BalancesView:
             _view(tx, str(account_id), asset, IN_BOOKS, 0) for asset in ever_of(tx, str(account_id))
         ]
         return BalancesView(
-            account_id=str(account_id), as_of_seq=last_seq(tx), data=[*native, *registered]
+            account_id=str(account_id),
+            as_of_seq=last_seq(tx),
+            data=[*native, *registered],
+            sub_accounts=[
+                _part(services, part, asset, found)
+                for (part, asset), found in parts_of(tx, str(account_id)).items()
+            ],
         )
+
+
+def _part(services: Services, part: SubAccount, asset: str, found: Balance) -> SubAccountView:
+    return SubAccountView(
+        sub_account=str(part),
+        asset=asset,
+        total=text(services, asset, found.net),
+        total_units=str(found.net),
+        available=text(services, asset, found.available),
+        available_units=str(found.available),
+        held=text(services, asset, found.held),
+        held_units=str(found.held),
+    )
 
 
 def _incoming(tx: Connection, account_id: str) -> dict[str, int]:
@@ -66,20 +86,20 @@ def _view(
     total, available = found.net, found.available
     owed = max(0, balance(tx, chart.receivable(account_id), asset.code).net)
 
-    def text(units: int) -> str:
+    def shown(units: int) -> str:
         return to_text(units, asset.decimals)
 
     return BalanceView(
         asset=asset.code,
         network=network,
-        total=text(total),
+        total=shown(total),
         total_units=str(total),
-        available=text(available),
+        available=shown(available),
         available_units=str(available),
-        held=text(total - available),
+        held=shown(total - available),
         held_units=str(total - available),
-        incoming=text(incoming),
+        incoming=shown(incoming),
         incoming_units=str(incoming),
-        owed=text(owed),
+        owed=shown(owed),
         owed_units=str(owed),
     )

@@ -1,4 +1,4 @@
-"""`glaytos-wallet treasury`: what staff approve and carry, bounds, pauses, and gathers."""
+"""`glaytos-wallet treasury`: what staff approve and carry, bounds, pauses, breaks, gathers."""
 
 from wallet.cli.treasury.gathers import app
 

@@ -18,8 +18,8 @@ from chains.evm.sweeper import (
 from chains.types import Family
 from chains.units import to_text
 from wallet.bootstrap import Deployment, opened
+from wallet.cli.treasury.breaks import app
 from wallet.cli.treasury.options import DEFAULT_CONFIG, AsJson, Config
-from wallet.cli.treasury.pauses import app
 from wallet.errors import NotFound
 from wallet.gathers.ports import GatherDoor
 from wallet.gathers.report import GasUse, Waiting, finished, gas_uses, waiting

@@ -11,6 +11,8 @@ IDS = "ledger_transfer_ids"
 HOLDS = "ledger_holds"
 BALANCES = "ledger_balances"
 TOTALS = "ledger_totals"
+PARTITIONS = "ledger_partitions"
+CHECKPOINTS = "ledger_checkpoints"
 
 
 class BadRange(Invalid):

@@ -1,8 +1,9 @@
-"""Balances in the past: the latest values less what came after, or all there was until then.
+"""Balances in the past: the latest values less what came after, or a checkpoint and what followed.
 
-Whichever is nearer is read. Lines of one account are found by the indexes of sealed partitions on
-(debit, height) and (credit, height); the open partition, and SQLite, read the heights in between,
-because an index there would be paid for by every transfer that is posted.
+Whichever is nearer is read; where no partition is sealed, the checkpoint is the beginning. Lines of
+an account are found by the indexes of sealed partitions on (debit, height) and (credit, height);
+the open partition, and SQLite, read the heights in between, because an index there would be paid
+for by every transfer that is posted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ from wallet.store.tables.ledger import (
     ledger_holds,
     ledger_transfers,
 )
+from wallet.store.tables.partitions import ledger_checkpoints, ledger_partitions
 from wallet.store.types import BaseUnits, units_sum
 
 Sums = tuple[int, int, int, int]
@@ -39,6 +41,9 @@ NOTHING: Sums = (0, 0, 0, 0)
 CHUNK = 400
 """Keys in one IN list, well under every engine's limit of parameters."""
 
+_SEALED = select(func.coalesce(func.max(ledger_partitions.c.last_height), 0)).where(
+    ledger_partitions.c.last_height <= bindparam("at")
+)
 _t, _h, _b = ledger_transfers.c, ledger_holds.c, ledger_batches.c
 
 
@@ -63,15 +68,18 @@ def sums_at(
     if not 0 <= height <= head:
         raise BadRange(f"got height {height}, expected 0 to {head}")
     origin = load_origin(tx)
-    if origin is not None:
-        if height < origin.height:
-            raise BadRange(
-                f"got height {height}, expected {origin.height} to {head}: this ledger began "
-                "from an image, and what came before is in an archive"
-            )
-    elif height * 2 < head:
-        return _moved(tx, numbers, 1, height)
-    return sums_from_latest(tx, height, numbers)
+    if origin is not None and height < origin.height:
+        raise BadRange(
+            f"got height {height}, expected {origin.height} to {head}: this ledger began "
+            "from an image, and what came before is in an archive"
+        )
+    sealed = tx.execute(_SEALED, {"at": height}).scalar_one()
+    if height - sealed > head - height or (origin is not None and not sealed):
+        return sums_from_latest(tx, height, numbers)
+    found = _checkpoints(tx, numbers, sealed) if sealed else {}
+    for number, after in _moved(tx, numbers, sealed + 1, height).items():
+        found[number] = _plus(found.get(number, NOTHING), after)
+    return found
 
 
 def sums_from_latest(
@@ -178,6 +186,21 @@ def owner_numbers(tx: Connection, owner: str) -> Mapping[str, int]:
     """Asset code to account number, for every asset the owner ever had."""
     c = ledger_accounts.c
     return {row[0]: row[1] for row in tx.execute(select(c.asset, c.number).where(c.owner == owner))}
+
+
+def _checkpoints(tx: Connection, numbers: Sequence[int] | None, sealed: int) -> dict[int, Sums]:
+    """What accounts had after the last height of a sealed partition: their newest checkpoints."""
+    c = ledger_checkpoints.c
+    found: dict[int, Sums] = {}
+    for keys in _chunks(numbers):
+        query = select(ledger_checkpoints).where(c.height <= sealed).order_by(c.account, c.height)
+        for row in tx.execute(query if keys is None else query.where(c.account.in_(keys))):
+            found[row.account] = (row.debits, row.credits, row.debits_held, row.credits_held)
+    return found
+
+
+def _plus(before: Sums, more: Sums) -> Sums:
+    return (before[0] + more[0], before[1] + more[1], before[2] + more[2], before[3] + more[3])
 
 
 def _less(now: Sums, after: Sums) -> Sums:

@@ -77,7 +77,7 @@ class Replay:
             ],
             lines,
             [
-                f"{p.number}\t{p.debits}\t{p.credits}\t{p.debits_held}\t{p.credits_held}\n"
+                f"{p.number}\t{p.debits}\t{p.credits}\t{p.debits_held}\t{p.credits_held}\t{height}\n"
                 for p in self.changed
             ],
         )

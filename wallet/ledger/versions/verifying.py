@@ -3,7 +3,7 @@
 Rows are read a part at a time; what is kept is a few numbers an account and an open hold.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 
 from wallet.ledger.loading import Origin, load_origin
 from wallet.ledger.versions import crosschecks, history
+from wallet.ledger.versions.checkpoints import Sealed, check_sealed, sealed_partitions
 from wallet.ledger.versions.findings import Bad, BadRange, Finding, of_batch, unreadable_balance
 from wallet.ledger.versions.origins import begin_at_image
 from wallet.ledger.versions.replay import Position, Replay, check_order, check_size
@@ -100,7 +101,7 @@ def _heights(tx: Connection, replay: Replay, first: int, last: int, told: Told) 
         )
     }
     opened = ()
-    verify_heights(tx, replay, by_height, last, told)
+    verify_heights(tx, replay, by_height, last, told, sealed_partitions(tx, first, last))
 
 
 def verify_heights(
@@ -109,6 +110,7 @@ def verify_heights(
     opened: dict[int, list[AccountRow]],
     last: int,
     told: Told = untold,
+    sealed: Mapping[int, Sealed] | None = None,
 ) -> None:
     """Replay the heights after the replay's up to `last`. Raises Bad with the first bad row."""
     first = replay.height + 1
@@ -125,6 +127,8 @@ def verify_heights(
                 sums={},
             )
             suspect = _take(tx, replay, following, suspect)
+            if suspect is None and sealed and batch.height in sealed:
+                check_sealed(tx, sealed[batch.height], replay.positions.values())
         told(replay.height - first + 1, last - first + 1)
         if batch.height != replay.height:
             break

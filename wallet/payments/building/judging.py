@@ -17,6 +17,7 @@ from policies import (
     windows_s,
 )
 from policies import Purpose as PolicyPurpose
+from policies.acts import decide_batch
 from signer.protocol import Intent, Purpose
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.errors import FeeOverCap, PolicyRefused
@@ -91,6 +92,27 @@ def judge(
             f"got {decision.outcome} from the policy: {decision.text}",
             {"reason": decision.code, "policy_hash": decision.policy_hash},
         )
+
+
+def judge_batch(policy: Policy, order: SpendOrder, fee: Fee, now_s: int) -> None:
+    """Raise PolicyRefused unless hot may have deposit addresses emptied at this fee."""
+    intent = order.intents[0]
+    facts = OrderFacts(
+        order_id=intent.intent_id, requester=intent.requester, payees=(), approvers=frozenset()
+    )
+    payment = PaymentFacts(
+        purpose=str(order.purpose),
+        network=order.network,
+        asset=order.asset,
+        source=order.source,
+        orders=(facts,),
+        now_s=now_s,
+        fee=FeeFacts(units=fee.units, rate_units=fee.rate_units, basis_units=None),
+        spent_units={},
+    )
+    decision = decide_batch(policy, payment, facts)
+    if decision.outcome is not Outcome.ALLOW:
+        raise PolicyRefused(decision.text, {"reason": decision.code})
 
 
 _PAYER = select(withdrawals.c.account_id).where(withdrawals.c.id == bindparam("this"))

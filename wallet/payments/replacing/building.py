@@ -11,6 +11,7 @@ from functools import partial
 
 from sqlalchemy import Connection, select, update
 
+from chains.evm.set_code import call_of, decode_sweep, with_fees
 from chains.evm.transactions import UnsignedTx
 from chains.types import OutPoint
 from chains.utxo.coins import Coin, OwnPlace, Payout
@@ -22,7 +23,7 @@ from signer.protocol import Kind, SignRequest
 from wallet.addresses.issuing import Purpose as AddressPurpose
 from wallet.addresses.issuing import find_by_targets, issue_own
 from wallet.payments.building.evm import EvmBuilder
-from wallet.payments.building.judging import Fee, check_caps, judge
+from wallet.payments.building.judging import Fee, check_caps, judge, judge_batch
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.building.requesting import seal_request
 from wallet.payments.building.utxo import UtxoBuilder, spendable
@@ -78,7 +79,8 @@ class ReplacementBuilder:
             return _or_by_a_step(
                 partial(self._store_utxo, rate=rate), partial(self._store_utxo, rate=0)
             )
-        if request.kind is Kind.EVM_TX and request.payload[:1] == b"\x02":
+        is_plain = request.kind is Kind.EVM_TX and request.payload[:1] == b"\x02"
+        if is_plain or request.kind is Kind.EVM_BATCH:
             door = self._evm.door(payment.network)
             asked = self._context.prices.evm_fees(payment.network, door)
             now = (asked.max_fee_wei, asked.priority_fee_wei)
@@ -190,12 +192,16 @@ class ReplacementBuilder:
 
     def _store_evm(self, tx: Connection, payment: Payment, now: tuple[int, int]) -> Version:
         order = order_of(payment.request)
-        old = UnsignedTx.decode(payment.request.payload)
-        max_fee, priority = self._evm_fees(payment, order, old, now)
-        raised = replace(old, max_fee_wei=max_fee, priority_fee_wei=priority)
+        old = decode_sweep(payment.request.payload)
+        max_fee, priority = self._evm_fees(payment, order, call_of(old), now)
+        raised = with_fees(old, max_fee, priority)
         native = order.asset == self._context.native_asset(order.network)
-        basis = order.units if native and payment.parent_id is None else None
-        fee = Fee(units=raised.fee_wei_max, rate_units=max_fee, basis_units=basis)
+        moves = native and payment.parent_id is None and order.units > 0
+        fee = Fee(
+            units=call_of(raised).fee_wei_max,
+            rate_units=max_fee,
+            basis_units=order.units if moves else None,
+        )
         return self._store(tx, payment, order, raised.encode(), fee, Act.PAY)
 
     def _evm_fees(
@@ -229,9 +235,12 @@ class ReplacementBuilder:
         if versions.unsigned(tx, payment.id) is not None:
             raise LostRace("got a payment that is being replaced already")
         check_caps(context.networks[order.network], order, fee)
-        chain = context.chains[order.network]
-        judge(tx, context.policy, chain, order, fee, now_s, payment.parent_id or payment.id)
         request = payment.request
+        if request.kind is Kind.EVM_BATCH:
+            judge_batch(context.policy, order, fee, now_s)
+        else:
+            chain = context.chains[order.network]
+            judge(tx, context.policy, chain, order, fee, now_s, payment.parent_id or payment.id)
         sealed = seal_request(
             tx,
             context,

@@ -22,7 +22,7 @@ from wallet.payments.replacing.building import (
     has_child,
 )
 from wallet.payments.replacing.freeing import Freer
-from wallet.payments.replacing.parents import ParentPayer
+from wallet.payments.replacing.parents import ParentPayer, TooManyAncestors, TooManyDescendants
 from wallet.payments.replacing.versions import Act, Version
 from wallet.payments.sending import attempts
 from wallet.payments.states import PaymentStatus
@@ -114,6 +114,8 @@ class Bumper:
         """No signer would sign its intents any more: a child pays for it, where it has change."""
         try:
             self._parents.pay_for(payment.id)
+        except (TooManyAncestors, TooManyDescendants) as error:
+            self._hold(payment, error.code)
         except (NotBuilt, LostRace):
             self._hold(payment, why)
 

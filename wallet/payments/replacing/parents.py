@@ -5,9 +5,12 @@ any more, because their intents have expired. The child is a payment of its own,
 the vault that pays: signers sign it by the rules of reshaping coins.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, insert, select
 
-from chains.types import OutPoint
+from chains.ports import PoolFamilies
+from chains.types import OutPoint, Relative
 from chains.utxo.coins import Coin, OwnPlace, Payout
 from chains.utxo.descriptors import DescriptorVault
 from chains.utxo.fees import fee_sats, transaction_vsize
@@ -22,6 +25,7 @@ from wallet.payments.building.orders import SpendOrder
 from wallet.payments.building.requesting import REQUEST_LIFE_S, seal_request
 from wallet.payments.building.utxo import CHANGE_BRANCH
 from wallet.payments.context import PaymentContext
+from wallet.payments.errors import NotBuilt
 from wallet.payments.journal import NewPayment, Payment
 from wallet.payments.replacing.building import (
     FeeAtCap,
@@ -32,8 +36,26 @@ from wallet.payments.replacing.building import (
 )
 from wallet.store.schema import addresses, utxos
 
+FAMILY_MAX = 25
+"""Waiting transactions in a row, and behind one of them: what nodes take (Bitcoin Core)."""
+
+FAMILY_VBYTES_MAX = 101_000
+"""Their vbytes together."""
+
 REQUESTER = "parents"
 """Who asks for a child, as intents name it: this part of the service."""
+
+
+class TooManyAncestors(NotBuilt):
+    """Nodes would refuse a child: it would build on too much that waits already."""
+
+    code = "payment.too_many_ancestors"
+
+
+class TooManyDescendants(NotBuilt):
+    """Nodes would refuse a child: too much that waits builds on its parent already."""
+
+    code = "payment.too_many_descendants"
 
 
 class ParentPayer:
@@ -49,17 +71,23 @@ class ParentPayer:
             parent = journal.get(tx, payment_id)
         if parent.request.kind is not Kind.PSBT or context.is_offline(parent.request.source):
             raise NotReplaceable(f"got payment {payment_id}, expected one of a hot vault's coins")
-        rate = context.prices.feerate_units(context.chains[parent.network])
+        chain = context.chains[parent.network]
+        rate = context.prices.feerate_units(chain)
+        family: Sequence[Relative] = ()
+        if isinstance(chain, PoolFamilies) and parent.txid is not None:
+            family = chain.relatives(parent.txid)
         with context.write(parent.network) as tx:
             parent = journal.get(tx, payment_id)
             check_stuck(tx, parent)
             if has_child(tx, parent):
                 raise NotStuck(f"got payment {payment_id}, which has a child already")
-            child = self._store(tx, parent, rate)
+            child = self._store(tx, parent, rate, family)
         context.milestone("payment.built")
         return child
 
-    def _store(self, tx: Connection, parent: Payment, rate: int) -> Payment:
+    def _store(
+        self, tx: Connection, parent: Payment, rate: int, family: Sequence[Relative]
+    ) -> Payment:
         context, now_s = self._context, self._context.clock.now_s()
         source, network = parent.request.source, parent.network
         vault = context.vault(source)
@@ -75,6 +103,7 @@ class ParentPayer:
             now_s=now_s,
         )
         vsize = transaction_vsize([vault], [home.target])
+        check_family(family, vsize)
         fee_units = self._fee(parent, vault, vsize, rate)
         units = coin.sats - fee_units
         if units < context.params[network].dust_sats:
@@ -182,3 +211,19 @@ class ParentPayer:
             intents=(intent,),
             own=(own,),
         )
+
+
+def check_family(family: Sequence[Relative], vsize: int) -> None:
+    """Raise unless nodes take one more of `vsize` vbytes behind these: a parent, and all its own.
+
+    The rule by which Bitcoin Core lets one small transaction more pass is not counted on.
+    """
+    together = sum(one.vsize for one in family) + vsize
+    if len(family) + 1 > FAMILY_MAX or together > FAMILY_VBYTES_MAX:
+        raise TooManyAncestors(f"got {len(family)} waiting ancestors, {together} vbytes with it")
+    for one in family:
+        behind = one.descendant_vsize + vsize
+        if one.descendants + 1 > FAMILY_MAX or behind > FAMILY_VBYTES_MAX:
+            raise TooManyDescendants(
+                f"got {one.descendants} waiting from {one.txid} on, {behind} vbytes with one more"
+            )

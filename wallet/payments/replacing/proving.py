@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 from chains.errors import ChainError
 from chains.evm.addresses import checksum, from_text
 from chains.evm.erc20 import TRANSFER, decode_transfer
+from chains.evm.set_code import SET_CODE_TYPE, SignedSetCodeTx
 from chains.evm.transactions import SignedTx, txid_of
 from chains.ports import Chain
 from chains.types import TxState
@@ -190,6 +191,10 @@ def _made(version: Version, payment_id: str, status: PaymentStatus) -> _Made:
         signed = SignedTx.decode(raw)
         consumes = frozenset({f"{checksum(signed.sender)}/{signed.tx.nonce}"})
         txid = signed.txid
+    elif raw[:1] == bytes([SET_CODE_TYPE]):
+        batch = SignedSetCodeTx.decode(raw)
+        consumes = frozenset({f"{checksum(batch.sender)}/{batch.tx.call.nonce}"})
+        txid = batch.txid
     else:
         consumes, txid = version.consumes, txid_of(raw)
     return _Made(

@@ -288,6 +288,15 @@ CREATE TABLE ledger_transfers (
 )
  PARTITION BY RANGE (height);
 
+CREATE TABLE moved_to (
+  id INTEGER NOT NULL,
+  home TEXT NOT NULL,
+  begun_s BIGINT NOT NULL,
+  ended_s BIGINT,
+  CONSTRAINT pk_moved_to PRIMARY KEY (id),
+  CONSTRAINT ck_moved_to_one CHECK (id = 1)
+);
+
 CREATE TABLE pauses (
   id VARCHAR(36) NOT NULL,
   scope VARCHAR(64) NOT NULL,
@@ -379,6 +388,19 @@ CREATE TABLE scan_stops (
   detail TEXT NOT NULL,
   since_s BIGINT NOT NULL,
   CONSTRAINT pk_scan_stops PRIMARY KEY (network, code)
+);
+
+CREATE TABLE settlements (
+  external_id VARCHAR(128) NOT NULL,
+  content BYTEA NOT NULL,
+  mode VARCHAR(64) NOT NULL,
+  height BIGINT NOT NULL,
+  state_hash BYTEA NOT NULL,
+  results BYTEA NOT NULL,
+  requester VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_settlements PRIMARY KEY (external_id),
+  CONSTRAINT uq_settlements_height UNIQUE (height)
 );
 
 CREATE TABLE statement_accounts (
@@ -534,6 +556,56 @@ CREATE TABLE addresses (
 
 CREATE INDEX ix_addresses_account ON addresses (account_id, network, created_s);
 
+CREATE TABLE apportionments (
+  id VARCHAR(36) NOT NULL,
+  external_id VARCHAR(128) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  sub_account VARCHAR(64) NOT NULL,
+  loss_units NUMERIC(78, 0) NOT NULL,
+  receiver_id VARCHAR(36),
+  requester VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_apportionments PRIMARY KEY (id),
+  CONSTRAINT uq_apportionments_external_id UNIQUE (external_id),
+  CONSTRAINT fk_apportionments_receiver_id FOREIGN KEY(receiver_id) REFERENCES accounts (id)
+);
+
+CREATE TABLE escrows (
+  id VARCHAR(36) NOT NULL,
+  external_id VARCHAR(128) NOT NULL,
+  network VARCHAR(64) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  payer_id VARCHAR(36) NOT NULL,
+  payer_part VARCHAR(64) NOT NULL,
+  payee_id VARCHAR(36) NOT NULL,
+  payee_part VARCHAR(64) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  released_units NUMERIC(78, 0) NOT NULL,
+  fee_units NUMERIC(78, 0) NOT NULL,
+  fee_basis_points INTEGER NOT NULL,
+  releases INTEGER NOT NULL,
+  status VARCHAR(64) NOT NULL,
+  reason VARCHAR(128) NOT NULL,
+  decided_by VARCHAR(128) NOT NULL,
+  requester VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  updated_s BIGINT NOT NULL,
+  since_s BIGINT NOT NULL,
+  deadline_s BIGINT NOT NULL,
+  CONSTRAINT pk_escrows PRIMARY KEY (id),
+  CONSTRAINT uq_escrows_external_id UNIQUE (external_id),
+  CONSTRAINT fk_escrows_payer_id FOREIGN KEY(payer_id) REFERENCES accounts (id),
+  CONSTRAINT fk_escrows_payee_id FOREIGN KEY(payee_id) REFERENCES accounts (id)
+);
+
+CREATE INDEX ix_escrows_due ON escrows (status, deadline_s);
+
+CREATE INDEX ix_escrows_payee ON escrows (payee_id, created_s);
+
+CREATE INDEX ix_escrows_payer ON escrows (payer_id, created_s);
+
+CREATE INDEX ix_escrows_status ON escrows (status, network);
+
 CREATE TABLE gateway_keys (
   id VARCHAR(36) NOT NULL,
   gateway VARCHAR(64) NOT NULL,
@@ -649,6 +721,23 @@ CREATE TABLE registered_assets (
   CONSTRAINT fk_registered_assets_gateway FOREIGN KEY(gateway) REFERENCES gateways (id)
 );
 
+CREATE TABLE sub_account_transfers (
+  id VARCHAR(36) NOT NULL,
+  external_id VARCHAR(128) NOT NULL,
+  account_id VARCHAR(36) NOT NULL,
+  asset VARCHAR(64) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  source VARCHAR(64) NOT NULL,
+  target VARCHAR(64) NOT NULL,
+  requester VARCHAR(128) NOT NULL,
+  created_s BIGINT NOT NULL,
+  CONSTRAINT pk_sub_account_transfers PRIMARY KEY (id),
+  CONSTRAINT uq_sub_account_transfers_external_id UNIQUE (external_id),
+  CONSTRAINT fk_sub_account_transfers_account_id FOREIGN KEY(account_id) REFERENCES accounts (id)
+);
+
+CREATE INDEX ix_sub_account_transfers_account ON sub_account_transfers (account_id, created_s);
+
 CREATE TABLE treasury_requests (
   id VARCHAR(36) NOT NULL,
   purpose VARCHAR(64) NOT NULL,
@@ -718,6 +807,16 @@ CREATE INDEX ix_withdrawals_account ON withdrawals (account_id, created_s);
 CREATE INDEX ix_withdrawals_spent ON withdrawals (network, asset, created_s);
 
 CREATE INDEX ix_withdrawals_status ON withdrawals (status, network);
+
+CREATE TABLE apportionment_shares (
+  apportionment_id VARCHAR(36) NOT NULL,
+  account_id VARCHAR(36) NOT NULL,
+  gain_units NUMERIC(78, 0) NOT NULL,
+  units NUMERIC(78, 0) NOT NULL,
+  CONSTRAINT pk_apportionment_shares PRIMARY KEY (apportionment_id, account_id),
+  CONSTRAINT fk_apportionment_shares_apportionment_id FOREIGN KEY(apportionment_id) REFERENCES apportionments (id),
+  CONSTRAINT fk_apportionment_shares_account_id FOREIGN KEY(account_id) REFERENCES accounts (id)
+);
 
 CREATE TABLE asset_issues (
   id VARCHAR(36) NOT NULL,

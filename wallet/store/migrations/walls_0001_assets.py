@@ -142,7 +142,8 @@ def _function(table: str, refusals: dict[str, str]) -> str:
         for code, condition in refusals.items()
     )
     return (
-        f"CREATE FUNCTION {table}_guard() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+        f"CREATE FUNCTION {table}_guard() RETURNS trigger LANGUAGE plpgsql "
+        "SET search_path FROM CURRENT AS $$\n"
         f"BEGIN\n{body}  RETURN NEW;\nEND\n$$"
     )
 

@@ -13,8 +13,8 @@ UNDONE = ("ledger_accounts", "ledger_batches", "ledger_transfers", "ledger_trans
 """Never changed; taken away only by a rollback, and only what is above where it goes back to."""
 
 FROZEN = (
-    "ledger_checkpoints",
     "ledger_origin",
+    "ledger_checkpoints",
     "ledger_partitions",
     "events",
     *walls_0001_assets.FROZEN,
@@ -378,9 +378,9 @@ STATEMENTS: tuple[str, ...] = (
     *BALANCES,
     *HOLDS,
     *BATCH_CLOSE,
+    *CHECKPOINTS,
     *ORIGIN_START,
     *ROLLBACKS,
-    *CHECKPOINTS,
     *EVENT_ORDER,
     *walls_0001_assets.POSTGRESQL,
 )

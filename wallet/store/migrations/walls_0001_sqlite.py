@@ -28,8 +28,8 @@ UNDONE = ("ledger_accounts", "ledger_batches", "ledger_transfers", "ledger_trans
 """Never changed; taken away only by a rollback, and only what is above where it goes back to."""
 
 FROZEN = (
-    "ledger_checkpoints",
     "ledger_origin",
+    "ledger_checkpoints",
     "ledger_partitions",
     "events",
     *walls_0001_assets.FROZEN,
@@ -245,6 +245,12 @@ BATCH_CLOSE = _trigger(
     ),
 )
 
+# An embedded ledger has no partitions.
+UNUSED = [
+    _trigger(f"{table}_none", "BEFORE INSERT", table, _refuse("ledger.partition", "1"))
+    for table in ("ledger_checkpoints", "ledger_partitions")
+]
+
 ORIGIN_START = _trigger(
     "ledger_origin_start",
     "BEFORE INSERT",
@@ -283,12 +289,6 @@ ROLLBACKS = [
     ),
 ]
 
-# An embedded ledger has no partitions.
-UNUSED = [
-    _trigger(f"{table}_none", "BEFORE INSERT", table, _refuse("ledger.partition", "1"))
-    for table in ("ledger_checkpoints", "ledger_partitions")
-]
-
 EVENT_ORDER = _trigger(
     "events_order",
     "BEFORE INSERT",
@@ -311,9 +311,9 @@ STATEMENTS: tuple[str, ...] = (
     *TOTALS,
     *HOLDS,
     BATCH_CLOSE,
+    *UNUSED,
     ORIGIN_START,
     *ROLLBACKS,
-    *UNUSED,
     EVENT_ORDER,
     *walls_0001_assets.SQLITE,
 )

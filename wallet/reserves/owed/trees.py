@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wallet.reserves.errors import NotIncluded, SumTooLarge
-from wallet.reserves.leaves import LEAVES_MIN, SHARES, Shares
+from wallet.reserves.owed.leaves import LEAVES_MIN, SHARES, Shares
 from wallet.reserves.verifier.failures import Failed
 from wallet.reserves.verifier.tree import (
     IDENTITY_BYTES,
@@ -46,27 +46,38 @@ def write_tree(
     leaves += [shares.empty(asset, n) + nothing for n in range((1 << depth) - len(leaves))]
     # Identities are as good as random: their order scatters shares among those of nobody.
     leaves.sort()
-    with path.open("xb") as file:
+    with path.open("xb") as file, path.open("rb") as written:
         path.chmod(0o600)
-        file.write(b"".join(leaves))
+        file.writelines(leaves)
         try:
-            root = _write_levels(file, asset, leaves)
+            root = _write_levels(file, written, asset, leaves)
         except Failed as error:
             raise SumTooLarge(f"got more {asset} than 2^128 in all") from error
     return depth, root
 
 
-def _write_levels(file: BinaryIO, asset: str, leaves: list[bytes]) -> Node:
-    level = [leaf_node(asset, one[:IDENTITY_BYTES], _units(one)) for one in leaves]
-    _write(file, level)
-    while len(level) > 1:
-        level = [parent(level[at], level[at + 1]) for at in range(0, len(level), 2)]
-        _write(file, level)
-    return level[0]
+def _write_levels(file: BinaryIO, written: BinaryIO, asset: str, leaves: list[bytes]) -> Node:
+    """Each level is made from the one below, read back from the file: none is held in memory."""
+    for one in leaves:
+        _write(file, leaf_node(asset, one[:IDENTITY_BYTES], _units(one)))
+    written.seek(len(leaves) * RECORD)
+    size = len(leaves)
+    while size > 1:
+        file.flush()
+        for _ in range(size >> 1):
+            _write(file, parent(_read(written), _read(written)))
+        size >>= 1
+    file.flush()
+    return _read(written)
 
 
-def _write(file: BinaryIO, level: list[Node]) -> None:
-    file.write(b"".join(n.hash + n.units.to_bytes(UNITS_BYTES, "big") for n in level))
+def _write(file: BinaryIO, node: Node) -> None:
+    file.write(node.hash + node.units.to_bytes(UNITS_BYTES, "big"))
+
+
+def _read(file: BinaryIO) -> Node:
+    record = file.read(RECORD)
+    return Node(record[:IDENTITY_BYTES], _units(record))
 
 
 def _units(record: bytes) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from wallet.ledger import balances
 from wallet.ledger.chart import Kind
 from wallet.reserves.errors import NegativeLiability
-from wallet.reserves.leaves import account_name
+from wallet.reserves.owed.leaves import account_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

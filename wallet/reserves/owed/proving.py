@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wallet.reserves.errors import NotIncluded
-from wallet.reserves.trees import TreeFile
+from wallet.reserves.owed.trees import TreeFile
 from wallet.reserves.verifier.tree import Leaf
 
 

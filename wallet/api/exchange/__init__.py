@@ -1,0 +1,1 @@
+"""What the exchange's own engines ask: a module for each noun, with what it takes and gives."""

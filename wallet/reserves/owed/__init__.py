@@ -1,0 +1,1 @@
+"""What is owed: accounts cut into salted shares, and trees of them as files."""
