@@ -205,6 +205,12 @@ def build_worker(deployment: Deployment) -> Worker:
             run=lambda: forget_expired(deployment.database, deployment.clock),
         ),
     ]
+    return Worker([*jobs, *_optional_jobs(deployment)], deployment.leases.take)
+
+
+def _optional_jobs(deployment: Deployment) -> list[Job]:
+    """What the settings may leave out."""
+    jobs = []
     if deployment.settings.ledger_partition_transfers:
         partitions = Partitions(
             deployment.database,
@@ -216,7 +222,7 @@ def build_worker(deployment: Deployment) -> Worker:
         jobs.append(Job(name="canary", every_ms=CANARY_MS, run=_canary(deployment).run))
     if deployment.settings.images_every_hours:
         jobs.append(Job(name="images", every_ms=IMAGES_MS, run=_images(deployment).step))
-    return Worker(jobs, deployment.leases.take)
+    return jobs
 
 
 def _images(deployment: Deployment) -> Schedule:
