@@ -33,6 +33,16 @@ HOSTED = (
 BACKUP = (f"{UNIT}/test_backup_shares.py", f"{UNIT}/test_backup_cli.py")
 DEVICE = (f"{UNIT}/test_hosted_payments.py", f"{UNIT}/test_hosted_blobs.py", *HOSTED)
 
+FREEING = (
+    f"{UNIT}/test_unsticking.py",
+    f"{UNIT}/test_replacing.py",
+    f"{UNIT}/test_replacing_batches.py",
+    f"{UNIT}/test_guard_evm.py",
+    f"{UNIT}/test_guard_batch.py",
+    f"{UNIT}/test_guard_delegation.py",
+)
+FREED = ("tests/integration/test_freed_nonces.py", "tests/integration/test_replacements.py")
+
 STATEMENTS = (
     "tests/integration/test_statements.py",
     "tests/integration/test_reconciliation.py",
@@ -62,6 +72,11 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.ceremony.plan": (f"{UNIT}/test_ceremony.py",),
     "signer.ceremony.transcript": (f"{UNIT}/test_ceremony.py",),
     "signer.guards.delegation": (f"{UNIT}/test_guard_delegation.py",),
+    "signer.guards.unsticking": FREEING,
+    "signer.guards.evm_nonces": FREEING,
+    "signer.guards.replacing": FREEING,
+    "wallet.payments.replacing.freeing": FREED,
+    "wallet.payments.replacing.parents": ("tests/integration/test_children.py",),
     "signer.guards.reserves": (f"{UNIT}/test_guard_reserves.py",),
     "chains.utxo.bip322": ("tests/unit/chains/test_bip322.py",),
     **{f"wallet.reserves.verifier.{name}": RESERVES for name in VERIFIER},

@@ -27,6 +27,7 @@ from wallet.deposits.tokens.drift import DriftCheck
 from wallet.deposits.watcher import Watcher
 from wallet.escrow.holding import expire
 from wallet.gathers.gatherer import Gatherer
+from wallet.ledger.holds import expired, void_expired
 from wallet.ledger.partitions import Partitions
 from wallet.metrics import WalletCollector, serve_metrics
 from wallet.mirrors.folder import ImageFolder
@@ -52,11 +53,14 @@ from wallet.worker import Job, Worker
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
 
-IMAGES_MS = 60_000
-"""How often it is looked whether an image of the ledger is due."""
+HOLDS_MS = 5_000
+"""How often what expired holds kept is given back."""
 
 RESERVES_MS = 2_000
 """How often proofs of reserves that wait for hot signers are looked for."""
+
+IMAGES_MS = 60_000
+"""How often it is looked whether an image of the ledger is due."""
 
 CANARY_MS = 10_000
 """How often canaries are looked for."""
@@ -205,12 +209,15 @@ def build_worker(deployment: Deployment) -> Worker:
             run=lambda: forget_expired(deployment.database, deployment.clock),
         ),
     ]
-    return Worker([*jobs, *_optional_jobs(deployment)], deployment.leases.take)
+    if deployment.settings.canary_account:
+        jobs.append(Job(name="canary", every_ms=CANARY_MS, run=_canary(deployment).run))
+    jobs += _ledger_jobs(deployment)
+    return Worker(jobs, deployment.leases.take)
 
 
-def _optional_jobs(deployment: Deployment) -> list[Job]:
-    """What the settings may leave out."""
-    jobs = []
+def _ledger_jobs(deployment: Deployment) -> list[Job]:
+    """What the ledger needs done, beside posting."""
+    jobs = [Job(name="holds", every_ms=HOLDS_MS, run=_holds(deployment))]
     if deployment.settings.ledger_partition_transfers:
         partitions = Partitions(
             deployment.database,
@@ -218,11 +225,21 @@ def _optional_jobs(deployment: Deployment) -> list[Job]:
             deployment.milestone,
         )
         jobs.append(Job(name="partitions", every_ms=PARTITIONS_MS, run=partitions.step))
-    if deployment.settings.canary_account:
-        jobs.append(Job(name="canary", every_ms=CANARY_MS, run=_canary(deployment).run))
     if deployment.settings.images_every_hours:
         jobs.append(Job(name="images", every_ms=IMAGES_MS, run=_images(deployment).step))
     return jobs
+
+
+def _holds(deployment: Deployment) -> Callable[[], None]:
+    def end_expired() -> None:
+        now_s = deployment.clock.now_s()
+        with deployment.database.read() as tx:
+            if not expired(tx, now_s):
+                return
+        with deployment.database.write() as tx:
+            void_expired(tx, now_s)
+
+    return end_expired
 
 
 def _images(deployment: Deployment) -> Schedule:

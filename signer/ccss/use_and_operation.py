@@ -159,7 +159,7 @@ USE_AND_OPERATION = (
         id="2.03.1",
         title="proof of reserve",
         level=1,
-        provided="every vault's keys show its coins and accounts at a named block; anybody checks it",
+        provided="every vault's keys show what it holds at a named block; anybody checks it",
         people="publish it regularly, and have it audited",
         tests=(
             f"{_SIGNER}guard_reserves.py::test_a_vault_shows_its_coins",

@@ -13,18 +13,21 @@ from wallet.ledger.errors import (
     CauseConflict,
     HoldEnded,
     HoldExceeded,
+    HoldExpired,
     HoldUnknown,
     InsufficientFunds,
     LedgerError,
     TransferExists,
     UnknownOwner,
 )
+from wallet.ledger.holds import ending_of, expired, void_expired
 from wallet.ledger.posting import (
     Balance,
     Batch,
     Posted,
     Result,
     Transfer,
+    TransferKind,
     asset_totals,
     balance,
     balances_of,
@@ -257,3 +260,25 @@ def test_a_transfer_of_another_batch_is_not_posted_again(database: Database) -> 
     post(database, "start", plain)
     assert each(database, "again", plain, credit(1)).results == [Result.EXISTS, Result.OK]
     assert alice(database).net == 101
+
+
+def test_a_hold_whose_time_is_over_can_only_be_given_back(database: Database) -> None:
+    """Alice has 100. 60 are held until NOW_S + 10, 30 more without an end."""
+    post(database, "credit", credit(100))
+    timed = Transfer.hold(
+        id=H, debit=ALICE, credit=chart.CLEARING, asset="BTC", units=60, expires_s=NOW_S + 10
+    )
+    post(database, "holds", timed, hold(G, 30))
+    with database.read() as tx:
+        assert [] == expired(tx, NOW_S + 9)
+        assert [H] == expired(tx, NOW_S + 10)
+    with pytest.raises(HoldExpired), database.write() as tx:
+        post_batch(tx, "late", [Transfer.post(hold_id=H)], NOW_S + 10)
+    with database.write() as tx:
+        assert [H] == void_expired(tx, NOW_S + 10)
+        assert [] == void_expired(tx, NOW_S + 10)
+    assert (100, 30, 70) == (alice(database).net, alice(database).held, alice(database).available)
+    with database.read() as tx:
+        ending = ending_of(tx, H)
+    assert ending is not None
+    assert (TransferKind.VOID, f"hold:{H}:expired") == (ending.kind, ending.cause)

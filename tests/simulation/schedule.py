@@ -129,7 +129,8 @@ def _release(life: Life) -> None:
 
 def _is_quiet(life: Life) -> bool:
     waiting = life.btc.history.mempool or life.eth.history.mempool
-    return not (waiting or invariants.unfinished(life) or life.open_payments())
+    open_ones = invariants.unfinished(life) or life.open_payments() or life.open_deposits()
+    return not (waiting or open_ones)
 
 
 def _sum_up(life: Life, report: Report) -> None:

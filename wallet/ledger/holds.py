@@ -73,12 +73,17 @@ def makers_of(tx: Connection, hold_ids: Collection[str]) -> Mapping[str, str]:
     return found
 
 
+def expired(tx: Connection, now_s: int, most: int = 1_000) -> Sequence[str]:
+    """The ids of open holds whose time is over, the oldest first."""
+    return list(tx.execute(_EXPIRED, {"now": now_s, "most": most}).scalars())
+
+
 def void_expired(tx: Connection, now_s: int, most: int = 1_000) -> Sequence[str]:
     """Give back what holds kept whose time is over, `most` at a time; their ids.
 
     Each by a batch of its own, so that one hold's cause stays the same whatever expired with it.
     """
-    expired = list(tx.execute(_EXPIRED, {"now": now_s, "most": most}).scalars())
-    for hold_id in expired:
+    ended = expired(tx, now_s, most)
+    for hold_id in ended:
         post_batch(tx, f"hold:{hold_id}:expired", [Transfer.void(hold_id=hold_id)], now_s)
-    return expired
+    return ended
