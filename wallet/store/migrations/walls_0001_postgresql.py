@@ -66,7 +66,7 @@ FLOOR = "(SELECT to_height FROM ledger_rollbacks WHERE status = 'undoing')"
 
 UNDOING_FUNCTIONS = (
     (
-        "CREATE FUNCTION ledger_undo() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+        f"CREATE FUNCTION ledger_undo() RETURNS trigger LANGUAGE plpgsql {PINNED} AS $$\n"
         "BEGIN\n"
         f"  IF (OLD.height > {FLOOR}) IS NOT TRUE THEN\n"
         "    RAISE EXCEPTION 'store.immutable: %', TG_TABLE_NAME\n"
@@ -76,7 +76,7 @@ UNDOING_FUNCTIONS = (
         "END\n$$"
     ),
     (
-        "CREATE FUNCTION ledger_holds_undo() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+        f"CREATE FUNCTION ledger_holds_undo() RETURNS trigger LANGUAGE plpgsql {PINNED} AS $$\n"
         "BEGIN\n"
         "  IF NOT EXISTS (SELECT 1 FROM ledger_transfer_ids\n"
         f"    WHERE id = OLD.id AND height > {FLOOR}) THEN\n"
