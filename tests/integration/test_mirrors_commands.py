@@ -1,6 +1,7 @@
 """`glaytos-wallet snapshot`, as a person or a program calls it, and images by the clock."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,10 @@ def test_mistakes_are_told(commands: Commands, words: str, error: type[WalletErr
     assert "secret" not in str(caught.value)
 
 
+def _seed(number: int, count: int) -> bytes:
+    return bytes([number + 1]) * count
+
+
 @ON_SQLITE
 def test_a_quorum_goes_back_to_a_tag_by_commands(
     commands: Commands, database: Database, tmp_path: Path
@@ -150,7 +155,7 @@ def test_a_quorum_goes_back_to_a_tag_by_commands(
     keys, roster = {}, []
     for number, name in enumerate(("anna", "ben", "caro")):
         path = tmp_path / f"{name}.key"
-        made = create_staff_key(path, name, secret, lambda count, n=number: bytes([n + 1]) * count)
+        made = create_staff_key(path, name, secret, partial(_seed, number))
         keys[name] = ("--key", path, "--passphrase-file", tmp_path / "pass")
         roster.append(
             f'{{ id = "{name}", name = "{name}", public_key = "{made.public_key.hex()}" }}'
