@@ -1,6 +1,7 @@
 """`glaytos-wallet snapshot`, as a person or a program calls it, and images by the clock."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,20 @@ from tests.mirrors_world import COORDINATOR, HEIGHTS, NOW_S, STATE, fill, image_
 from wallet.cli.snapshot import app
 from wallet.errors import WalletError
 from wallet.metrics import WalletCollector
-from wallet.mirrors.errors import BadTag, FileProblem, ImageNotFound, SignatureWrong, TagTaken
+from wallet.mirrors.errors import (
+    BadTag,
+    FileProblem,
+    ImageNotFound,
+    RollbackQuorum,
+    SignatureWrong,
+    TagTaken,
+)
 from wallet.mirrors.folder import ImageFolder, outlived, scheduled_tag
 from wallet.mirrors.making import make_image
 from wallet.mirrors.schedule import Schedule
 from wallet.store.database import Database
 from wallet.store.errors import BadDatabaseUrl
+from wallet.treasury.staff_keys import create_staff_key
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -131,6 +140,49 @@ def test_mistakes_are_told(commands: Commands, words: str, error: type[WalletErr
     with pytest.raises(error) as caught:
         commands.run(*words.split())
     assert "secret" not in str(caught.value)
+
+
+def _seed(number: int, count: int) -> bytes:
+    return bytes([number + 1]) * count
+
+
+@ON_SQLITE
+def test_a_quorum_goes_back_to_a_tag_by_commands(
+    commands: Commands, database: Database, tmp_path: Path
+) -> None:
+    secret = "a long passphrase"
+    (tmp_path / "pass").write_text(f"{secret}\n")
+    keys, roster = {}, []
+    for number, name in enumerate(("anna", "ben", "caro")):
+        path = tmp_path / f"{name}.key"
+        made = create_staff_key(path, name, secret, partial(_seed, number))
+        keys[name] = ("--key", path, "--passphrase-file", tmp_path / "pass")
+        roster.append(
+            f'{{ id = "{name}", name = "{name}", public_key = "{made.public_key.hex()}" }}'
+        )
+    settings = commands.config.read_text()
+    commands.config.write_text(settings.replace("staff = []", f"staff = [{', '.join(roster)}]"))
+    commands.run("create", "--tag", "good")
+    at_tag = rows_of(database)
+    fill(database, rounds=1, first=2)
+    after = rows_of(database)
+    asked = commands.json("rollback", "--to", "good", *keys["anna"])
+    assert (asked["status"], asked["to_height"], asked["from_height"]) == ("requested", 8, 12)
+    archive = ("--to", "good", "--archive", tmp_path / "undone", "--yes")
+    assert commands.json("approve", asked["id"], *keys["ben"])["approvers"] == ["ben"]
+    with pytest.raises(RollbackQuorum):
+        commands.run("rollback", *archive)
+    said = commands.run("approve", asked["id"], *keys["caro"])
+    assert "2 of 2 approvals" in said
+    assert commands.json("rollback", *archive)["status"] == "done"
+    assert rows_of(database) == at_tag
+    commands.run("replay", tmp_path / "undone", "--into", database.engine.url)
+    assert rows_of(database) == after
+    for words in (("rollback", "--to", "good"), ("rollback", *archive, *keys["anna"])):
+        with pytest.raises(AssertionError, match="to ask for it, or --archive"):
+            commands.run(*words)
+    for name in ("rollback", "approve"):
+        assert len(commands.run(name, "--help")) > 300
 
 
 # --- By the clock --------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from wallet.ledger.judging import Judge
 from wallet.ledger.loading import load_for, load_head
 from wallet.ledger.posting import post_batch, single
 from wallet.ledger.sealing import seal
+from wallet.ledger.writing import JOINED_MAX
 from wallet.mirrors.errors import (
     BeforeOrigin,
     HeadWrong,
@@ -229,7 +230,26 @@ def test_an_id_posted_before_is_found(database: Database, mirror: Database) -> N
     )
     with pytest.raises(TailRefused) as caught:
         replay(mirror, head, iter([record]))
-    assert caught.value.details == {"height": HEIGHTS + 1, "why": "exists"}
+    assert caught.value.details == {"height": HEIGHTS + 1, "why": "database"}
+
+
+def test_two_large_heights_are_written_in_one_transaction(
+    database: Database, mirror: Database
+) -> None:
+    """More balances than PostgreSQL takes as arrays, twice before the commit."""
+    users = [chart.user(f"u{number}") for number in range(JOINED_MAX + 1)]
+    with mirror.write() as tx:
+        for cause in ("first", "second"):
+            post_batch(tx, cause, [single(chart.HOT, user, "BTC", 1) for user in users], NOW_S)
+    assert replay_each(database, mirror) == 2
+    assert rows_of(database, *STATE) == rows_of(mirror, *STATE)
+
+
+def replay_each(database: Database, source: Database) -> int:
+    """As follow, with every height written as soon as it is judged."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wallet.mirrors.replaying.LINES", 1)
+        return follow(database, tail_of(source))
 
 
 def test_where_a_tail_does_not_fit(database: Database, mirror: Database) -> None:

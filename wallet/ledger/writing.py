@@ -107,6 +107,7 @@ def _update_balances(cursor: Any, lines: Sequence[str]) -> None:
         cursor.execute(_FROM_ARRAYS, [_array(column) for column in zip(*rows, strict=True)])
     else:
         cursor.execute(_CHANGED)
+        cursor.execute("TRUNCATE ledger_changed")  # of another group in the same transaction
         _copy(cursor, "ledger_changed", lines)
         cursor.execute(_FROM_CHANGED)
     _expect(cursor.rowcount, len(lines), "balances")

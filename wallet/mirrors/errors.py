@@ -177,6 +177,12 @@ class WithdrawalsInFlight(Conflict):
     code = "mirror.withdrawals_in_flight"
 
 
+class PartitionSealed(Conflict):
+    """Heights above the image lie in a sealed partition: they can no longer be taken back."""
+
+    code = "mirror.partition_sealed"
+
+
 class BeforeOrigin(Conflict):
     """A height below the image this ledger itself began from: its history is not here."""
 

@@ -6,7 +6,6 @@ here. Nothing of a tail stays unless all of it holds.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
@@ -74,15 +73,14 @@ class _Follower:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was judged. Raises TailRefused where an id or cause was posted before."""
-        driver: Any = self.tx.dialect.loaded_dbapi
+        """Write what was judged. Raises TailRefused where an id or cause was there before."""
         if self.group:
             try:
                 write(self.tx, self.group)
-            except (IntegrityError, driver.IntegrityError) as error:
+            except IntegrityError as error:
                 height = self.group[0].height
-                what = "an id or cause of it or the next ones was posted before"
-                raise _refused(height, what, "exists") from error
+                what = f"the database refuses it: {str(error.orig).splitlines()[0]}"
+                raise _refused(height, what, "database") from error
         self.group, self.lines = [], 0
 
     def _transfers(self, record: Record) -> Sequence[Transfer]:

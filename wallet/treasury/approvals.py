@@ -85,7 +85,7 @@ class ApprovalDesk:
 
         Raises one of this package's approval errors; then nothing is kept.
         """
-        self._check_signature(approval)
+        check_signature(self._roster, approval)
         subject = subject_by_digest(tx, approval.intent_digest)
         self._check_subject(tx, subject, approval, now_s)
         tx.execute(
@@ -119,18 +119,6 @@ class ApprovalDesk:
             approvers=tuple(name for name in counting if name != subject.requester),
         )
 
-    def _check_signature(self, approval: Approval) -> None:
-        try:
-            approval.check()
-            key = self._roster.get(approval.approver)
-            if key is None:
-                raise UnknownApprover(
-                    f"got an approval of {approval.approver[:40]!r}, expected one of the staff"
-                )
-            verify(key, digest(APPROVAL, approval.body), approval.sig)
-        except ProtocolError as error:
-            raise BadSignature(f"got an approval that does not verify: {error}") from error
-
     def _check_subject(
         self, tx: Connection, subject: Subject, approval: Approval, now_s: int
     ) -> None:
@@ -155,6 +143,20 @@ class ApprovalDesk:
             self._release(tx, subject.id)
             return
         requests.move(tx, requests.get(tx, subject.id), RequestStatus.APPROVED, now_s)
+
+
+def check_signature(roster: Mapping[str, bytes], approval: Approval) -> None:
+    """An approval is by one of the roster. Raises UnknownApprover or BadSignature."""
+    try:
+        approval.check()
+        key = roster.get(approval.approver)
+        if key is None:
+            raise UnknownApprover(
+                f"got an approval of {approval.approver[:40]!r}, expected one of the staff"
+            )
+        verify(key, digest(APPROVAL, approval.body), approval.sig)
+    except ProtocolError as error:
+        raise BadSignature(f"got an approval that does not verify: {error}") from error
 
 
 def stored(tx: Connection, intent_digest: bytes) -> tuple[Approval, ...]:
