@@ -58,6 +58,12 @@ VERIFIER = ("bip322", "bytestream", "checking", "ethereum", "package", "statemen
 
 ASSETS = ("tests/integration/test_registered_assets.py", f"{API}/test_api_registered.py")
 
+MIRRORS = tuple(
+    f"tests/integration/test_mirrors_{name}.py"
+    for name in ("images", "tails", "rollback", "commands", "kills")
+)
+MIRRORED = ("checking", "image", "joining", "making", "replaying", "rollback", "tails")
+
 PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.backup.shares": BACKUP,
     "signer.backup.possession": BACKUP,
@@ -116,6 +122,7 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "wallet.assets.registration": ASSETS,
     "wallet.assets.trust": ASSETS,
     "wallet.api.registered.bodies": ASSETS,
+    **{f"wallet.mirrors.{name}": MIRRORS for name in MIRRORED},
 }
 
 OPTIONS = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:evidence", "-k", "not postgresql"]
