@@ -71,6 +71,12 @@ MOVED = (f"{API}/test_transfers.py",)
 
 MOVING = ("tests/integration/test_moving.py", "tests/integration/test_store_roles.py")
 
+MIRRORS = tuple(
+    f"tests/integration/test_mirrors_{name}.py"
+    for name in ("images", "tails", "rollback", "commands", "kills")
+)
+MIRRORED = ("checking", "image", "joining", "making", "replaying", "rollback", "tails")
+
 PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.backup.shares": BACKUP,
     "signer.backup.possession": BACKUP,
@@ -143,6 +149,7 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "wallet.store.moved": MOVING,
     "wallet.store.copying": MOVING,
     "wallet.store.roles": MOVING,
+    **{f"wallet.mirrors.{name}": MIRRORS for name in MIRRORED},
 }
 
 OPTIONS = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:evidence", "-k", "not postgresql"]

@@ -202,6 +202,18 @@ def test_taking_an_image_holds_up_no_writer_and_sees_one_moment(
     check_image(open_image(made.path, KEY))
 
 
+def halved(holds: bytes) -> bytes:
+    """The one hold as two of half of it, under one id: the sums stay."""
+    half = holds.replace(b"\t20\t", b"\t10\t")
+    return half + half
+
+
+def shortened(batches: bytes) -> bytes:
+    """Without the last batch, whose two transfers the one before it claims."""
+    *kept, before, _last = batches.splitlines(keepends=True)
+    return b"".join([*kept, before.replace(b"\t1\t", b"\t3\t", 1)])
+
+
 # --- Every check of a file -----------------------------------------------------------------------
 
 
@@ -264,6 +276,9 @@ class TestRefusals:
             ("holds", lambda b: b.replace(b"\t20\t", b"\t21\t"), HoldsDiffer),
             ("holds", lambda _b: b"", HoldsDiffer),
             ("holds", lambda b: b + b, HoldsDiffer),
+            ("holds", halved, HoldsDiffer),
+            ("batches", lambda b: b.replace(b"1\tdeposit", b"9\tdeposit"), PartDamaged),
+            ("batches", shortened, PartDamaged),
             ("batches", lambda b: b.split(b"\n", 1)[1], PartDamaged),
             ("batches", lambda b: b.rsplit(b"\n", 2)[0] + b"\n", PartDamaged),
             ("batches", lambda b: b[:-1], PartDamaged),

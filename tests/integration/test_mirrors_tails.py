@@ -195,6 +195,22 @@ def test_a_lying_tail_is_refused_at_its_first_bad_height(
     assert rows_of(mirror) == before, "nothing of it is kept"
 
 
+def test_a_refusal_says_which_rule_of_posting_it_is(database: Database, mirror: Database) -> None:
+    fill(database)
+    with pytest.raises(TailRefused) as caught:
+        replay(mirror, *changed(database, lines_of(8, "\t3\t0\n", "\t9999\t0\n")))
+    assert caught.value.details == {"height": 8, "why": "insufficient_funds"}
+
+
+def test_a_cut_tail_is_none_even_where_nothing_of_it_is_new(
+    database: Database, mirror: Database
+) -> None:
+    fill(database)
+    follow(mirror, tail_of(database))
+    with pytest.raises(HeadWrong):
+        replay(mirror, *changed(database, lambda records: records[:-1]))
+
+
 def test_another_history_that_holds_by_itself_is_not_the_one_signed(
     database: Database, mirror: Database
 ) -> None:
