@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.payments_world import World
+from tests.payments_world import POLICY, World
 from wallet.api.tips import Tips
 from wallet.canary import LATE, Canary, CanaryAccountMissing
 from wallet.events import read_events
@@ -118,7 +118,12 @@ def test_a_canary_that_is_not_back_in_time_is_told_once(world: World) -> None:
     assert metrics(world, bird)["glaytos_canary_late"] == 1
 
 
-def test_a_canary_that_the_policy_refuses_is_missed_too(database: Database) -> None:
+def test_a_canary_that_the_policy_refuses_is_missed_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(POLICY.read_text().replace('owners = ["none", "deposit"]', ""))
+    monkeypatch.setattr("tests.payments_world.POLICY", policy)
     world = World(database)
     funded(world)
     bird = canary(world)

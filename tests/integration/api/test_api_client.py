@@ -22,6 +22,7 @@ from wallet.client.decoding import decode
 from wallet.client.errors import CredentialsBad
 from wallet.client.exchange import ExchangeCalls
 from wallet.client.hosted import HostedKeyCalls
+from wallet.client.ledger import LedgerCalls
 from wallet.client.registered import RegisteredAssetCalls
 from wallet.client.transport import Transport
 from wallet.client.types import Account, Page
@@ -135,6 +136,7 @@ def test_the_client_has_a_method_for_every_route(world: World) -> None:
     routes = sum(len(methods) for methods in paths.values())
     parts = {
         "hosted": HostedKeyCalls,
+        "ledger": LedgerCalls,
         "exchange": ExchangeCalls,
         "registered": RegisteredAssetCalls,
     }
