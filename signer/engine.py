@@ -43,7 +43,7 @@ from signer.protocol import (
     SignRequest,
     WindowSum,
 )
-from signer.siblings import check_prev_state
+from signer.siblings import check_ledger_head, check_prev_state
 from signer.state import signed_data
 
 GUARDS: Mapping[Kind, Callable[[SignRequest, GuardContext], SpendFacts]] = {
@@ -172,6 +172,7 @@ class Engine:
         check_intents(request, context)
         check_times(request, now_s, *self._limits())
         check_prev_state(request.prev_state, home.state, home.log)
+        check_ledger_head(request.ledger_head, home.state)
         check_again(request, home.state)
         try:
             facts = GUARDS[request.kind](request, context)

@@ -10,7 +10,7 @@ from signer.errors import Refused
 from signer.guards.facts import SignedBytes, SignedPayment, SpendFacts
 from signer.log import LogKind, LogTampered, Record
 from signer.lookalike import outline
-from signer.protocol import SignerState, SignRequest
+from signer.protocol import LedgerHead, SignerState, SignRequest
 from signer.registry import Account
 from signer.replay import paid_addresses, payment_data
 from signer.spending import Counted, Flow, Spending
@@ -55,6 +55,7 @@ class State:
     activations: int = 0
     governance_quorum: int = 0
     siblings: dict[str, SignerState] = field(default_factory=dict)
+    ledger_head: LedgerHead | None = None
     backup_id: str = ""
     drilled_s: int = 0
     accounts: dict[tuple[int, ...], Account] = field(default_factory=dict)
@@ -141,6 +142,8 @@ class State:
             self._payees.setdefault((network, outline(address)), set()).add(address)
         for name, counter, log_head in data.get("prev_state", ()):
             self._heard(SignerState(signer_id=name, counter=counter, log_head=log_head))
+        for height, state_hash, time_s in data.get("ledger_head", ()):
+            self._anchor(LedgerHead(height=height, state_hash=state_hash, time_s=time_s))
         flow = (network, data["asset"], source, data["purpose"])
         if data["units"] and not data.get("replaces"):
             # What pays nobody must not push a payment out of a count of signatures, and what
@@ -170,6 +173,11 @@ class State:
         known = self.siblings.get(heard.signer_id)
         if heard.signer_id != self.signer_id and (known is None or known.counter < heard.counter):
             self.siblings[heard.signer_id] = heard
+
+    def _anchor(self, head: LedgerHead) -> None:
+        """Keep the highest head of the service's ledger that something was signed with."""
+        if self.ledger_head is None or self.ledger_head.height < head.height:
+            self.ledger_head = head
 
     def remembered(self, request_id: str) -> Remembered | None:
         """The answered request of that id, or None."""
@@ -241,9 +249,11 @@ def signed_data(
     `payment` is what the policy judged, so that another policy can judge it again.
     """
     prev_state = [[s.signer_id, s.counter, s.log_head] for s in request.prev_state]
+    head = request.ledger_head
     return {
         "request_id": request.request_id,
         "request_digest": digest,
+        "ledger_head": [[head.height, head.state_hash, head.time_s]] if head else [],
         "network": facts.network,
         "source": facts.source,
         "asset": facts.asset,

@@ -51,7 +51,10 @@ RESERVES = (
     "tests/unit/wallet/test_reserves_verifier.py",
     "tests/unit/wallet/test_reserves_tree.py",
 )
-PUBLISHING = ("tests/integration/test_reserves_publishing.py",)
+PUBLISHING = (
+    "tests/integration/test_reserves_publishing.py",
+    "tests/unit/wallet/test_reserves_combining.py",
+)
 LIABILITIES = ("tests/integration/test_reserves_liabilities.py",)
 OWED = ("liabilities", "proving", "trees")
 VERIFIER = ("bip322", "bytestream", "checking", "ethereum", "package", "statement", "tree")
@@ -63,6 +66,16 @@ MIRRORS = tuple(
     for name in ("images", "tails", "rollback", "commands", "kills")
 )
 MIRRORED = ("checking", "image", "joining", "making", "replaying", "rollback", "tails")
+
+ESCROWS = ("tests/integration/test_escrow.py", "tests/unit/wallet/test_escrow_states.py")
+APPORTIONED = (
+    "tests/integration/test_apportionment_posting.py",
+    "tests/unit/wallet/test_apportionment_shares.py",
+)
+SETTLED = ("tests/integration/test_settlements.py", "tests/unit/wallet/test_settlement_wire.py")
+MOVED = (f"{API}/test_transfers.py",)
+
+MOVING = ("tests/integration/test_moving.py", "tests/integration/test_store_roles.py")
 
 PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.backup.shares": BACKUP,
@@ -85,6 +98,16 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "wallet.payments.replacing.parents": ("tests/integration/test_children.py",),
     "signer.guards.reserves": (f"{UNIT}/test_guard_reserves.py",),
     "chains.utxo.bip322": ("tests/unit/chains/test_bip322.py",),
+    "wallet.escrow.holding": ESCROWS,
+    "wallet.escrow.records": ESCROWS,
+    "wallet.escrow.states": ESCROWS,
+    "wallet.apportionment.posting": APPORTIONED,
+    "wallet.apportionment.records": APPORTIONED,
+    "wallet.apportionment.shares": APPORTIONED,
+    "wallet.settlements.posting": SETTLED,
+    "wallet.settlements.wire": SETTLED,
+    "wallet.sub_accounts.moving": MOVED,
+    "wallet.api.exchange.amounts": MOVED,
     **{f"wallet.reserves.verifier.{name}": RESERVES for name in VERIFIER},
     **{f"wallet.reserves.{name}": PUBLISHING for name in ("combining", "preparing", "publishing")},
     **{f"wallet.reserves.{name}": PUBLISHING for name in ("publication", "signing")},
@@ -123,6 +146,10 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "wallet.assets.trust": ASSETS,
     "wallet.api.registered.bodies": ASSETS,
     **{f"wallet.mirrors.{name}": MIRRORS for name in MIRRORED},
+    "wallet.moving": MOVING,
+    "wallet.store.moved": MOVING,
+    "wallet.store.copying": MOVING,
+    "wallet.store.roles": MOVING,
 }
 
 OPTIONS = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:evidence", "-k", "not postgresql"]

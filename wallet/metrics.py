@@ -13,6 +13,7 @@ from wallet.canary import Canary
 from wallet.clock import Clock
 from wallet.deposits.watcher import last_scanned
 from wallet.events import last_seq
+from wallet.ledger.versions.following import verified_height
 from wallet.mirrors.schedule import Schedule
 from wallet.reconciliation.coverage import blocks_covered
 from wallet.reconciliation.heads import head_of
@@ -72,6 +73,7 @@ class WalletCollector:
         with self._database.read() as tx:
             found = standings(tx, self._clock.now_s())
             seq = last_seq(tx)
+            verified = verified_height(tx)
         for one in found:
             where = [one.machine, one.network, one.state, str(one.duty.owner)]
             count.add_metric(where, one.count)
@@ -79,6 +81,11 @@ class WalletCollector:
             late.add_metric(where, one.late_count)
         yield from (count, age, late)
         yield GaugeMetricFamily("glaytos_events_last_seq", "Number of the last event.", value=seq)
+        yield GaugeMetricFamily(
+            "glaytos_ledger_verified_height",
+            "Last height of the ledger that was recomputed from its rows.",
+            value=verified,
+        )
 
     def _canaries(self) -> Iterator[Metric]:
         if self._canary is None:

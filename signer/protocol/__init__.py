@@ -11,6 +11,7 @@ from signer.protocol.ownership import AuthenticatorChange, Ownership
 from signer.protocol.proposals import PROPOSAL, Proposal
 from signer.protocol.requests import (
     InputSignature,
+    LedgerHead,
     Result,
     SignAnswer,
     SignerState,
@@ -21,6 +22,7 @@ from signer.protocol.reserves import ReservesClaim, ReservesCoin
 from signer.protocol.wire import (
     ANSWER,
     APPROVAL,
+    LEDGER_HEAD,
     MESSAGE_BYTES_MAX,
     REQUEST,
     IdentityKey,
@@ -37,6 +39,7 @@ from signer.protocol.words import check_words, clean
 __all__ = [
     "ANSWER",
     "APPROVAL",
+    "LEDGER_HEAD",
     "MESSAGE_BYTES_MAX",
     "PROPOSAL",
     "REQUEST",
@@ -46,6 +49,7 @@ __all__ = [
     "InputSignature",
     "Intent",
     "Kind",
+    "LedgerHead",
     "OwnOutput",
     "Ownership",
     "Payee",

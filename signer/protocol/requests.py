@@ -35,6 +35,20 @@ class SignerState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerHead:
+    """The last height of the coordinator's ledger at a time, and the hash of all up to it."""
+
+    height: int
+    state_hash: bytes
+    time_s: int
+
+    def encode(self) -> bytes:
+        """The canonical body that the coordinator signs where a head stands by itself."""
+        body = {"v": 1, "height": self.height, "state_hash": self.state_hash, "time_s": self.time_s}
+        return dump(body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowSum:
     """What a signer has signed for in the last `seconds`, this payment included."""
 
@@ -50,6 +64,7 @@ class SignRequest:
     `chains.evm.safe.SafeTx.encode` writes it (ABI), an EIP-7702 authorisation (0x05 || rlp), or a
     transaction that may carry some (0x04 || rlp).
     `sender` (EVM) is the key's origin. `own` lists re-derivable addresses among payees.
+    `ledger_head` is the head of the ledger the request came from: signers keep it in their logs.
     `prev_state` is what each signer last said of its log, so that one put back notices itself.
     `safe_nonce` goes with a transaction that executes a Safe's: its owners' signatures cover the
     Safe's nonce, and calldata does not hold it. It makes the request version 2.
@@ -69,6 +84,7 @@ class SignRequest:
     signers: tuple[str, ...] = ()
     prev_state: tuple[SignerState, ...] = ()
     safe_nonce: int | None = None
+    ledger_head: LedgerHead | None = None
 
     def encode(self) -> bytes:
         """The canonical body that the coordinator signs."""
@@ -90,6 +106,9 @@ class SignRequest:
         if self.prev_state:
             states = self.prev_state
             fields["prev_state"] = [[one.signer_id, one.counter, one.log_head] for one in states]
+        head = self.ledger_head
+        if head is not None:
+            fields["ledger_head"] = [head.height, head.state_hash, head.time_s]
         if self.safe_nonce is not None:
             fields |= {"v": 2, "safe_nonce": self.safe_nonce}
         return dump(fields)
@@ -120,12 +139,27 @@ class SignRequest:
             own=tuple(own_output(item) for item in fields.items("own", INTENTS_MAX + PAYEES_MAX)),
             signers=tuple(as_text(item) for item in fields.items("signers", SIGNERS_MAX)),
             prev_state=_prev_state(fields),
+            ledger_head=_ledger_head(fields),
             safe_nonce=fields.units("safe_nonce") if version == 2 else None,
         )
         fields.done()
         for approval in request.approvals:
             approval.check()
         return request
+
+
+def _ledger_head(fields: Fields) -> LedgerHead | None:
+    found = fields.later_items("ledger_head", 3)
+    if not found:
+        return None
+    if len(found) != 3:
+        raise ProtocolError("got a ledger's head of another shape, expected three fields")
+    head = LedgerHead(
+        height=as_units(found[0]), state_hash=as_blob(found[1]), time_s=as_units(found[2])
+    )
+    if head.height == 0 or len(head.state_hash) != 32:
+        raise ProtocolError("got a ledger's head without a height, or without a hash of 32 bytes")
+    return head
 
 
 def _prev_state(fields: Fields) -> tuple[SignerState, ...]:

@@ -58,6 +58,7 @@ class Sealed:
 REQUEST = "SR1"
 ANSWER = "SA1"
 APPROVAL = "approval"
+LEDGER_HEAD = "ledger_head"
 
 
 def digest(domain: str, body: bytes) -> bytes:

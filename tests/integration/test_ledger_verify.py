@@ -7,18 +7,22 @@ so that the rule alone can find them.
 import hashlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 from typer.testing import CliRunner
 
-from tests.ledger_world import HEAD, fill, uuid
+from tests.fakes import FakeClock
+from tests.ledger_world import HEAD, NOW_S, fill, uuid
 from wallet.__main__ import build_app
 from wallet.ledger.encoding import state_hash
 from wallet.ledger.versions.findings import Bad, BadRange
+from wallet.ledger.versions.heads import HeadSigner, latest_head
 from wallet.ledger.versions.replay import Replay
 from wallet.ledger.versions.rows import AccountRow, BatchRow
 from wallet.ledger.versions.verifying import verify
+from wallet.signing.coordinator import create_coordinator, load_coordinator
 from wallet.store.database import Database
 
 ON_SQLITE = pytest.mark.parametrize("own_database", ["sqlite"], indirect=True)
@@ -357,11 +361,13 @@ Command = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def command(own_database: Database, monkeypatch: pytest.MonkeyPatch) -> Command:
+def command(own_database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    create_coordinator(tmp_path / "coordinator.key", lambda count: b"\x07" * count)
     url = own_database.engine.url.render_as_string(hide_password=False)
 
     class Settings:
         database_url = url
+        coordinator_key_file = tmp_path / "coordinator.key"
 
     monkeypatch.setattr("wallet.cli.ledger.load_settings", lambda _path: Settings())
 
@@ -396,3 +402,28 @@ def test_the_command_names_the_bad_row_and_ends_with_1(
     code, told = command("--json")
     assert code == 1
     assert json.loads(told)["finding"]["table"] == "ledger_balances"
+
+
+@ON_SQLITE
+def test_the_command_holds_the_ledger_against_signed_heads_and_signers_logs(
+    own_database: Database, command: Command, tmp_path: Path
+) -> None:
+    with own_database.write() as tx:
+        fill(tx)
+    coordinator = load_coordinator(tmp_path / "coordinator.key")
+    clock = FakeClock(NOW_S + 50)
+    HeadSigner(own_database, clock, coordinator.public_key, coordinator.sign_head).step()
+    with own_database.read() as tx:
+        head = latest_head(tx)
+    assert head is not None
+    log = tmp_path / "log.jsonl"
+
+    def logged(state_hash: bytes) -> tuple[int, str]:
+        entry = {"data": {"ledger_head": [[head.height, state_hash.hex(), head.time_s]]}}
+        log.write_text(json.dumps({"data": {}}) + "\n" + json.dumps(entry) + "\n")
+        return command("--signer-log", str(log))
+
+    assert logged(head.state_hash)[0] == 0
+    code, told = logged(b"\x01" * 32)
+    assert code == 1
+    assert f"ledger.verify.head ledger_batches, height {HEAD}: a signer's log has another" in told

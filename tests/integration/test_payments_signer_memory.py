@@ -3,13 +3,16 @@
 import pytest
 
 from signer.protocol import Purpose, SignerState
+from tests.fakes import FakeClock
 from tests.integration.test_payments_moves import answer, cold_btc, move
 from tests.payments_world import World
 from wallet.addresses.issuing import Address
 from wallet.events import read_events
+from wallet.ledger.versions.heads import HeadSigner, latest_head
 from wallet.payments import journal
 from wallet.payments.journal import Payment, SignerForked
 from wallet.payments.states import PaymentStatus as P
+from wallet.signing.coordinator import Coordinator
 from wallet.signing.errors import SignerRolledBack
 from wallet.store.database import Database
 
@@ -51,6 +54,18 @@ def test_a_request_relays_the_latest_answer_of_each_signer(world: World) -> None
 
     assert states[KEYHOLDER] == SignerState(signer_id=KEYHOLDER, counter=11, log_head=bytes(32))
     assert set(states) == {KEYHOLDER, "keyholder-2"}
+
+
+def test_a_request_carries_the_ledgers_last_signed_head(world: World) -> None:
+    hot = two_coins(world)
+    assert refill(world, hot).request.ledger_head is None
+    coordinator = Coordinator(b"\x07" * 32)
+    clock = FakeClock(1_700_000_000)
+    HeadSigner(world.database, clock, coordinator.public_key, coordinator.sign_head).step()
+    with world.database.read() as tx:
+        head = latest_head(tx)
+    assert head is not None
+    assert refill(world, hot).request.ledger_head == head
 
 
 def test_an_answer_from_behind_what_was_relayed_is_refused_with_an_alert(world: World) -> None:

@@ -14,7 +14,7 @@ from wallet.withdrawals.states import WithdrawalStatus
 QUIET_ROUNDS = 60
 """Passes of work after all faults stopped; a withdrawal that is not final then is stuck."""
 
-RECONCILED_EVERY = 8
+RECONCILED_EVERY = 16
 """One schedule of so many writes statements too: they take a third of its time again."""
 
 MEMORY = Path("/dev/shm")

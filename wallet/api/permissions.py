@@ -28,6 +28,7 @@ class Scope(StrEnum):
     GATEWAYS_WRITE = "gateways:write"
     HOSTED_KEYS_READ = "hosted_keys:read"
     HOSTED_KEYS_WRITE = "hosted_keys:write"
+    LEDGER_READ = "ledger:read"
     RESERVES_READ = "reserves:read"
     SETTLEMENTS_READ = "settlements:read"
     SETTLEMENTS_WRITE = "settlements:write"
@@ -75,6 +76,9 @@ PERMISSIONS: dict[str, Scope | None] = {
     "list_addresses": Scope.ADDRESSES_READ,
     "read_address": Scope.ADDRESSES_READ,
     "list_balances": Scope.BALANCES_READ,
+    "list_heights": Scope.LEDGER_READ,
+    "read_height": Scope.LEDGER_READ,
+    "list_ledger_balances": Scope.LEDGER_READ,
     "list_reserves": Scope.RESERVES_READ,
     "read_reserves_proof": Scope.RESERVES_READ,
     "list_deposits": Scope.DEPOSITS_READ,

@@ -71,8 +71,8 @@ class BalanceView(BaseModel):
     available_units: str
     held: str
     held_units: str
-    incoming: str
-    incoming_units: str
+    incoming: str | None
+    incoming_units: str | None
     owed: str
     owed_units: str
 
@@ -94,11 +94,14 @@ class BalancesView(BaseModel):
     """One spot balance for each asset of a chain, zero included, then those of registered assets.
 
     Of these only what the account ever held or trusted; `as_of_seq` is the last event contained.
+    A moment in the past has the ledger's `at_height` in place of it, and nothing `incoming`: what
+    was on its way then is not kept.
     `sub_accounts` are the other parts of the account, as far as they were ever used.
     """
 
     account_id: str
-    as_of_seq: int
+    as_of_seq: int | None
+    at_height: int | None
     data: list[BalanceView]
     sub_accounts: list[SubAccountView]
 

@@ -1,6 +1,7 @@
 """`glaytos-wallet ledger`: the ledger recomputed from its own rows."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -8,9 +9,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
+from sqlalchemy import Connection
 
+from wallet.ledger.versions.findings import Finding
+from wallet.ledger.versions.heads import BadSignerLog, check_heads, check_signer_log
 from wallet.ledger.versions.verifying import Verified, verify
 from wallet.settings_file import load_settings
+from wallet.signing.coordinator import load_coordinator
 from wallet.store.database import Database
 
 app = typer.Typer(help="Prove the ledger from its own rows.", no_args_is_help=True)
@@ -28,10 +33,15 @@ def verify_command(
     ] = Path("config/wallet.toml"),
     *,
     first: Annotated[
-        int, typer.Option("--from", min=1, help="First height; what came before is believed.")
-    ] = 1,
+        int | None,
+        typer.Option("--from", min=1, help="First height; what came before is believed."),
+    ] = None,
     last: Annotated[
         int | None, typer.Option("--to", min=1, help="Last height; the newest if not said.")
+    ] = None,
+    signer_logs: Annotated[
+        list[Path] | None,
+        typer.Option("--signer-log", help="A signer's `log export`, to hold the ledger against."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
@@ -44,12 +54,17 @@ def verify_command(
     one asset, nobody below zero after any transfer, every hold ended once and by no more than it
     held.
 
+    It also holds the ledger against the heads that the coordinator signed; with --signer-log
+    against those a signer kept in its own log, which nobody at the service can rewrite.
+
     Ends with code 1 and the table, the row and what is wrong where it finds one. Then pause all
     withdrawals, keep a copy of the database, and compare it with a backup. With --from, the
     balances and the hash before that height are believed: quick for the newest heights, but only
     the whole run proves the whole ledger.
     """
-    database = Database.open(load_settings(config).database_url)
+    settings = load_settings(config)
+    key = load_coordinator(settings.coordinator_key_file).public_key
+    database = Database.open(settings.database_url)
     try:
         with Progress(console=Console(stderr=True), transient=True, disable=as_json) as bars:
             task = bars.add_task("heights", total=None)
@@ -60,6 +75,10 @@ def verify_command(
                     last,
                     lambda done, total: bars.update(task, completed=done, total=total),
                 )
+                finding = found.finding or check_heads(tx, key)
+                for path in signer_logs or ():
+                    finding = finding or _check_log(tx, path)
+                found = replace(found, finding=finding)
     finally:
         database.close()
     if as_json:
@@ -68,6 +87,14 @@ def verify_command(
         _show(found)
     if found.finding is not None:
         raise typer.Exit(1)
+
+
+def _check_log(tx: Connection, path: Path) -> Finding | None:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return check_signer_log(tx, file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSignerLog(f"got no readable signer log {path}") from error
 
 
 def _json(found: Verified) -> dict[str, object]:

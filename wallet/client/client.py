@@ -17,6 +17,7 @@ from wallet.client.credentials import load_credentials
 from wallet.client.decoding import decode
 from wallet.client.exchange import ExchangeCalls
 from wallet.client.hosted import HostedKeyCalls
+from wallet.client.ledger import LedgerCalls
 from wallet.client.registered import RegisteredAssetCalls
 from wallet.client.transport import Transport, path_part
 from wallet.client.types import (
@@ -77,6 +78,11 @@ class Client:
     def hosted(self) -> HostedKeyCalls:
         """The routes of hosted keys."""
         return HostedKeyCalls(self.transport)
+
+    @property
+    def ledger(self) -> LedgerCalls:
+        """The routes of the ledger's heights and values."""
+        return LedgerCalls(self.transport)
 
     @property
     def exchange(self) -> ExchangeCalls:
@@ -155,9 +161,12 @@ class Client:
         }
         return decode(Page[Address], self.transport.get("/v1/addresses", query))
 
-    def balances(self, account_id: str) -> Balances:
-        """All balances of one account."""
-        return decode(Balances, self.transport.get("/v1/balances", {"account_id": account_id}))
+    def balances(
+        self, account_id: str, *, at_height: int | None = None, at: str | None = None
+    ) -> Balances:
+        """All balances of one account: now, after a height, or at a time (RFC 3339)."""
+        query = {"account_id": account_id, "at_height": at_height, "at": at}
+        return decode(Balances, self.transport.get("/v1/balances", query))
 
     # --- deposits, withdrawals --------------------------------------------------------------------
 

@@ -76,8 +76,8 @@ class Balance:
     available_units: int
     held: str
     held_units: int
-    incoming: str
-    incoming_units: int
+    incoming: str | None
+    incoming_units: int | None
     owed: str
     owed_units: int
 
@@ -100,11 +100,13 @@ class SubAccountBalance:
 class Balances:
     """All balances of an account; `as_of_seq` is the last event they contain.
 
+    Those of the past have the ledger's `at_height` in place of it, and nothing `incoming`.
     `data` is its spot part, `sub_accounts` the others as far as they were ever used.
     """
 
     account_id: str
-    as_of_seq: int
+    as_of_seq: int | None
+    at_height: int | None
     data: tuple[Balance, ...]
     sub_accounts: tuple[SubAccountBalance, ...]
 

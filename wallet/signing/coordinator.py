@@ -11,7 +11,9 @@ from pathlib import Path
 
 from signer.protocol import (
     ANSWER,
+    LEDGER_HEAD,
     REQUEST,
+    LedgerHead,
     ProtocolError,
     Sealed,
     SignAnswer,
@@ -49,6 +51,10 @@ class Coordinator:
         if domain == REQUEST:
             raise ValueError("got the domain of requests, expected one of statements")
         return Sealed(domain, body, identity_sign(self._seed, digest(domain, body)))
+
+    def sign_head(self, head: LedgerHead) -> bytes:
+        """Signature over a head of the ledger, under a domain of its own."""
+        return identity_sign(self._seed, digest(LEDGER_HEAD, head.encode()))
 
 
 def check_answer(data: bytes, request: Sealed, signer_id: str, public_key: bytes) -> CheckedAnswer:

@@ -36,6 +36,7 @@ from wallet.store.tables.ledger import (
     ledger_accounts,
     ledger_balances,
     ledger_batches,
+    ledger_heads,
     ledger_holds,
     ledger_origin,
     ledger_rollbacks,
@@ -51,7 +52,6 @@ from wallet.store.tables.payments import (
     payment_versions,
     payments,
 )
-from wallet.store.tables.settlements import settlements
 from wallet.store.tables.statements import (
     breaks,
     statement_accounts,
@@ -106,6 +106,7 @@ __all__ = [
     "ledger_balances",
     "ledger_batches",
     "ledger_checkpoints",
+    "ledger_heads",
     "ledger_holds",
     "ledger_origin",
     "ledger_partitions",
@@ -126,7 +127,6 @@ __all__ = [
     "runways",
     "scan_ranges",
     "scan_stops",
-    "settlements",
     "statement_accounts",
     "statement_coins",
     "statement_heads",

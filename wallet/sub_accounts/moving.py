@@ -12,7 +12,6 @@ from sqlalchemy import Connection, RowMapping, insert, select
 from wallet.addresses.accounts import get_account
 from wallet.events import append_event
 from wallet.ledger import chart
-from wallet.ledger.balances import Balance, balances_of
 from wallet.ledger.chart import SubAccount
 from wallet.ledger.posting import post_batch
 from wallet.ledger.transfers import Transfer
@@ -88,16 +87,6 @@ def get(tx: Connection, external_id: str) -> Moved:
     if found is None:
         raise TransferNotFound("got an external id of no transfer, expected one that exists")
     return found
-
-
-def parts_of(tx: Connection, account_id: str) -> dict[tuple[SubAccount, str], Balance]:
-    """(Sub-account, asset) to balance, for every part but spot that ever had anything."""
-    return {
-        (part, asset): balance
-        for part in SubAccount
-        if part is not SubAccount.SPOT
-        for asset, balance in balances_of(tx, chart.user(account_id, part)).items()
-    }
 
 
 def moved_of(row: RowMapping) -> Moved:

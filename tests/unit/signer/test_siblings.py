@@ -7,7 +7,16 @@ import pytest
 
 from signer.errors import ProtocolError
 from signer.home import Home
-from signer.protocol import Result, SignAnswer, SignerState, SignRequest, WindowSum, dump, load
+from signer.protocol import (
+    LedgerHead,
+    Result,
+    SignAnswer,
+    SignerState,
+    SignRequest,
+    WindowSum,
+    dump,
+    load,
+)
 from tests.signer_world import (
     NOW_S,
     World,
@@ -113,6 +122,63 @@ def test_a_sibling_with_two_heads_is_noticed_also_after_a_restart(world: World) 
     assert signed(home, "w4", replace(other, counter=6)).result is Result.SIGNED
     assert signed(home, "w5", replace(said, counter=8)).result is Result.SIGNED
     home.close()
+
+
+HEAD = LedgerHead(height=7, state_hash=b"\x07" * 32, time_s=NOW_S)
+
+
+def with_head(home: Home, name: str, head: LedgerHead) -> SignAnswer:
+    return answer_of(engine(home).sign(sealed(a_withdrawal(home, name, ledger_head=head))), home)
+
+
+def test_a_ledger_that_goes_back_or_is_another_is_noticed_also_after_a_restart(
+    world: World,
+) -> None:
+    home = world.open("hot")
+    assert with_head(home, "w1", HEAD).result is Result.SIGNED
+    assert with_head(home, "w2", HEAD).result is Result.SIGNED
+    home.close()
+
+    home = world.open("hot")
+    assert home.state.ledger_head == HEAD
+    other = replace(HEAD, state_hash=b"\x08" * 32)
+    assert with_head(home, "w3", other).code == "ledger.rewritten"
+    back = replace(HEAD, height=6, time_s=NOW_S + 1)
+    assert with_head(home, "w4", back).code == "ledger.went_back"
+    # What was refused is not believed, and older news is no contradiction.
+    assert with_head(home, "w5", replace(back, time_s=NOW_S - 9)).result is Result.SIGNED
+    on = replace(HEAD, height=9, time_s=NOW_S + 2)
+    assert with_head(home, "w6", on).result is Result.SIGNED
+    assert with_head(home, "w7", replace(HEAD, time_s=NOW_S + 3)).code == "ledger.went_back"
+    assert home.state.ledger_head == on
+    home.close()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        [7, b"\x07" * 32],
+        [7, b"\x07" * 31, 1],
+        [0, b"\x07" * 32, 1],
+        [b"7", b"\x07" * 32, 1],
+        [7, "7" * 32, 1],
+        [7, b"\x07" * 32, -1],
+        [7, b"\x07" * 32, 1, 1],
+    ],
+)
+def test_heads_of_another_shape_are_refused(hot: Home, value: object) -> None:
+    body = {**load(a_withdrawal(hot).encode(), "request"), "ledger_head": value}
+
+    with pytest.raises(ProtocolError):
+        SignRequest.decode(dump(body))
+
+
+def test_a_head_is_left_out_where_there_is_none(hot: Home) -> None:
+    request = a_withdrawal(hot)
+    assert "ledger_head" not in load(request.encode(), "request")
+    whole = replace(request, ledger_head=HEAD)
+    assert SignRequest.decode(whole.encode()) == whole
 
 
 def test_what_came_later_is_left_out_where_it_is_empty(hot: Home) -> None:

@@ -28,8 +28,9 @@ NO_ID = (
 )
 _STRANGE_ID = (
     "SELECT i.id, i.height, i.line FROM ledger_transfer_ids i LEFT JOIN ledger_transfers t "
-    "ON t.height = i.height AND t.line = i.line AND t.id = i.id WHERE t.id IS NULL "
-    "AND i.height > :after ORDER BY i.height, i.line LIMIT 1"
+    "ON t.height = i.height AND t.line = i.line AND t.id = i.id "
+    "WHERE t.id IS NULL AND i.height > :base "
+    "ORDER BY i.height, i.line LIMIT 1"
 )
 NO_HOLD = (
     "SELECT t.id, t.height, t.line FROM ledger_transfers t LEFT JOIN ledger_holds h ON h.id = t.id "
@@ -47,12 +48,14 @@ NOT_ENDED = (
 _STRANGE_HOLD = (
     "SELECT h.id, 0, 0 FROM ledger_holds h LEFT JOIN ledger_transfer_ids i ON i.id = h.id "
     "LEFT JOIN ledger_transfers t ON t.height = i.height AND t.line = i.line AND t.id = h.id "
-    "AND t.kind = 'hold' WHERE t.id IS NULL ORDER BY h.id LIMIT 1"
+    "AND t.kind = 'hold' WHERE t.id IS NULL AND (i.height > :base OR :base = 0) "
+    "ORDER BY h.id LIMIT 1"
 )
 _STRANGE_END = (
     "SELECT h.id, h.ended_height, h.ended_line FROM ledger_holds h LEFT JOIN ledger_transfers t "
     "ON t.height = h.ended_height AND t.line = h.ended_line AND t.hold_id = h.id "
-    "WHERE (h.ended_height IS NOT NULL OR h.ended_line IS NOT NULL) AND t.id IS NULL "
+    "WHERE (h.ended_height > :base OR (h.ended_height IS NULL AND h.ended_line IS NOT NULL)) "
+    "AND t.id IS NULL "
     "ORDER BY h.id LIMIT 1"
 )
 _STRAYS = "SELECT height, line FROM ledger_transfers WHERE height < 1 OR height > :head LIMIT 1"
@@ -82,40 +85,31 @@ def check_beyond(tx: Connection, head: int) -> Finding | None:
     return _finding("stray", TRANSFERS, key, "no batch closes its height", 0)
 
 
-def check_ids(
-    tx: Connection, first: int, last: int, *, whole: bool, after: int = 0
-) -> Finding | None:
-    """Every transfer stands under its id, and with `whole` no id without one.
-
-    `after` is the height of the image that the ledger began from: transfers up to it are not here.
-    """
+def check_ids(tx: Connection, first: int, last: int, *, base: int | None) -> Finding | None:
+    """Every transfer stands under its id, and with `base` no id above it without one."""
     row = first_row(tx, NO_ID, first=first, last=last)
     if row is not None:
         where = f"height {row[1]} line {row[2]}"
         return _finding("ids", IDS, f"id {row[0]}", f"it does not lead to {where}", row[1])
-    row = first_row(tx, _STRANGE_ID, after=after) if whole else None
+    row = None if base is None else first_row(tx, _STRANGE_ID, base=base)
     if row is not None:
         where = f"height {row[1]} line {row[2]}"
         return _finding("ids", IDS, f"id {row[0]}", f"it leads to {where}, which is another", 0)
     return None
 
 
-def check_holds(
-    tx: Connection, first: int, last: int, *, whole: bool, after: int = 0
-) -> Finding | None:
-    """Every hold stands as its transfers say, and with `whole` no other.
-
-    Those without a transfer are the image's where the ledger began from one at `after`, and its
-    fingerprint covers them.
-    """
+def check_holds(tx: Connection, first: int, last: int, *, base: int | None) -> Finding | None:
+    """Every hold stands as its transfers say, and with `base` no other from above it."""
     given = {"first": first, "last": last}
     asked: list[tuple[str, Mapping[str, int], str]] = [
         (NO_HOLD, given, "it is missing or other than its transfer"),
         (NOT_ENDED, given, "a transfer ended it, and it does not say so"),
     ]
-    if whole:
-        asked += [] if after else [(_STRANGE_HOLD, {}, "no transfer made it")]
-        asked += [(_STRANGE_END, {}, "no transfer ended it there")]
+    if base is not None:
+        asked += [
+            (_STRANGE_HOLD, {"base": base}, "no transfer made it"),
+            (_STRANGE_END, {"base": base}, "no transfer ended it there"),
+        ]
     for query, numbers, told in asked:
         row = first_row(tx, query, **numbers)
         if row is not None:

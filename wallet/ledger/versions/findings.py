@@ -11,6 +11,7 @@ IDS = "ledger_transfer_ids"
 HOLDS = "ledger_holds"
 BALANCES = "ledger_balances"
 TOTALS = "ledger_totals"
+HEADS = "ledger_heads"
 PARTITIONS = "ledger_partitions"
 CHECKPOINTS = "ledger_checkpoints"
 

@@ -7,54 +7,82 @@ for by every transfer that is posted.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import (
     Connection,
-    Integer,
     Select,
     Subquery,
     bindparam,
     case,
     func,
-    literal_column,
     null,
+    or_,
     select,
     union_all,
 )
 
-from wallet.ledger.loading import load_origin
+from wallet.ledger import chart
+from wallet.ledger.balances import Balance
 from wallet.ledger.versions.findings import BadRange
-from wallet.ledger.versions.rows import head_height
+from wallet.ledger.versions.rows import CHUNK, head_height
 from wallet.store.tables.ledger import (
     ledger_accounts,
     ledger_balances,
     ledger_batches,
     ledger_holds,
+    ledger_origin,
+    ledger_transfer_ids,
     ledger_transfers,
 )
 from wallet.store.tables.partitions import ledger_checkpoints, ledger_partitions
 from wallet.store.types import BaseUnits, units_sum
 
 Sums = tuple[int, int, int, int]
+Key = TypeVar("Key")
 NOTHING: Sums = (0, 0, 0, 0)
-
-CHUNK = 400
-"""Keys in one IN list, well under every engine's limit of parameters."""
 
 _SEALED = select(func.coalesce(func.max(ledger_partitions.c.last_height), 0)).where(
     ledger_partitions.c.last_height <= bindparam("at")
 )
 _t, _h, _b = ledger_transfers.c, ledger_holds.c, ledger_batches.c
+_CREATED = select(_b.created_s).where(_b.height == bindparam("at"))
 
 
-def height_at(tx: Connection, time_s: int) -> int:
-    """The last height that was written at or before a time, 0 where there was none yet.
+def height_at(tx: Connection, time_s: int, now_s: int) -> int:
+    """The last height written at or before a time, 0 where there was none yet. Raises BadRange.
 
-    Heights are written in the order of their times; the first one later than `time_s` ends it.
+    Heights are looked up by halves: their times grow, and no index of times has to be kept.
     """
-    later = select(func.min(_b.height)).where(_b.created_s > time_s)
-    first = tx.execute(later).scalar()
-    return head_height(tx) if first is None else first - 1
+    if time_s >= now_s:
+        raise BadRange("got a moment that is not over, expected one in the past")
+    low, high = 0, head_height(tx)
+    while low < high:
+        middle = (low + high + 1) // 2
+        created_s = tx.execute(_CREATED, {"at": middle}).scalar_one()
+        low, high = (middle, high) if created_s <= time_s else (low, middle - 1)
+    return low
+
+
+def balances_at(tx: Connection, owner: str, height: int) -> Mapping[str, Balance]:
+    """Asset code to an owner's balance after a height, for all assets the owner ever had.
+
+    Raises BadRange.
+    """
+    numbers = owner_numbers(tx, owner)
+    sums = sums_at(tx, height, sorted(numbers.values()))
+    found = {}
+    for asset, number in numbers.items():
+        debits, credits_, debits_held, credits_held = sums.get(number, NOTHING)
+        found[asset] = Balance(
+            kind=chart.account(owner, asset).kind,
+            debits=debits,
+            credits=credits_,
+            debits_held=debits_held,
+            credits_held=credits_held,
+        )
+    return found
 
 
 def sums_at(
@@ -64,17 +92,11 @@ def sums_at(
 
     Accounts that nothing had changed until then are zero or absent. Raises BadRange.
     """
-    head = head_height(tx)
-    if not 0 <= height <= head:
-        raise BadRange(f"got height {height}, expected 0 to {head}")
-    origin = load_origin(tx)
-    if origin is not None and height < origin.height:
-        raise BadRange(
-            f"got height {height}, expected {origin.height} to {head}: this ledger began "
-            "from an image, and what came before is in an archive"
-        )
+    head, base = head_height(tx), base_height(tx)
+    if not base <= height <= head:
+        raise BadRange(f"got height {height}, expected {base} to {head}")
     sealed = tx.execute(_SEALED, {"at": height}).scalar_one()
-    if height - sealed > head - height or (origin is not None and not sealed):
+    if height - sealed > head - height or sealed < base:
         return sums_from_latest(tx, height, numbers)
     found = _checkpoints(tx, numbers, sealed) if sealed else {}
     for number, after in _moved(tx, numbers, sealed + 1, height).items():
@@ -93,8 +115,20 @@ def sums_from_latest(
     return latest
 
 
+def base_height(tx: Connection) -> int:
+    """The height of the image that a ledger began from; 0 where all transfers are here."""
+    return tx.execute(select(func.max(ledger_origin.c.height))).scalar() or 0
+
+
 def last_changes(tx: Connection, height: int) -> Mapping[int, int]:
-    """Account number to the last height up to this one that changed it."""
+    """Account number to the last height up to this one that changed it.
+
+    Where a ledger began from an image, and nothing was changed since, it is the latest value's.
+    """
+    found: dict[int, int] = {}
+    if base_height(tx):
+        c = ledger_balances.c
+        found = {row[0]: row[1] for row in tx.execute(select(c.account, c.height))}
     sides = union_all(
         *(
             select(side.label("account"), func.max(_t.height).label("height"))
@@ -104,7 +138,7 @@ def last_changes(tx: Connection, height: int) -> Mapping[int, int]:
         )
     ).subquery()
     query = select(sides.c.account, func.max(sides.c.height)).group_by(sides.c.account)
-    return {row[0]: row[1] for row in tx.execute(query)}
+    return found | {row[0]: row[1] for row in tx.execute(query)}
 
 
 def _latest(tx: Connection, numbers: Sequence[int] | None) -> dict[int, Sums]:
@@ -160,26 +194,53 @@ def _side(side: str, keys: Sequence[int] | None) -> Select[tuple[object, ...]]:
     return query if keys is None else query.where(account.in_(keys))
 
 
-def open_holds(tx: Connection, height: int) -> Mapping[str, tuple[int, int, int, int]]:
-    """Holds that were open after a height: id to debit, credit, units and expiry."""
-    ending = ledger_transfers.alias("ending")
-    ended = (
-        select(literal_column("1", Integer))
-        .where(
-            ending.c.height == _h.ended_height,
-            ending.c.line == _h.ended_line,
-            ending.c.hold_id == _h.id,
-            ending.c.height <= height,
-        )
-        .correlate(ledger_holds)
-        .exists()
-    )
+def open_holds(
+    tx: Connection, height: int, named: Sequence[str] | None = None
+) -> Mapping[str, tuple[int, int, int, int]]:
+    """Holds that were open after a height: id to debit, credit, units and expiry.
+
+    Of those `named` only, where they are.
+    """
+    ids = ledger_transfer_ids.c
     query = (
-        select(_t.id, _t.debit, _t.credit, _t.units, _t.expires_s)
-        .join(ledger_holds, _h.id == _t.id)
-        .where(_t.kind == "hold", _t.height <= height, ~ended)
+        select(_h.id, _h.debit, _h.credit, _h.units, _h.expires_s)
+        .select_from(ledger_holds.outerjoin(ledger_transfer_ids, ids.id == _h.id))
+        .where(
+            or_(ids.height.is_(None), ids.height <= height),
+            or_(_h.ended_height.is_(None), _h.ended_height > height),
+        )
     )
-    return {row[0]: (row[1], row[2], row[3], row[4]) for row in tx.execute(query)}
+    found: dict[str, tuple[int, int, int, int]] = {}
+    for keys in _chunks(named):
+        for row in tx.execute(query if keys is None else query.where(_h.id.in_(keys))):
+            found[row[0]] = (row[1], row[2], row[3], row[4])
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """An account and its latest sums."""
+
+    number: int
+    owner: str
+    asset: str
+    sums: Sums
+
+
+def owned(tx: Connection, prefix: str, after: int, limit: int) -> Sequence[Owned]:
+    """Accounts whose owner begins with a prefix, by number from the one `after`, latest values."""
+    a, b = ledger_accounts.c, ledger_balances.c
+    query = (
+        select(a.number, a.owner, a.asset, b.debits, b.credits, b.debits_held, b.credits_held)
+        .join(ledger_balances, b.account == a.number)
+        .where(func.substr(a.owner, 1, len(prefix)) == prefix, a.number > after)
+        .order_by(a.number)
+        .limit(limit)
+    )
+    return [
+        Owned(row.number, row.owner, row.asset, (row[3], row[4], row[5], row[6]))
+        for row in tx.execute(query)
+    ]
 
 
 def owner_numbers(tx: Connection, owner: str) -> Mapping[str, int]:
@@ -207,7 +268,7 @@ def _less(now: Sums, after: Sums) -> Sums:
     return (now[0] - after[0], now[1] - after[1], now[2] - after[2], now[3] - after[3])
 
 
-def _chunks(numbers: Sequence[int] | None) -> Sequence[Sequence[int] | None]:
-    if numbers is None:
+def _chunks(keys: Sequence[Key] | None) -> Sequence[Sequence[Key] | None]:
+    if keys is None:
         return [None]
-    return [numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK)]
+    return [keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK)]

@@ -18,6 +18,9 @@ from wallet.store.types import DIGITS, encode_units
 HEIGHTS = 5_000
 """Batch rows read at once."""
 
+CHUNK = 400
+"""Keys in one IN list, well under every engine's limit of parameters."""
+
 TRANSFERS = 50_000
 """Transfers read at once, if no single height has more."""
 
@@ -99,6 +102,20 @@ def _batch(row: Any) -> BatchRow:
 def accounts(tx: Connection) -> Sequence[AccountRow]:
     """Every account, by number."""
     return [AccountRow(*row) for row in tx.execute(_ACCOUNTS.order_by(_a.number))]
+
+
+def some_accounts(
+    tx: Connection, *, numbers: Sequence[int] = (), first: int = 0, last: int = -1
+) -> Sequence[AccountRow]:
+    """The accounts of these numbers, and those that these heights opened, by number."""
+    found = set[AccountRow]()
+    for start in range(0, len(numbers), CHUNK):
+        query = _ACCOUNTS.where(_a.number.in_(numbers[start : start + CHUNK]))
+        found |= {AccountRow(*row) for row in tx.execute(query)}
+    if first <= last:
+        query = _ACCOUNTS.where(_a.height >= first, _a.height <= last)
+        found |= {AccountRow(*row) for row in tx.execute(query)}
+    return sorted(found, key=lambda row: row.number)
 
 
 def transfer_lines(tx: Connection, first: int, last: int) -> Iterator[tuple[int, Sequence[str]]]:

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection, select
 
-from wallet.ledger.loading import Origin, load_origin
+from wallet.ledger import loading
 from wallet.ledger.versions import crosschecks, history
 from wallet.ledger.versions.checkpoints import Sealed, check_sealed, sealed_partitions
 from wallet.ledger.versions.findings import Bad, BadRange, Finding, of_batch, unreadable_balance
@@ -46,27 +46,26 @@ def untold(_done: int, _all: int) -> None:
 
 
 def verify(
-    tx: Connection, first: int = 1, last: int | None = None, told: Told = untold
+    tx: Connection, first: int | None = None, last: int | None = None, told: Told = untold
 ) -> Verified:
-    """Verify the heights `first` to `last` (None: the head) in one consistent reading.
+    """Verify the heights `first` (None: all there are) to `last` (None: the head) in one reading.
 
-    A ledger that began from an image is verified from there, and the image's state with it.
-    From height 1 nothing is believed. From a later one the state hash and the balances before it
-    are; and what has no height, the latest values, is compared only where `last` is the head.
+    From height 1 nothing is believed. From a later one, or in a ledger that began from an image,
+    the state hash and the balances before it are; and the latest values, which have no height, are
+    compared only where `last` is the head.
     The first bad row ends it, in this order: accounts, then height by height, then ids, holds,
     latest values and totals. Raises BadRange.
     """
-    head, origin = head_height(tx), load_origin(tx)
+    head, base = head_height(tx), history.base_height(tx)
+    first = base + 1 if first is None else first
     last = head if last is None else last
-    if origin is not None:
-        first = origin.height + 1
-        last = max(last, origin.height)
-    elif not (1 <= first <= last <= head or (first == 1 and last == head)):
-        raise BadRange(f"got heights {first} to {last}, expected some of 1 to {head}")
+    if not (base < first <= last <= head or (first == base + 1 and last == head)):
+        raise BadRange(f"got heights {first} to {last}, expected some of {base + 1} to {head}")
     replay, finding = Replay(), None
     try:
         _heights(tx, replay, first, last, told)
-        finding = _tables(tx, replay, first, last, head)
+        whole = (first, last) == (base + 1, head)
+        finding = _tables(tx, replay, (first, last), head, base if whole else None)
     except Bad as bad:
         finding = bad.finding
     return Verified(
@@ -81,19 +80,18 @@ def verify(
 
 def _heights(tx: Connection, replay: Replay, first: int, last: int, told: Told) -> None:
     opened = accounts(tx)
-    origin = load_origin(tx)
     if last == 0:
         _raise(crosschecks.check_beyond(tx, 0))
         return
     head = head_height(tx)
     _raise(crosschecks.check_beyond(tx, head))
     check_order(opened, head)
-    if origin is not None:
-        _begin(tx, replay, origin, [row for row in opened if row.height <= origin.height])
-        if last == origin.height:
-            return
+    origin, before = loading.load_origin(tx), [row for row in opened if row.height < first]
+    if origin is not None and origin.height == first - 1:
+        begin_at(tx, replay, origin.height)
+        begin_at_image(tx, replay, origin, before)
     elif first > 1:
-        _open_at(tx, replay, first - 1, [row for row in opened if row.height < first])
+        _open_at(tx, replay, first - 1, before)
     by_height = {
         height: list(rows)
         for height, rows in groupby(
@@ -180,29 +178,24 @@ def _open_at(tx: Connection, replay: Replay, height: int, rows: Sequence[Account
         replay.holds[id] = (str(debit), str(credit), units, expires_s)
 
 
-def _begin(tx: Connection, replay: Replay, origin: Origin, opened: Sequence[AccountRow]) -> None:
-    begin_at(tx, replay, origin.height)
-    if replay.state_hash != origin.state_hash:
-        raise Bad(of_batch("state_hash", origin.height, "it is not that of the image"))
-    begin_at_image(tx, replay, origin, opened)
-
-
 def begin_at(tx: Connection, replay: Replay, height: int) -> None:
     """Set a replay to the height and hash that the next one builds on."""
     c = ledger_batches.c
     row = tx.execute(select(c.state_hash).where(c.height == height)).scalar_one_or_none()
+    origin = loading.load_origin(tx)
+    if origin is not None and origin.height == height:
+        row = origin.state_hash
     if row is None:
         raise Bad(of_batch("batch_missing", height, "it is missing"))
     replay.height, replay.state_hash = height, bytes(row)
 
 
-def _tables(tx: Connection, replay: Replay, first: int, last: int, head: int) -> Finding | None:
-    origin = load_origin(tx)
-    after = 0 if origin is None else origin.height
-    whole = (first, last) == (after + 1, head)
-    found = crosschecks.check_ids(tx, first, last, whole=whole, after=after)
-    found = found or crosschecks.check_holds(tx, first, last, whole=whole, after=after)
-    if found is None and last == head:
+def _tables(
+    tx: Connection, replay: Replay, heights: tuple[int, int], head: int, base: int | None
+) -> Finding | None:
+    found = crosschecks.check_ids(tx, *heights, base=base)
+    found = found or crosschecks.check_holds(tx, *heights, base=base)
+    if found is None and heights[1] == head:
         found = crosschecks.check_balances(tx, replay.positions.values())
         found = found or crosschecks.check_totals(tx, replay.positions.values())
     return found

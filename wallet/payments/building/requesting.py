@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from signer.protocol import Kind, Sealed, SignRequest
+from wallet.ledger.versions.heads import latest_head
 from wallet.payments import journal
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.context import PaymentContext
@@ -45,7 +46,8 @@ def seal_request(
 ) -> SealedRequest:
     """Seal a request to all who hold keys of `source`. Raises OrderExpired.
 
-    It relays what each of them last said of its log, so that one put back notices itself.
+    It relays what each of them last said of its log, so that one put back notices itself, and the
+    ledger's last signed head, for them to keep.
     """
     expires_s = order.expires_s
     if not context.is_offline(source):
@@ -68,6 +70,7 @@ def seal_request(
         signers=signers,
         prev_state=journal.signer_states(tx, signers),
         safe_nonce=order.safe_nonce,
+        ledger_head=latest_head(tx),
     )
     return SealedRequest(
         request=request,

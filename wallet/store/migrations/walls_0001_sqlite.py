@@ -14,6 +14,7 @@ ZEROS = f"'{ZERO}', '{ZERO}', '{ZERO}', '{ZERO}'"
 KEYS = {
     "ledger_accounts": "number = NEW.number OR (owner = NEW.owner AND asset = NEW.asset)",
     "ledger_batches": "height = NEW.height OR cause = NEW.cause",
+    "ledger_heads": "height = NEW.height AND time_s = NEW.time_s",
     "ledger_transfer_ids": "id = NEW.id",
     "ledger_balances": "account = NEW.account",
     "ledger_totals": "asset = NEW.asset AND kind = NEW.kind",
@@ -28,6 +29,7 @@ UNDONE = ("ledger_accounts", "ledger_batches", "ledger_transfers", "ledger_trans
 """Never changed; taken away only by a rollback, and only what is above where it goes back to."""
 
 FROZEN = (
+    "ledger_heads",
     "ledger_origin",
     "ledger_checkpoints",
     "ledger_partitions",

@@ -48,7 +48,7 @@ ledger_batches = Table(
     Column("transfers", Integer, nullable=False),  # how many it closes
     Column("content", LargeBinary(32), nullable=False),  # SHA-256 of the transfers as asked for
     Column("created_s", BigInteger, nullable=False),
-    Column("state_hash", LargeBinary(32), nullable=False),  # wallet.ledger.encoding
+    Column("state_hash", LargeBinary(32), nullable=False, index=True),  # wallet.ledger.encoding
     sqlite_with_rowid=False,
 )
 
@@ -143,6 +143,17 @@ ledger_origin = Table(
     Column("created_s", BigInteger, nullable=False),
     CheckConstraint("height > 0", name="height"),
     CheckConstraint("may_post IN (0, 1)", name="flag"),
+    sqlite_with_rowid=False,
+)
+
+ledger_heads = Table(
+    "ledger_heads",  # heads that the coordinator signed and the signers were told
+    metadata,
+    Column("height", BigInteger, primary_key=True, autoincrement=False),
+    Column("time_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("state_hash", LargeBinary(32), nullable=False),
+    Column("public_key", LargeBinary(32), nullable=False),  # the coordinator's
+    Column("signature", LargeBinary(64), nullable=False),  # over signer.protocol.LedgerHead
     sqlite_with_rowid=False,
 )
 
