@@ -11,10 +11,15 @@ from sqlalchemy import Connection, bindparam, select
 from wallet.ledger.encoding import Fingerprint, account_line
 from wallet.ledger.loading import Origin
 from wallet.ledger.versions import history
-from wallet.ledger.versions.findings import ACCOUNTS, BALANCES, HOLDS, Bad, Finding
+from wallet.ledger.versions.findings import ACCOUNTS, BALANCES, HOLDS, Bad, Finding, of_batch
 from wallet.ledger.versions.replay import Position, Replay
 from wallet.ledger.versions.rows import AccountRow
-from wallet.store.tables.ledger import ledger_balances, ledger_holds, ledger_transfers
+from wallet.store.tables.ledger import (
+    ledger_balances,
+    ledger_batches,
+    ledger_holds,
+    ledger_transfers,
+)
 
 _h, _t = ledger_holds.c, ledger_transfers.c
 _RESTORED = (
@@ -25,12 +30,16 @@ _RESTORED = (
 )
 _b = ledger_balances.c
 _UNCHANGED = select(_b.account, _b.height).where(_b.height <= bindparam("origin"))
+_HASH = select(ledger_batches.c.state_hash).where(ledger_batches.c.height == bindparam("origin"))
 
 
 def begin_at_image(
     tx: Connection, replay: Replay, origin: Origin, opened: Sequence[AccountRow]
 ) -> None:
     """Put the image's state into a replay. Raises Bad where it is not what was signed."""
+    known = tx.execute(_HASH, {"origin": origin.height}).scalar()
+    if known is None or bytes(known) != origin.state_hash:
+        raise Bad(of_batch("state_hash", origin.height, "it is not that of the image"))
     sums = history.sums_from_latest(tx, origin.height)
     unchanged = {row[0]: row[1] for row in tx.execute(_UNCHANGED, {"origin": origin.height})}
     fingerprint = Fingerprint()

@@ -50,9 +50,9 @@ def verify(
 ) -> Verified:
     """Verify the heights `first` (None: all there are) to `last` (None: the head) in one reading.
 
-    From height 1 nothing is believed. From a later one the state hash and the balances before it
-    are; and the latest values, which have no height, are compared only where `last` is the head.
-    A ledger that began from an image is verified from there, and the image's state with it.
+    From height 1 nothing is believed. From a later one, or in a ledger that began from an image,
+    the state hash and the balances before it are; and the latest values, which have no height, are
+    compared only where `last` is the head.
     The first bad row ends it, in this order: accounts, then height by height, then ids, holds,
     latest values and totals. Raises BadRange.
     """
@@ -86,11 +86,12 @@ def _heights(tx: Connection, replay: Replay, first: int, last: int, told: Told) 
     head = head_height(tx)
     _raise(crosschecks.check_beyond(tx, head))
     check_order(opened, head)
-    origin = loading.load_origin(tx)
-    if origin is not None and first == origin.height + 1:
-        _begin(tx, replay, origin, [row for row in opened if row.height <= origin.height])
+    origin, before = loading.load_origin(tx), [row for row in opened if row.height < first]
+    if origin is not None and origin.height == first - 1:
+        begin_at(tx, replay, origin.height)
+        begin_at_image(tx, replay, origin, before)
     elif first > 1:
-        _open_at(tx, replay, first - 1, [row for row in opened if row.height < first])
+        _open_at(tx, replay, first - 1, before)
     by_height = {
         height: list(rows)
         for height, rows in groupby(
@@ -177,19 +178,13 @@ def _open_at(tx: Connection, replay: Replay, height: int, rows: Sequence[Account
         replay.holds[id] = (str(debit), str(credit), units, expires_s)
 
 
-def _begin(
-    tx: Connection, replay: Replay, origin: loading.Origin, opened: Sequence[AccountRow]
-) -> None:
-    begin_at(tx, replay, origin.height)
-    if replay.state_hash != origin.state_hash:
-        raise Bad(of_batch("state_hash", origin.height, "it is not that of the image"))
-    begin_at_image(tx, replay, origin, opened)
-
-
 def begin_at(tx: Connection, replay: Replay, height: int) -> None:
     """Set a replay to the height and hash that the next one builds on."""
     c = ledger_batches.c
     row = tx.execute(select(c.state_hash).where(c.height == height)).scalar_one_or_none()
+    origin = loading.load_origin(tx)
+    if origin is not None and origin.height == height:
+        row = origin.state_hash
     if row is None:
         raise Bad(of_batch("batch_missing", height, "it is missing"))
     replay.height, replay.state_hash = height, bytes(row)
