@@ -20,11 +20,12 @@ from policies import load_policy
 from signer.protocol import InputSignature, Kind, SignRequest
 from tests import evm_world, utxo_world
 from tests.fakes import FakeClock, FakeSigner, Ids, SimulatedEvmChain, SimulatedUtxoChain
+from tests.reconciling import reporter
 from wallet.addresses.accounts import create_account
 from wallet.addresses.derivation import OwnDeriver
 from wallet.addresses.issuing import Address, Purpose, issue, issue_own
 from wallet.deposits.rules import DepositRules
-from wallet.deposits.watcher import Seen, Watcher
+from wallet.deposits.watcher import Seen, Watcher, last_scanned
 from wallet.gathers.gatherer import Gatherer
 from wallet.ledger import chart
 from wallet.ledger.balances import off_balance
@@ -34,6 +35,7 @@ from wallet.payments.context import Fence, PaidOutput, PaymentContext, SpentOutp
 from wallet.payments.desk import PaymentDesk
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
+from wallet.reconciliation.reconciler import odd_assets
 from wallet.settings import AssetSettings, ConfirmationTier, NetworkSettings, SignerSettings
 from wallet.signing.coordinator import Coordinator
 from wallet.signing.ports import SignerDoor
@@ -434,6 +436,19 @@ class World:
                     for owner in (chart.HOT, chart.DEPOSIT, chart.COLD)
                 )
                 assert ours == self._on_chain(tx, asset), asset.code
+        self.check_statements()
+
+    def check_statements(self) -> None:
+        """Statements explain every block of what is scanned, and the books agree with them."""
+        odd = odd_assets(self.assets.values())
+        for chain in self.chains.values():
+            with self.database.read() as tx:
+                if last_scanned(tx, chain.network) is None:
+                    continue
+            report = reporter(chain, self.database, self.keep.clock, odd).report()
+            found = [(str(one.code), one.asset, one.units) for one in report.breaks]
+            off = {row.asset: row.difference for row in report.rows if row.difference}
+            assert (found, off, report.faults) == ([], {}, ()), chain.network
 
     def _on_chain(self, tx: Connection, asset: AssetSettings) -> int:
         if self.chains[asset.network].family is Family.UTXO:

@@ -33,6 +33,16 @@ HOSTED = (
 BACKUP = (f"{UNIT}/test_backup_shares.py", f"{UNIT}/test_backup_cli.py")
 DEVICE = (f"{UNIT}/test_hosted_payments.py", f"{UNIT}/test_hosted_blobs.py", *HOSTED)
 
+FREEING = (
+    f"{UNIT}/test_unsticking.py",
+    f"{UNIT}/test_replacing.py",
+    f"{UNIT}/test_replacing_batches.py",
+    f"{UNIT}/test_guard_evm.py",
+    f"{UNIT}/test_guard_batch.py",
+    f"{UNIT}/test_guard_delegation.py",
+)
+FREED = ("tests/integration/test_freed_nonces.py", "tests/integration/test_replacements.py")
+
 STATEMENTS = (
     "tests/integration/test_statements.py",
     "tests/integration/test_reconciliation.py",
@@ -41,12 +51,25 @@ RESERVES = (
     "tests/unit/wallet/test_reserves_verifier.py",
     "tests/unit/wallet/test_reserves_tree.py",
 )
-PUBLISHING = ("tests/integration/test_reserves_publishing.py",)
+PUBLISHING = (
+    "tests/integration/test_reserves_publishing.py",
+    "tests/unit/wallet/test_reserves_combining.py",
+)
 LIABILITIES = ("tests/integration/test_reserves_liabilities.py",)
 OWED = ("liabilities", "proving", "trees")
 VERIFIER = ("bip322", "bytestream", "checking", "ethereum", "package", "statement", "tree")
 
 ASSETS = ("tests/integration/test_registered_assets.py", f"{API}/test_api_registered.py")
+
+ESCROWS = ("tests/integration/test_escrow.py", "tests/unit/wallet/test_escrow_states.py")
+APPORTIONED = (
+    "tests/integration/test_apportionment_posting.py",
+    "tests/unit/wallet/test_apportionment_shares.py",
+)
+SETTLED = ("tests/integration/test_settlements.py", "tests/unit/wallet/test_settlement_wire.py")
+MOVED = (f"{API}/test_transfers.py",)
+
+MOVING = ("tests/integration/test_moving.py", "tests/integration/test_store_roles.py")
 
 PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.backup.shares": BACKUP,
@@ -62,8 +85,23 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.ceremony.plan": (f"{UNIT}/test_ceremony.py",),
     "signer.ceremony.transcript": (f"{UNIT}/test_ceremony.py",),
     "signer.guards.delegation": (f"{UNIT}/test_guard_delegation.py",),
+    "signer.guards.unsticking": FREEING,
+    "signer.guards.evm_nonces": FREEING,
+    "signer.guards.replacing": FREEING,
+    "wallet.payments.replacing.freeing": FREED,
+    "wallet.payments.replacing.parents": ("tests/integration/test_children.py",),
     "signer.guards.reserves": (f"{UNIT}/test_guard_reserves.py",),
     "chains.utxo.bip322": ("tests/unit/chains/test_bip322.py",),
+    "wallet.escrow.holding": ESCROWS,
+    "wallet.escrow.records": ESCROWS,
+    "wallet.escrow.states": ESCROWS,
+    "wallet.apportionment.posting": APPORTIONED,
+    "wallet.apportionment.records": APPORTIONED,
+    "wallet.apportionment.shares": APPORTIONED,
+    "wallet.settlements.posting": SETTLED,
+    "wallet.settlements.wire": SETTLED,
+    "wallet.sub_accounts.moving": MOVED,
+    "wallet.api.exchange.amounts": MOVED,
     **{f"wallet.reserves.verifier.{name}": RESERVES for name in VERIFIER},
     **{f"wallet.reserves.{name}": PUBLISHING for name in ("combining", "preparing", "publishing")},
     **{f"wallet.reserves.{name}": PUBLISHING for name in ("publication", "signing")},
@@ -101,6 +139,10 @@ PROVEN_BY: Mapping[str, Sequence[str]] = {
     "wallet.assets.registration": ASSETS,
     "wallet.assets.trust": ASSETS,
     "wallet.api.registered.bodies": ASSETS,
+    "wallet.moving": MOVING,
+    "wallet.store.moved": MOVING,
+    "wallet.store.copying": MOVING,
+    "wallet.store.roles": MOVING,
 }
 
 OPTIONS = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:evidence", "-k", "not postgresql"]

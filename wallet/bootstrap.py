@@ -33,6 +33,7 @@ from wallet.fees.desk import FeeDesk
 from wallet.hosted_keys.context import HK0, HK1, HostedContext, MadeOutput, SpentCoin
 from wallet.hosted_keys.desk import HostedDesk
 from wallet.leases import Leases
+from wallet.ledger.writer import LedgerWriter
 from wallet.milestones import Milestone, kill_at, pass_by
 from wallet.networks import (
     DeploymentError,
@@ -203,6 +204,11 @@ class Deployment:
         )
 
     @cached_property
+    def ledger(self) -> LedgerWriter:
+        """The writer that commits many callers' batches together."""
+        return LedgerWriter(self.database, self.clock)
+
+    @cached_property
     def withdrawals(self) -> Withdrawals:
         """The withdrawal desk."""
         return Withdrawals(
@@ -301,6 +307,8 @@ class Deployment:
             door.close()
         if "fees" in opened:
             self.fees.close()
+        if "ledger" in opened:
+            self.ledger.close()
         if "database" in opened:
             self.database.close()
 

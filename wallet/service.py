@@ -27,15 +27,11 @@ from wallet.deposits.tokens.drift import DriftCheck
 from wallet.deposits.watcher import Watcher
 from wallet.escrow.holding import expire
 from wallet.gathers.gatherer import Gatherer
-from wallet.ledger.holds import expired, void_expired
-from wallet.ledger.partitions import Partitions
+from wallet.ledger_jobs import image_schedule, ledger_jobs
 from wallet.metrics import WalletCollector, serve_metrics
-from wallet.mirrors.folder import ImageFolder
-from wallet.mirrors.schedule import Schedule
 from wallet.payments.context import role_of
 from wallet.payments.moves import Moves
 from wallet.payments.paying import WithdrawalPayer
-from wallet.proving import proving_jobs
 from wallet.reconciliation.idle import IdleCheck
 from wallet.reconciliation.reconciler import Reconciler, odd_assets
 from wallet.reorgs import ReorgAlarm
@@ -43,25 +39,18 @@ from wallet.reserves.publication import FOLDER as RESERVES
 from wallet.reserves.signing import answer_waiting
 from wallet.settings import NetworkSettings
 from wallet.shaping import Shaper
-from wallet.signing.coordinator import load_coordinator
 from wallet.treasury.movements import Movements
 from wallet.webhooks.outbox import Outbox
 from wallet.webhooks.secrets import load_service_key
 from wallet.webhooks.sending import HttpSender
 from wallet.webhooks.targets import resolve
-from wallet.worker import Job, Worker
+from wallet.worker import Job, Worker, quietly
 
 TREASURY_MS = 1000
 """How often hot balances are held against their bounds."""
 
-HOLDS_MS = 5_000
-"""How often what expired holds kept is given back."""
-
 RESERVES_MS = 2_000
 """How often proofs of reserves that wait for hot signers are looked for."""
-
-IMAGES_MS = 60_000
-"""How often it is looked whether an image of the ledger is due."""
 
 CANARY_MS = 10_000
 """How often canaries are looked for."""
@@ -84,9 +73,6 @@ GAPS_MS = 300_000
 SAFE_CHECK_MS = 60_000
 """How often a cold Safe is compared with its registration: owners, threshold, version, modules."""
 
-PARTITIONS_MS = 60_000
-"""How often the open partition of the ledger is looked at."""
-
 DRIFT_MS = 15_000
 """How often some token balances are held against what they were."""
 
@@ -108,6 +94,7 @@ def build_app(deployment: Deployment) -> FastAPI:
             random=random_bytes,
             resolver=resolve,
             service_key=load_service_key(deployment.settings.service_key_file),
+            ledger=deployment.ledger,
             milestone=deployment.milestone,
         )
     )
@@ -123,7 +110,7 @@ def start_metrics(deployment: Deployment, worker: Worker) -> Callable[[], None]:
         Tips(deployment.chains, deployment.clock),
         lambda: worker.failing,
         _canary(deployment) if deployment.settings.canary_account else None,
-        _images(deployment) if deployment.settings.images_every_hours else None,
+        image_schedule(deployment) if deployment.settings.images_every_hours else None,
     )
     return serve_metrics(collector, deployment.settings.metrics_port)
 
@@ -178,12 +165,12 @@ def build_worker(deployment: Deployment) -> Worker:
         service_key=load_service_key(deployment.settings.service_key_file),
     )
     jobs += [
-        Job(name="treasury", every_ms=TREASURY_MS, run=_quietly(movements.step)),
-        Job(name="runway", every_ms=RUNWAY_MS, run=_quietly(movements.forecast)),
+        Job(name="treasury", every_ms=TREASURY_MS, run=quietly(movements.step)),
+        Job(name="runway", every_ms=RUNWAY_MS, run=quietly(movements.forecast)),
         Job(
             name="reserves",
             every_ms=RESERVES_MS,
-            run=_quietly(
+            run=quietly(
                 partial(
                     answer_waiting,
                     deployment.reserves,
@@ -191,16 +178,16 @@ def build_worker(deployment: Deployment) -> Worker:
                 )
             ),
         ),
-        Job(name="webhooks", every_ms=1000, run=_quietly(outbox.step)),
+        Job(name="webhooks", every_ms=1000, run=quietly(outbox.step)),
         Job(
             name="deadlines",
             every_ms=5_000,
-            run=_quietly(lambda: deployment.withdrawals.expire(deployment.database)),
+            run=quietly(lambda: deployment.withdrawals.expire(deployment.database)),
         ),
         Job(
             name="escrows",
             every_ms=5_000,
-            run=_quietly(
+            run=quietly(
                 partial(expire, deployment.database, deployment.clock, deployment.milestone)
             ),
         ),
@@ -212,53 +199,8 @@ def build_worker(deployment: Deployment) -> Worker:
     ]
     if deployment.settings.canary_account:
         jobs.append(Job(name="canary", every_ms=CANARY_MS, run=_canary(deployment).run))
-    jobs += _ledger_jobs(deployment)
+    jobs += ledger_jobs(deployment)
     return Worker(jobs, deployment.leases.take)
-
-
-def _ledger_jobs(deployment: Deployment) -> list[Job]:
-    """What the ledger needs done, beside posting."""
-    jobs = [
-        Job(name="holds", every_ms=HOLDS_MS, run=_holds(deployment)),
-        *proving_jobs(deployment),
-    ]
-    if deployment.settings.ledger_partition_transfers:
-        partitions = Partitions(
-            deployment.database,
-            deployment.settings.ledger_partition_transfers,
-            deployment.milestone,
-        )
-        jobs.append(Job(name="partitions", every_ms=PARTITIONS_MS, run=partitions.step))
-    if deployment.settings.images_every_hours:
-        jobs.append(Job(name="images", every_ms=IMAGES_MS, run=_images(deployment).step))
-    return jobs
-
-
-def _holds(deployment: Deployment) -> Callable[[], None]:
-    def end_expired() -> None:
-        now_s = deployment.clock.now_s()
-        with deployment.database.read() as tx:
-            if not expired(tx, now_s):
-                return
-        with deployment.database.write() as tx:
-            void_expired(tx, now_s)
-
-    return end_expired
-
-
-def _images(deployment: Deployment) -> Schedule:
-    settings = deployment.settings
-    return Schedule(
-        database=deployment.database,
-        clock=deployment.clock,
-        folder=ImageFolder.of(settings.data_dir),
-        attest=lambda: load_coordinator(settings.coordinator_key_file).attest,
-        every_hours=settings.images_every_hours,
-        daily=settings.images_keep_daily,
-        weekly=settings.images_keep_weekly,
-        with_ids=settings.images_with_ids,
-        milestone=deployment.milestone,
-    )
 
 
 def _canary(deployment: Deployment) -> Canary:
@@ -303,15 +245,15 @@ def _network_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
     jobs += _statement_jobs(deployment, network)
     if network.coin_pool or network.small_coin_units:
         shaper = Shaper(deployment.payments, deployment.fees)
-        run = _quietly(partial(shaper.run, network.id))
+        run = quietly(partial(shaper.run, network.id))
         jobs.append(Job(name=f"shape:{network.id}", every_ms=SHAPE_MS, run=run))
     if network.family == Family.EVM:
         drift = DriftCheck(chain, deployment.database, deployment.clock)
-        jobs.append(Job(name=f"drift:{network.id}", every_ms=DRIFT_MS, run=_quietly(drift.run)))
+        jobs.append(Job(name=f"drift:{network.id}", every_ms=DRIFT_MS, run=quietly(drift.run)))
     cold = deployment.vaults.get(network.cold)
     if isinstance(cold, SafeVault) and isinstance(chain, EvmChain):
         checked = partial(check_safe, chain, cold)
-        jobs.append(Job(name=f"safe:{network.id}", every_ms=SAFE_CHECK_MS, run=_quietly(checked)))
+        jobs.append(Job(name=f"safe:{network.id}", every_ms=SAFE_CHECK_MS, run=quietly(checked)))
     return jobs
 
 
@@ -322,10 +264,10 @@ def _statement_jobs(deployment: Deployment, network: NetworkSettings) -> list[Jo
     clock, odd = deployment.clock, odd_assets(assets)
     reconciler = Reconciler(chain, database, clock, deployment.milestone, odd)
     name = f"statements:{network.id}"
-    jobs = [Job(name=name, every_ms=network.poll_ms, run=_quietly(reconciler.run))]
+    jobs = [Job(name=name, every_ms=network.poll_ms, run=quietly(reconciler.run))]
     if network.family == Family.EVM:
         idle = IdleCheck(chain, database, clock, odd)
-        jobs.append(Job(name=f"idle:{network.id}", every_ms=IDLE_MS, run=_quietly(idle.run)))
+        jobs.append(Job(name=f"idle:{network.id}", every_ms=IDLE_MS, run=quietly(idle.run)))
     return jobs
 
 
@@ -369,7 +311,7 @@ def _deposit_jobs(deployment: Deployment, network: NetworkSettings) -> list[Job]
             deployment.milestone,
         )
         jobs.append(
-            Job(name=f"second:{network.id}", every_ms=network.poll_ms, run=_quietly(second.step))
+            Job(name=f"second:{network.id}", every_ms=network.poll_ms, run=quietly(second.step))
         )
     return jobs
 
@@ -381,12 +323,3 @@ def _watching(chain: Chain, follower: Follower) -> Callable[[], None]:
         follower.run()
 
     return watch
-
-
-def _quietly(step: Callable[[], object]) -> Callable[[], None]:
-    """A job of a step whose result nobody waits for."""
-
-    def run() -> None:
-        step()
-
-    return run

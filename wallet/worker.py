@@ -24,6 +24,15 @@ Admit = Callable[[str], bool]
 """Whether this process may do the job of a name now."""
 
 
+def quietly(step: Callable[[], object]) -> Callable[[], None]:
+    """A job of a step whose result nobody waits for."""
+
+    def run() -> None:
+        step()
+
+    return run
+
+
 def admit_all(_name: str) -> bool:
     """The only process there is."""
     return True

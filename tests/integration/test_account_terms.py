@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import Connection, event, insert
 
-from wallet.assets import account_terms as kept
-from wallet.assets.account_terms import Change, Key, registered_among, terms_of
-from wallet.assets.terms import NO_TERMS, Terms
+from wallet.ledger.terms import stated as kept
+from wallet.ledger.terms.rules import NO_TERMS, Terms
+from wallet.ledger.terms.stated import Change, Key, registered_among, terms_of
 from wallet.store.database import Database
 from wallet.store.schema import gateways, registered_assets
 

@@ -19,10 +19,10 @@ from tests.integration.test_replacements import (
     versions_of,
     world_of,
 )
-from tests.payments_world import BTC, World
+from tests.payments_world import BTC, ETH, World
 from wallet.payments import journal
 from wallet.payments.journal import Payment
-from wallet.payments.replacing.building import NotStuck
+from wallet.payments.replacing.building import FeeAtCap, NotReplaceable, NotStuck
 from wallet.payments.replacing.parents import (
     FAMILY_MAX,
     FAMILY_VBYTES_MAX,
@@ -161,3 +161,25 @@ def test_what_nodes_take_in_a_row_and_behind_one() -> None:
     for family in (many, large):
         with pytest.raises(TooManyDescendants):
             check_family(family, 150)
+
+
+def test_an_accounts_payment_has_no_child(lite: Database) -> None:
+    world, asked = stuck(lite, ETH)
+    with pytest.raises(NotReplaceable, match="of a hot vault's coins"):
+        world.desk.parents.pay_for(payment_of(world, asked).id)
+
+
+def test_a_child_above_the_cap_is_not_made(lite: Database) -> None:
+    world, asked = stuck(lite, BTC)
+    world.keep.btc.feerate = 100_000
+    with pytest.raises(FeeAtCap):
+        world.desk.parents.pay_for(payment_of(world, asked).id)
+    assert [] == children(world)
+
+
+def test_change_that_does_not_carry_a_childs_fee_makes_none(lite: Database) -> None:
+    world, asked = stuck(lite, BTC, 4_991_000)
+    world.keep.btc.feerate = 26_000
+    with pytest.raises(NotReplaceable, match="of change"):
+        world.desk.parents.pay_for(payment_of(world, asked).id)
+    assert [] == children(world)

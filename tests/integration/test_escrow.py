@@ -286,6 +286,8 @@ def test_a_refused_escrow_holds_nothing(
     assert trade.books == (1_000_000, 0, 0, 0)
     with trade.database.read() as tx, pytest.raises(EscrowNotFound):
         records.get_by_external_id(tx, "trade-1")
+    with pytest.raises(EscrowNotFound):
+        trade.read(records.id_of("trade-1"))
 
 
 def _with(trade: Trade, **changes: object) -> Order:

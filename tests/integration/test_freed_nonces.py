@@ -22,9 +22,11 @@ from tests.integration.test_replacements import (
     versions_of,
     world_of,
 )
-from tests.payments_world import CUSTOMER, ETH, World
+from tests.payments_world import BTC, CUSTOMER, ETH, POLICY, World
 from wallet.ledger import chart
+from wallet.payments.errors import PolicyRefused, SenderBusy
 from wallet.payments.replacing import versions
+from wallet.payments.replacing.building import FeeAtCap, NotReplaceable
 from wallet.payments.replacing.nonces import FOREIGN_NONCE, NotLost
 from wallet.payments.replacing.proving import Prover
 from wallet.payments.replacing.versions import Act, Version
@@ -207,3 +209,41 @@ def test_a_payment_that_is_mined_is_not_given_up(lite: Database) -> None:
     world.settle(3)
     check_paid_once(world, asked)
     assert versions_of(world, asked)
+
+
+def test_coins_have_no_nonce_to_drop(lite: Database) -> None:
+    world, asked = stuck(lite, BTC)
+    with pytest.raises(NotReplaceable):
+        world.desk.freer.drop(payment_of(world, asked).id)
+
+
+def test_a_nonce_of_a_payment_of_ours_is_no_hole(lite: Database) -> None:
+    world, asked = stuck(lite, ETH)
+    payment = payment_of(world, asked)
+    assert payment.request.sender is not None and payment.nonce is not None
+    with pytest.raises(SenderBusy):
+        world.desk.freer.fill(ETH, payment.request.sender, payment.nonce)
+
+
+def test_a_drop_above_the_cap_is_not_made(lite: Database) -> None:
+    world, asked = stuck(lite, ETH)
+    payment = payment_of(world, asked)
+    offered = UnsignedTx.decode(payment.request.payload).max_fee_wei
+    world.networks[ETH] = replace(world.networks[ETH], feerate_max=offered)
+    with pytest.raises(FeeAtCap):
+        world.desk.freer.drop(payment.id)
+    assert 1 == len(versions_of_payment(world, payment.id))
+
+
+def test_without_a_rule_for_it_no_fee_frees_a_nonce(
+    lite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = POLICY.read_text()
+    start = text.index("# A fee for a stuck nonce")
+    without = tmp_path / "policy.toml"
+    without.write_text(text[:start] + text[text.index("# All three caps") :])
+    monkeypatch.setattr("tests.payments_world.POLICY", without)
+    world, asked = stuck(lite, ETH)
+    with pytest.raises(PolicyRefused):
+        world.desk.freer.drop(payment_of(world, asked).id)
+    assert 1 == len(versions_of_payment(world, payment_of(world, asked).id))

@@ -9,11 +9,10 @@ from sqlalchemy import select
 from tests.integration.test_withdrawals_paying import a_batch, a_token, an_ether
 from tests.payments_world import BTC, World, outside_address
 from wallet.addresses.accounts import account_id_of
-from wallet.assets import account_terms
-from wallet.assets.account_terms import Change
 from wallet.assets.freezing import frozen_among
 from wallet.ledger import chart
 from wallet.ledger.balances import balance
+from wallet.ledger.terms.stated import Change, state_frozen
 from wallet.store.database import Database
 from wallet.store.schema import payments
 from wallet.withdrawals.states import WithdrawalStatus as W
@@ -30,7 +29,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def freeze(world: World, account_id: str, asset: str, frozen: bool = True) -> None:
     change = Change(changed_by="anna", reason="why", since_height=0, since_s=1)
     with world.database.write() as tx:
-        account_terms.state_frozen(tx, chart.user(account_id), asset, frozen, change)
+        state_frozen(tx, chart.user(account_id), asset, frozen, change)
 
 
 def built(world: World) -> int:

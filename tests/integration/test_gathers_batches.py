@@ -1,6 +1,7 @@
 """Gathering by the sweeper: leave once, a batch for many, and the books from what really moved."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from wallet.payments import journal
 from wallet.payments.journal import Payment
 from wallet.payments.replacing.proving import Prover
 from wallet.payments.states import PaymentStatus as P
+from wallet.settings import TokenKind
 from wallet.store.database import Database
 from wallet.store.schema import batch_shares, events, payments
 
@@ -182,6 +184,7 @@ def test_what_a_token_keeps_is_an_expense(lite: World) -> None:
     lite.fund_hot_gas(ETHER)
     users(lite, 3)
     contracts_of(lite).token_fee["DUSD"] = 100
+    lite.assets["DUSD"] = replace(lite.assets["DUSD"], token_kind=TokenKind.FEE_ON_TRANSFER)
 
     gather(lite)
 

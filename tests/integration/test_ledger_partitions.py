@@ -46,12 +46,12 @@ def fill(database: Database) -> None:
     post(database, "post", Transfer.post(hold_id=POSTED, units=6))
 
 
-def checkpoints(tx: Connection) -> Sequence[tuple[object, ...]]:
+def checkpoints(tx: Connection) -> Sequence[tuple[int, ...]]:
     statement = select(ledger_checkpoints).order_by("account", "height")
     return [tuple(row) for row in tx.execute(statement)]
 
 
-def balances(tx: Connection) -> Sequence[tuple[object, ...]]:
+def balances(tx: Connection) -> Sequence[tuple[int, ...]]:
     b = ledger_balances.c
     statement = select(
         b.account, b.height, b.debits, b.credits, b.debits_held, b.credits_held
@@ -236,3 +236,51 @@ def test_a_function_that_acts_as_another_is_noticed(
         tx.execute(text(f"ALTER FUNCTION {change}"))
     with pytest.raises(SchemaMismatch, match=rf"{function}\(\)"):
         own_database.migrate()
+
+
+def undo_to(tx: Connection, floor: int) -> None:
+    """What a rollback takes away of the batches, between its two steps."""
+    head = tx.execute(text("SELECT MAX(height) FROM ledger_batches")).scalar_one()
+    row = f"'r', 't', {floor}, {head}, 'requested', '', sha256('r'), 1, 'x', 0, 0, sha256('r'), 0"
+    tx.execute(text(f"INSERT INTO ledger_rollbacks VALUES ({row})"))
+    tx.execute(text("UPDATE ledger_rollbacks SET status = 'undoing'"))
+    tx.execute(text("DELETE FROM ledger_batches WHERE height > :floor"), {"floor": floor})
+
+
+def test_a_rollback_into_a_partition_reopens_it(own_database: Database) -> None:
+    duty = Partitions(own_database, 1)
+    fill(own_database)
+    duty.step()
+    for number in range(3):
+        post(own_database, f"pay:{number}", single(ALICE, CAROL, "BTC", 1))
+    duty.step()
+    with own_database.read() as tx:
+        first = [row for row in checkpoints(tx) if row[1] <= 4]
+        assert [partition.last_height for partition in sealed(tx)] == [4, 7]
+    with own_database.write() as tx:
+        undo_to(tx, 6)
+    with own_database.read() as tx:
+        assert [partition.last_height for partition in sealed(tx)] == [4]
+        assert checkpoints(tx) == first
+    duty.step()  # the partition up to 7 has not all its heights: it is left
+    with own_database.read() as tx:
+        assert [partition.last_height for partition in sealed(tx)] == [4]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM ledger_checkpoints WHERE height <= 4",
+        "DELETE FROM ledger_partitions WHERE last_height <= 4",
+    ],
+)
+def test_a_rollback_leaves_the_partitions_before_it(own_database: Database, statement: str) -> None:
+    duty = Partitions(own_database, 1)
+    fill(own_database)
+    duty.step()
+    post(own_database, "pay", single(ALICE, CAROL, "BTC", 1))
+    duty.step()
+    with own_database.write() as tx:
+        undo_to(tx, 4)
+        with pytest.raises(DBAPIError, match=r"store\.immutable"):
+            tx.execute(text(statement))

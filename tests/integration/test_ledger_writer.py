@@ -91,6 +91,30 @@ def test_each_transfer_has_its_result(database: Database, posting: LedgerWriter)
     assert (0, 1_000) == (net(database, ALICE), net(database, BOB))
 
 
+def test_nothing_is_refused_by_books_that_others_went_past(
+    database: Database, posting: LedgerWriter
+) -> None:
+    """A worker credits Alice between two batches: what was too much before no longer is."""
+    assert posting.post("one", [pay(1_000, 1)]).results == [Result.OK]
+    assert posting.post("two", [pay(5, 2)]).results == [Result.INSUFFICIENT_FUNDS]
+    with database.write() as tx:
+        post_batch(tx, "deposit", [single(chart.HOUSE, ALICE, "BTC", 5)], NOW_S)
+    assert posting.post("two", [pay(5, 2)]).results == [Result.OK]
+
+
+def test_what_was_posted_before_is_said_to_exist_even_when_it_could_not_be_posted_now(
+    posting: LedgerWriter,
+) -> None:
+    first, other = pay(1_000, 1), pay(1_000, 2)
+    assert posting.post("one", [first]).results == [Result.OK]
+    assert posting.post("two", [first, other]).results == [
+        Result.EXISTS,
+        Result.INSUFFICIENT_FUNDS,
+    ]
+    assert posting.post("three", [pay(999, 1)]).results == [Result.EXISTS_WITH_DIFFERENT_AMOUNT]
+    assert posting.post("four", [first], whole=True).results == [Result.EXISTS]
+
+
 def test_a_whole_batch_is_posted_or_not(database: Database, posting: LedgerWriter) -> None:
     posted = posting.post("all", [pay(900, 1), pay(101, 2)], whole=True)
     assert [Result.LINKED_FAILED, Result.INSUFFICIENT_FUNDS] == posted.results

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from tests.conftest import ROOT
 from tests.fakes import FakeClock
 from tests.payments_world import Keep, World, outside_address
+from wallet import moving
 from wallet.cli.migrate_to import app
-from wallet.events import append_event
+from wallet.events import EventChainBroken, append_event
 from wallet.leases import LEASE_S, Leases
 from wallet.ledger import chart
 from wallet.ledger.partitions import Partitions, sealed
@@ -336,6 +337,57 @@ def test_a_row_that_arrives_changed_ends_the_move(
 
     monkeypatch.setattr(copying, "copy_rows", copy_badly)
     with pytest.raises(MoveDiffers, match="of ledger_balances"):
+        homes.move()
+    assert homes.is_new_empty()
+
+
+def test_heads_that_differ_end_the_move(homes: Homes, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = moving._head
+
+    def head_badly(tx: Connection) -> moving.Head:
+        found = head(tx)
+        return replace(found, height=10**6) if tx.dialect.name == "postgresql" else found
+
+    monkeypatch.setattr(moving, "_head", head_badly)
+    with pytest.raises(MoveDiffers, match="got height 1000000"):
+        homes.move()
+    assert homes.is_new_empty()
+
+
+def past_the_wall(database: Database, trigger: str, statement: str) -> None:
+    """What somebody with the file in his hands can do, and hide."""
+    with database.write() as tx:
+        wall = text("SELECT sql FROM sqlite_master WHERE name = :name")
+        built = tx.execute(wall, {"name": trigger}).scalar_one()
+        tx.execute(text(f"DROP TRIGGER {trigger}"))
+        tx.execute(text(statement))
+        tx.exec_driver_sql(built)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "statement", "error", "words"),
+    [
+        (
+            "ledger_totals_guard",
+            "UPDATE ledger_totals SET debits = units_add(debits, debits) WHERE kind = 'asset'",
+            MoveDiffers,
+            "sums of BTC, ETH that are not zero",
+        ),
+        (
+            "events_no_update",
+            "UPDATE events SET subject = 'another' WHERE type = 'odd'",
+            EventChainBroken,
+            "",
+        ),
+    ],
+)
+def test_books_that_contradict_themselves_stay_where_they_are(
+    homes: Homes, trigger: str, statement: str, error: type[Exception], words: str
+) -> None:
+    old = Database.open(homes.old_url)
+    past_the_wall(old, trigger, statement)
+    old.close()
+    with pytest.raises(error, match=words):
         homes.move()
     assert homes.is_new_empty()
 

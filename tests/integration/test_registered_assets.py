@@ -10,18 +10,19 @@ from tests.assets_world import COIN, GOLD, NATIVE, NOW_S, AssetsWorld
 from wallet.addresses.accounts import AccountNotFound
 from wallet.assets import errors as e
 from wallet.assets import gateways as g
-from wallet.assets.account_terms import history, terms_of
 from wallet.assets.authority import Actor
 from wallet.assets.freezing import Frozen, freeze, thaw
 from wallet.assets.issuing import IssueKind, Order, Sums, issue, outstanding_units, redeem, sums
 from wallet.assets.registration import AssetType, NewAsset, get_asset, register
-from wallet.assets.terms import Terms
 from wallet.assets.trust import list_trust_lines, state_trust
 from wallet.events import read_events
 from wallet.ledger import chart
 from wallet.ledger.balances import asset_totals, balance, off_balance
+from wallet.ledger.chart import SubAccount
 from wallet.ledger.posting import post_batch
-from wallet.ledger.transfers import Transfer
+from wallet.ledger.terms.rules import Terms
+from wallet.ledger.terms.stated import history, terms_of
+from wallet.ledger.transfers import Transfer, single
 from wallet.store.database import Database
 from wallet.store.schema import api_keys
 
@@ -318,6 +319,21 @@ def test_trust_is_withdrawn_and_given_again(world: AssetsWorld) -> None:
         assert list_trust_lines(tx, alice) == [line]
 
 
+def test_a_trust_line_shows_all_parts_of_an_account(world: AssetsWorld) -> None:
+    """60 stay in spot and 30 are on margin: 90 held, and not withdrawn while any are."""
+    world.open()
+    world.gold()
+    alice = world.account("alice")
+    world.trust(alice, 100)
+    world.issue(alice, 90)
+    spot, margin = chart.user(alice), chart.user(alice, SubAccount.MARGIN)
+    with world.database.write() as tx:
+        post_batch(tx, "move", [single(spot, margin, GOLD, 30)], NOW_S)
+    world.redeem(alice, 60)
+    line = world.trust(alice, 0)
+    assert (line.held_units, line.is_withdrawn) == (30, False)
+
+
 def test_the_same_limit_again_changes_nothing(world: AssetsWorld) -> None:
     world.open()
     world.gold()
@@ -511,6 +527,7 @@ def test_what_is_held_for_another_cannot_be_redeemed(world: AssetsWorld) -> None
     world.gold()
     alice, bob = world.account("alice"), world.account("bob")
     world.trust(alice, 100)
+    world.trust(bob, 100)
     world.issue(alice, 100)
     promised = Transfer.hold(
         id=HOLD, debit=chart.user(alice), credit=chart.user(bob), asset=GOLD, units=70

@@ -6,7 +6,7 @@ import pytest
 
 from wallet.ledger import balances, chart
 from wallet.ledger.balances import Balance
-from wallet.ledger.chart import Kind
+from wallet.ledger.chart import Kind, SubAccount
 from wallet.ledger.posting import post_batch
 from wallet.ledger.transfers import Transfer
 from wallet.reserves.errors import NegativeLiability
@@ -47,6 +47,16 @@ def test_every_liability_is_listed_and_adds_up(
     assert {"0003": 10**30} == eth
     assert 11 == height.height
     assert 64 == len(height.state_hash)
+
+
+def test_the_parts_of_a_users_account_are_one_sum(database: Database) -> None:
+    for number, part in enumerate(SubAccount):
+        for user in ("0001", "0002"):
+            credit(database, chart.user(user, part), "BTC", 10**number)
+
+    with database.read() as tx:
+        assert [("0001", 111), ("0002", 111)] == sorted(LedgerLiabilities(tx).owed("BTC"))
+        assert 222 == LedgerLiabilities(tx).totals()["BTC"]
 
 
 def test_a_height_of_an_empty_ledger_is_zero(database: Database) -> None:

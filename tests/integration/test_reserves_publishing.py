@@ -101,7 +101,6 @@ def alice(world: World) -> str:
     world.deposit(user, "BTC", 2_000_000)
     world.deposit(user, "ETH", 10**18)
     world.deposit(user, "DUSD", 5_000_000)
-    world.settle()
     return user
 
 
@@ -441,7 +440,7 @@ def test_an_answer_to_something_else_is_refused(
     with pytest.raises(AnswerUnknown):
         Signing(context, other).attach(answer)
     with pytest.raises(AnswerUnknown):
-        Signing(context, other).attach(b"no answer")
+        Signing(context, first).attach(b"no answer")
 
 
 def test_signatures_that_do_not_fit_make_no_proof(world: World, alice: str, tmp_path: Path) -> None:

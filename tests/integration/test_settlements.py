@@ -1,7 +1,6 @@
 """Settlements in the books: worked examples with their numbers, and killed at any step."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
@@ -9,16 +8,19 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from tests.fakes import FakeClock
 from wallet.addresses.accounts import create_account
 from wallet.ledger import chart
 from wallet.ledger.balances import asset_totals, balance, off_balance
 from wallet.ledger.chart import SubAccount
+from wallet.ledger.holds import void_expired
 from wallet.ledger.posting import post_batch
 from wallet.ledger.transfers import Transfer
+from wallet.ledger.writer import LedgerWriter
 from wallet.milestones import Milestone, pass_by
 from wallet.settlements.errors import ExternalIdTaken, SettlementNotFound
 from wallet.settlements.known import KnownAccounts
-from wallet.settlements.posting import Door, Settlement, Status, get, settle
+from wallet.settlements.posting import Door, Settlement, Status, posted_at, settle
 from wallet.settlements.wire import SettlementOrder, TransferOrder
 from wallet.store.database import Database
 
@@ -37,6 +39,8 @@ class Venue:
     ann: str
     bob: str
     door: Door
+    ledger: LedgerWriter
+    clock: FakeClock
 
     def pay(
         self, payer: str, payee: str, units: int, asset: str = "USDT", **more: object
@@ -61,17 +65,8 @@ class Venue:
         now_s: int = NOW_S,
     ) -> Settlement:
         order = SettlementOrder(external_id=external_id, mode=mode, transfers=list(transfers))
-        content = hashlib.sha256(msgspec.json.encode(order)).digest()
-        with self.database.write() as tx:
-            return settle(
-                tx,
-                order,
-                content,
-                self.door,
-                requester="key",
-                now_s=now_s,
-                milestone=milestone,
-            )
+        self.clock.time_s = now_s
+        return settle(self.ledger, self.database, order, self.door, milestone)
 
     def has(self, account_id: str, asset: str = "USDT") -> int:
         with self.database.read() as tx:
@@ -80,7 +75,7 @@ class Venue:
 
 
 @pytest.fixture
-def venue(database: Database) -> Venue:
+def venue(database: Database) -> Iterator[Venue]:
     with database.write() as tx:
         ann, bob = (create_account(tx, name, NOW_S) for name in ("ann", "bob"))
         lines = [
@@ -94,7 +89,10 @@ def venue(database: Database) -> Venue:
         ]
         post_batch(tx, "test", lines, NOW_S)
     door = Door(known=KnownAccounts(), is_asset={"USDT", "BTC"}.__contains__)
-    return Venue(database, ann, bob, door)
+    clock = FakeClock(NOW_S)
+    ledger = LedgerWriter(database, clock)
+    yield Venue(database, ann, bob, door, ledger, clock)
+    ledger.close()
 
 
 def names(settlement: Settlement) -> list[str]:
@@ -150,11 +148,11 @@ def test_atomic_posts_all_or_nothing(venue: Venue) -> None:
 
 
 def test_a_refused_settlement_may_be_tried_again(venue: Venue) -> None:
-    """1,001 are asked for, 1,000 are there; once Bob has paid Ann 1, the same call is good."""
+    """1,001 are asked for, 1,000 are there; once Ann has 1 more, the same call is good."""
     asked = [venue.pay(venue.ann, venue.bob, 1_001)]
-    with venue.database.read() as tx, pytest.raises(SettlementNotFound):
-        get(tx, "s-1")
     assert names(venue.settle(asked)) == ["insufficient_funds"]
+    with venue.database.read() as tx, pytest.raises(SettlementNotFound):
+        posted_at(tx, "s-1")
     with venue.database.write() as tx:
         line = Transfer.single(
             debit=chart.HOT,
@@ -191,6 +189,11 @@ def test_a_hold_is_not_posted_after_its_time(venue: Venue) -> None:
     venue.settle([hold])
     late = TransferOrder(id=str(uuid4()), kind="post", hold_id=hold.id)
     assert names(venue.settle([late], "s-2", now_s=NOW_S + 10)) == ["hold_expired"]
+    with venue.database.write() as tx:
+        assert void_expired(tx, NOW_S + 9) == []
+        assert void_expired(tx, NOW_S + 10) == [hold.id]
+    assert (venue.has(venue.ann), venue.has(venue.bob)) == (1_000, 0)
+    assert names(venue.settle([late], "s-2", now_s=NOW_S + 10)) == ["hold_ended"]
 
 
 @pytest.mark.parametrize("kind", ["post", "void"])
@@ -208,7 +211,7 @@ def test_a_hold_of_another_part_cannot_be_ended(
     )
     with venue.database.write() as tx:
         post_batch(tx, f"withdrawal:{held}:hold", [line], NOW_S)
-    claim = venue.pay(venue.ann, venue.bob, 600, kind="hold", id=held)
+    claim = venue.pay(venue.ann, venue.bob, 400, kind="hold", id=held)
     taking = TransferOrder(id=str(uuid4()), kind=kind, hold_id=held)
     assert names(venue.settle([claim, taking])) == [
         "exists_with_different_accounts",
@@ -219,35 +222,35 @@ def test_a_hold_of_another_part_cannot_be_ended(
         assert balance(tx, owner, "USDT").held == 600
 
 
-def test_the_same_call_is_done_once_and_answered_the_same(venue: Venue) -> None:
+def test_the_same_call_is_done_once(venue: Venue) -> None:
     asked = [venue.pay(venue.ann, venue.bob, 600), venue.pay(venue.ann, venue.bob, 600)]
     done = venue.settle(asked)
     again = venue.settle(asked)
     assert (done.repeated, again.repeated) == (False, True)
-    assert names(again) == names(done) == ["ok", "insufficient_funds"]
+    assert names(done) == ["ok", "insufficient_funds"]
+    assert names(again) == ["exists", "refused_before"]
     assert (again.height, again.state_hash) == (done.height, done.state_hash)
     assert venue.has(venue.ann) == 400
     with venue.database.read() as tx:
-        assert get(tx, "s-1") == again
+        assert posted_at(tx, "s-1") == (done.height, done.state_hash)
     with pytest.raises(ExternalIdTaken):
         venue.settle(asked[:1])
     assert names(venue.settle(asked[:1], "s-2")) == ["exists"], "a transfer's id is its own, too"
     assert venue.has(venue.ann) == 400
 
 
-@pytest.mark.parametrize("step", ["settlement.posted", "settlement.kept"])
-def test_killed_at_a_step_it_is_there_whole_or_not_at_all(venue: Venue, step: str) -> None:
+def test_killed_before_the_answer_it_is_there_whole_and_once(venue: Venue) -> None:
     asked = [venue.pay(venue.ann, venue.bob, 100) for _ in range(5)]
 
     def die(name: str) -> None:
-        if name == step:
-            raise Killed
+        assert name == "settlement.posted"
+        raise Killed
 
     with pytest.raises(Killed):
         venue.settle(asked, milestone=die)
-    assert (venue.has(venue.ann), venue.has(venue.bob)) == (1_000, 0)
-    assert venue.settle(asked).repeated is False
-    assert venue.settle(asked).repeated is True
+    assert (venue.has(venue.ann), venue.has(venue.bob)) == (500, 500)
+    again = venue.settle(asked)
+    assert (again.repeated, again.status) == (True, Status.POSTED)
     assert (venue.has(venue.ann), venue.has(venue.bob)) == (500, 500)
 
 

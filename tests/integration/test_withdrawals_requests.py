@@ -11,6 +11,7 @@ from signer.protocol import Approval
 from tests import evm_world
 from tests.payments_world import BTC, World, outside_address
 from wallet.addresses.accounts import AccountNotFound
+from wallet.addresses.issuing import Purpose
 from wallet.errors import WalletError
 from wallet.events import read_events, verify_chain
 from wallet.ledger.errors import InsufficientFunds
@@ -136,10 +137,9 @@ def test_an_external_id_names_one_withdrawal_for_ever(world: World, user: str) -
 def test_a_denial_by_policy_is_a_rejected_withdrawal_without_a_hold(
     world: World, user: str
 ) -> None:
-    other = world.account("bob")
-    theirs = world.address(other, BTC)
-    asked = world.withdraw(user, "BTC", theirs.address, 50_000, "w-1")
-    assert (asked.status, asked.sub_status) == (W.REJECTED, "destinations.own_deposit")
+    hot = world.own_address(BTC, "bitcoin-hot", Purpose.HOT)
+    asked = world.withdraw(user, "BTC", hot.address, 50_000, "w-1")
+    assert (asked.status, asked.sub_status) == (W.REJECTED, "destinations.owner")
     assert world.available(user, "BTC") == 1_000_000
 
 

@@ -54,6 +54,9 @@ SWEEPER = sweeper_address(from_text("0x3e3372eCc278Da47Ff458eC5A4Ff8190644C6d50"
 """Of the world's hot account, whose keys are the same in every run; `prepare` holds it to that."""
 ETHER = 10**18
 GWEI = 10**9
+FREEING_WEI_MAX = 21_000 * 50 * GWEI
+"""The most that the bench's policy lets a freed nonce cost."""
+
 NEEDS_TWO = 200_000_000
 """Sats from which the bench's policy wants two approvals."""
 
@@ -77,6 +80,14 @@ asset = "DUSD"
 purposes = ["withdrawal", "gather"]
 order_units_max = 1000000000
 tx_units_max = 1000000000
+tiers = [{{ from_units = 0, approvals = 0 }}]
+
+[[payments]]
+network = "{ETH}"
+asset = "ETH"
+purposes = ["unstick"]
+order_units_max = "{FREEING_WEI_MAX}"
+tx_units_max = "{FREEING_WEI_MAX}"
 tiers = [{{ from_units = 0, approvals = 0 }}]
 """
 )

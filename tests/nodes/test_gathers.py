@@ -12,6 +12,7 @@ from chains.evm.addresses import checksum, from_text
 from chains.evm.chain import EvmChain
 from chains.evm.node import EvmNode
 from chains.evm.params import BUILTIN
+from chains.evm.set_code import SignedSetCodeTx
 from chains.evm.sweeper import delegation_code
 from chains.types import Asset, BlockRef
 from signer.protocol import Kind
@@ -22,12 +23,16 @@ from wallet.devnet.nodes import ETHEREUM
 from wallet.gathers.report import Gathered, finished, gas_uses
 from wallet.ledger import chart
 from wallet.payments import journal
+from wallet.payments.replacing import versions
 from wallet.payments.states import PaymentStatus as P
 from wallet.store.database import Database
 from wallet.store.schema import payments
 
 ETHER = 10**18
 UNITS = 9_000_000
+GWEI = 10**9
+AFTER = 3
+"""Blocks that a batch waits before it is replaced."""
 
 
 class RealEth(EvmChain):
@@ -60,7 +65,8 @@ def world(devnet: Devnet, tmp_path: Path) -> Iterator[World]:
     assets = asset_settings()
     assets["DUSD"] = replace(assets["DUSD"], contract=devnet.contracts.tokens["DUSD"])
     sweeper = devnet.deploy_sweeper(evm_world.HOT_KEY.address())
-    yield World(database, Keep(eth=eth), assets=assets, sweeper=sweeper)
+    keep = Keep(eth=eth)
+    yield World(database, keep, assets=assets, sweeper=sweeper, bump_after_blocks=AFTER)
     database.close()
     eth.close()
     devnet.rpc(ETHEREUM, "evm_revert", snapshot)
@@ -129,3 +135,28 @@ def test_a_plain_gather_after_delegation_and_the_gas_of_both_ways(world: World) 
         uses = {use.way: use for use in gas_uses(tx, finished(tx, ETH, 0), plain.keep.eth)}
     assert uses[Gathered.BATCH_FIRST].swept == 3
     assert 0 < uses[Gathered.BATCH_FIRST].gas_each < uses[Gathered.TOP_UP].gas_each
+
+
+def test_a_stuck_batch_is_replaced_with_all_its_leave(world: World, devnet: Devnet) -> None:
+    world.fund_hot_gas(ETHER)
+    addresses = [world.deposit(world.account(f"u{n}"), "DUSD", UNITS) for n in range(4)]
+    world.gatherer.run(ETH)
+    world.desk.run(ETH)
+    for _ in range(AFTER + 2):
+        devnet.rpc(ETHEREUM, "anvil_setNextBlockBaseFeePerGas", hex(8 * GWEI))
+        world.keep.eth.mine()
+        world.scan()
+        world.desk.run(ETH)
+
+    gather(world)
+
+    assert [P.COMPLETED] == of_kind(world, Kind.EVM_BATCH)
+    with world.database.read() as tx:
+        found = [journal.get(tx, one) for one in tx.execute(select(payments.c.id)).scalars()]
+        (batch,) = [one for one in found if one.request.kind is Kind.EVM_BATCH]
+        made = versions.signed(tx, batch.id)
+    first, last = (SignedSetCodeTx.decode(one.raw or b"") for one in (made[0], made[-1]))
+    assert len(made) >= 2 and batch.txid != first.txid
+    assert first.tx.authorizations == last.tx.authorizations and first.tx.call.nonce == batch.nonce
+    assert world.books(chart.HOT, "DUSD") == len(addresses) * UNITS
+    world.check_books()

@@ -289,6 +289,27 @@ def test_a_safe_says_itself_that_its_owners_did_not_sign(
     assert ["safe.signature", "node.safe"] == found
 
 
+def with_accounts(report: Report, change: Callable[[AccountClaim], AccountClaim]) -> None:
+    claims = [
+        change(one) if isinstance(one, AccountClaim) else one for one in report.statement.claims
+    ]
+    report.statement = replace(report.statement, claims=tuple(claims))
+
+
+def test_what_is_no_contract_says_nothing(published: Publication, devnet: Devnet) -> None:
+    """No Safe and no token at the address: the chain answers with nothing, which is no yes."""
+
+    def elsewhere(one: AccountClaim) -> AccountClaim:
+        return replace(one, address=b"\x09" * 20, holds=()) if one.owners else one
+
+    def no_token(one: AccountClaim) -> AccountClaim:
+        holds = [replace(h, contract=b"\x09" * 20) if h.contract else h for h in one.holds]
+        return replace(one, holds=tuple(holds))
+
+    assert ["node.safe"] == codes(published, devnet, ETH, lambda r: with_accounts(r, elsewhere))
+    assert ["node.silent"] == codes(published, devnet, ETH, lambda r: with_accounts(r, no_token))
+
+
 def test_a_node_that_is_not_there_shows_nothing(published: Publication, devnet: Devnet) -> None:
     def code(url: str, network: str = BTC) -> list[str]:
         return codes(published, devnet, network, nothing, url=url)

@@ -6,17 +6,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from chains.errors import ChainError
 from chains.evm.addresses import checksum
 from chains.simulated.evm import SimulatedEvmChain
+from chains.simulated.line import Line
 from chains.simulated.randomness import Seeded
 from chains.simulated.utxo import SimulatedUtxoChain
 from tests.payments_world import BTC, ETH, Keep, World, asset_settings, outside_address
 from wallet.addresses.accounts import create_account
 from wallet.addresses.issuing import Address, Purpose
+from wallet.deposits.gate import CreditGate
+from wallet.deposits.mempool import MempoolWatcher
+from wallet.deposits.rules import DepositRules
+from wallet.deposits.second_node import SecondNode
+from wallet.deposits.states import DepositStatus
 from wallet.deposits.watcher import Seen
 from wallet.errors import WalletError
 from wallet.ledger import chart
@@ -24,7 +31,7 @@ from wallet.pauses import Scope, active, resume
 from wallet.payments.states import UNFINISHED
 from wallet.reconciliation.reconciler import Reconciler
 from wallet.store.database import Database
-from wallet.store.schema import payments
+from wallet.store.schema import deposits, payments
 from wallet.withdrawals.records import Withdrawal
 
 MINIMUM = {"BTC": 5_000, "ETH": 10**12, "DUSD": 10_000}
@@ -38,6 +45,29 @@ FIRST = {"BTC": 15_000_000, "ETH": 9 * 10**15, "DUSD": 900_000}
 
 NAMES = ("alice", "bob", "carol")
 CHAIN_OF = {"BTC": BTC, "ETH": ETH, "DUSD": ETH}
+
+PROOFS: dict[str, dict[str, Any]] = {
+    "BTC": {"second_node_from": 6_000_000},
+    "ETH": {"safe_from": 10**16, "finalized_from": 16 * 10**15},
+    "DUSD": {"second_node_from": 800_000, "finalized_from": 1_600_000},
+}
+"""What larger deposits need before they are credited: another node's word, or validators'."""
+
+FINAL_BLOCKS = 4
+"""How far behind the tip the simulated validators stand by a block."""
+
+DROP_S = 1_800
+"""A deposit that a pool has not shown for so long is given up."""
+
+
+_OPEN = (
+    select(func.count())
+    .select_from(deposits)
+    .where(
+        deposits.c.height.is_not(None),
+        deposits.c.status.in_([DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.HELD]),
+    )
+)
 
 
 class Killed(BaseException):
@@ -71,6 +101,10 @@ class Life:
         shutil.copyfile(prepared, path)
         self.database = Database.open(f"sqlite:///{path}")
         self.keep = Keep()
+        self.second: dict[str, SimulatedUtxoChain | SimulatedEvmChain] = {
+            BTC: self.keep.btc.second_node(),
+            ETH: self.keep.eth.second_node(),
+        }
         self.asked: list[Asked] = []
         self.addresses: dict[str, list[Address]] = {}
         self.deadly_in: int | None = None
@@ -123,11 +157,12 @@ class Life:
         for network in (BTC, ETH):
             found += [
                 partial(self._watch, network),
+                self.agreeing[network].step,
                 partial(world.payer.pay_queued, network),
                 partial(world.desk.run, network),
             ]
         gather = partial(world.gatherer.run, ETH)
-        found += [gather, partial(world.withdrawals.expire, self.database)]
+        found += [gather, self.pool.step, partial(world.withdrawals.expire, self.database)]
         statements = [one.run for one in self.reconcilers.values()] if self.reconciles else []
         return [*found, *statements]
 
@@ -138,6 +173,13 @@ class Life:
 
     def _job(self, number: int) -> None:
         self.jobs()[number]()
+
+    def lines(self, random: Seeded) -> tuple[str, Line]:
+        """The way to one of the nodes, and a name for it."""
+        chain = self.either(random)
+        if random.one_in(4):
+            return f"the second node of {chain.network}", self.second[chain.network].line
+        return chain.network, chain.line
 
     def either(self, random: Seeded) -> SimulatedUtxoChain | SimulatedEvmChain:
         """One of the chains."""
@@ -186,6 +228,11 @@ class Life:
             )
             return list(rows.scalars())
 
+    def open_deposits(self) -> int:
+        """Deposits of blocks that are neither credited nor booked as nobody's."""
+        with self.database.read() as tx:
+            return int(tx.execute(_OPEN).scalar_one())
+
     def resume(self, asset: str) -> bool:
         """Staff let withdrawals of an asset go on; False if nothing held them."""
         with self.database.write() as tx:
@@ -196,7 +243,7 @@ class Life:
 
     def mend(self) -> None:
         """Every fault ends: nodes, signers, prices."""
-        for chain in (self.btc, self.eth):
+        for chain in (self.btc, self.eth, *self.second.values()):
             chain.line.mend()
         for signer in self.keep.signers.values():
             signer.faults.clear()
@@ -206,7 +253,28 @@ class Life:
 
     def _start(self) -> None:
         """A process with all its jobs."""
-        self.world = self._new_process()
+        world = self.world = self._new_process()
+        rules = {
+            network: {
+                code: DepositRules(asset=world.assets[code])
+                for code, where in CHAIN_OF.items()
+                if where == network
+            }
+            for network in (BTC, ETH)
+        }
+        self.agreeing = {
+            network: SecondNode(
+                self.second[network],
+                CreditGate(world.chains[network], rules[network]),
+                self.database,
+                self.keep.clock,
+                self._milestone,
+            )
+            for network in (BTC, ETH)
+        }
+        self.pool = MempoolWatcher(
+            self.btc, self.btc, self.database, rules[BTC], self.keep.clock, DROP_S
+        )
         self.reconcilers = {
             network: Reconciler(
                 self.world.chains[network], self.database, self.keep.clock, self._milestone
@@ -217,7 +285,7 @@ class Life:
     def _new_process(self) -> World:
         self.deadly_in = None
         assets = {
-            code: replace(asset, deposit_units_min=MINIMUM[code])
+            code: replace(asset, deposit_units_min=MINIMUM[code], **PROOFS[code])
             for code, asset in asset_settings().items()
         }
         return World(self.database, self.keep, self._milestone, assets=assets, bump_after_blocks=3)
@@ -254,6 +322,10 @@ class Life:
                 else:
                     self.eth.fund(target, asset, FIRST[asset])
         self.world.confirm()
+        self.eth.mine(FINAL_BLOCKS)
+        self.world.scan()
+        for second in self.agreeing.values():
+            second.step()
 
 
 def prepare(folder: Path) -> Path:

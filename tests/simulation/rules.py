@@ -166,24 +166,24 @@ def signer_fault(life: Life, random: Seeded) -> str:
 
 
 def node_fault(life: Life, random: Seeded) -> str:
-    chain = life.either(random)
+    name, line = life.lines(random)
     fault = random.pick(["down", "cut", "lag", "lie"])
     match fault:
         case "down":
-            chain.line.is_down = True
+            line.is_down = True
         case "cut":
-            chain.line.cut_after = random.below(20)
+            line.cut_after = random.below(20)
         case "lag":
-            chain.line.lag = random.between(1, 3)
+            line.lag = random.between(1, 3)
         case _:
-            chain.line.lie = random.pick(list(Lie))
-    return f"{fault} on {chain.network}"
+            line.lie = random.pick(list(Lie))
+    return f"{fault} on {name}"
 
 
 def node_mended(life: Life, random: Seeded) -> str:
-    chain = life.either(random)
-    chain.line.mend()
-    return chain.network
+    name, line = life.lines(random)
+    line.mend()
+    return name
 
 
 def prices(life: Life, random: Seeded) -> str:

@@ -14,7 +14,7 @@ from wallet.withdrawals.states import WithdrawalStatus
 QUIET_ROUNDS = 60
 """Passes of work after all faults stopped; a withdrawal that is not final then is stuck."""
 
-RECONCILED_EVERY = 8
+RECONCILED_EVERY = 16
 """One schedule of so many writes statements too: they take a third of its time again."""
 
 MEMORY = Path("/dev/shm")
@@ -129,7 +129,8 @@ def _release(life: Life) -> None:
 
 def _is_quiet(life: Life) -> bool:
     waiting = life.btc.history.mempool or life.eth.history.mempool
-    return not (waiting or invariants.unfinished(life) or life.open_payments())
+    open_ones = invariants.unfinished(life) or life.open_payments() or life.open_deposits()
+    return not (waiting or open_ones)
 
 
 def _sum_up(life: Life, report: Report) -> None:

@@ -17,7 +17,14 @@ from wallet.api.auth import Forbidden
 from wallet.api.tokens import Unauthorized
 from wallet.assets.errors import NotAllowed
 from wallet.errors import Conflict, Invalid, NotFound, TooMany, WalletError
-from wallet.ledger.errors import AccountFrozen, InsufficientFunds, LimitExceeded, TrustMissing
+from wallet.ledger.errors import (
+    AccountFrozen,
+    InsufficientFunds,
+    LedgerBusy,
+    LimitExceeded,
+    TransferExists,
+    TrustMissing,
+)
 from wallet.settlements.errors import MediaTypeUnknown
 from wallet.store.errors import StoreBusy
 
@@ -46,6 +53,7 @@ STATUS: dict[type[Exception], int] = {
     AccountFrozen: 409,
     TrustMissing: 409,
     LimitExceeded: 409,
+    TransferExists: 409,
     Invalid: 422,
     CodecError: 422,
     ProtocolError: 422,
@@ -55,6 +63,7 @@ STATUS: dict[type[Exception], int] = {
     TooMany: 429,
     OperationalError: 503,
     StoreBusy: 503,
+    LedgerBusy: 503,
 }
 """Family of errors -> status; a subclass answers as its nearest family. None of these: 500."""
 

@@ -14,6 +14,7 @@ from wallet.hosted_keys.desk import HostedDesk
 from wallet.milestones import Milestone, pass_by
 from wallet.settings import AssetSettings, NetworkSettings, Settings
 from wallet.settlements.known import KnownAccounts
+from wallet.settlements.posting import Ledger
 from wallet.store.database import Database
 from wallet.treasury.approvals import ApprovalDesk
 from wallet.webhooks.targets import Resolve
@@ -59,6 +60,7 @@ class Services:
     random: Callable[[int], bytes]
     resolver: Resolve
     service_key: bytes = field(repr=False)
+    ledger: Ledger
     milestone: Milestone = pass_by
     known_accounts: KnownAccounts = field(default_factory=KnownAccounts)
     known_decimals: dict[str, int] = field(default_factory=dict)

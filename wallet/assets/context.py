@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from wallet.assets.account_terms import Change
 from wallet.assets.authority import Actor, Authority
 from wallet.assets.errors import BadUnits
 from wallet.clock import Clock
 from wallet.ledger.balances import head
+from wallet.ledger.terms.stated import Change
 from wallet.ledger.transfers import UNITS_MAX
 
 

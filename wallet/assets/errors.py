@@ -1,7 +1,8 @@
 """Every way registered assets say no, each with its own code."""
 
-from wallet.assets.terms import Result
 from wallet.errors import Conflict, Invalid, NotFound, WalletError
+from wallet.ledger import errors as ledger
+from wallet.ledger.errors import LedgerError
 
 
 class NotAllowed(WalletError):
@@ -178,9 +179,9 @@ class LimitExceeded(Conflict):
     code = "asset.limit_exceeded"
 
 
-BY_RESULT: dict[Result, type[Conflict]] = {
-    Result.ACCOUNT_FROZEN: AccountFrozen,
-    Result.TRUST_MISSING: TrustMissing,
-    Result.LIMIT_EXCEEDED: LimitExceeded,
+BY_LEDGER: dict[type[LedgerError], type[Conflict]] = {
+    ledger.AccountFrozen: AccountFrozen,
+    ledger.TrustMissing: TrustMissing,
+    ledger.LimitExceeded: LimitExceeded,
 }
 """The error of each refusal by an account's terms."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from wallet.addresses.accounts import get_account
-from wallet.assets.account_terms import Stated, newest, state_frozen, terms_of
 from wallet.assets.authority import Act, Actor
 from wallet.assets.context import AssetContext
 from wallet.assets.errors import BadReason, FrozenAlready, NotFrozen, NotYourGateway
@@ -18,6 +17,7 @@ from wallet.assets.gateways import acts_for
 from wallet.assets.registration import find_asset
 from wallet.events import append_event
 from wallet.ledger import chart
+from wallet.ledger.terms.stated import Stated, newest, state_frozen, terms_of
 
 REASON_MAX = 500
 """Characters of a reason."""

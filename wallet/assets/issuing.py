@@ -14,13 +14,11 @@ from uuid import uuid4
 from sqlalchemy import Connection, RowMapping, Select, insert, select
 
 from wallet.addresses.accounts import get_account
-from wallet.assets.account_terms import terms_of
 from wallet.assets.authority import Act, Actor
 from wallet.assets.context import AssetContext, check_units
-from wallet.assets.errors import BY_RESULT, ExternalIdTaken, NotHeld, QuotaExceeded
+from wallet.assets.errors import BY_LEDGER, ExternalIdTaken, NotHeld, QuotaExceeded
 from wallet.assets.gateways import require_acts_for
 from wallet.assets.registration import RegisteredAsset, get_asset
-from wallet.assets.terms import motion, needs_trust, refusal
 from wallet.events import append_event
 from wallet.ledger import chart
 from wallet.ledger.balances import balance
@@ -192,33 +190,16 @@ def _post(
 ) -> None:
     sides = (chart.issued(asset.gateway), chart.user(order.account_id))
     debit, credit = sides if kind is IssueKind.ISSUE else reversed(sides)
-    _check_terms(tx, debit, credit, asset.code, order.units)
+    line = single(debit, credit, asset.code, order.units)
     try:
-        line = single(debit, credit, asset.code, order.units)
         post_batch(tx, f"asset_{kind}:{cause}", [line], now_s)
     except InsufficientFunds as error:
         raise NotHeld(
             f"got {order.units} units of {asset.code} to redeem, expected no more than available",
             error.details,
         ) from error
-
-
-def _check_terms(tx: Connection, debit: str, credit: str, asset: str, units: int) -> None:
-    """Raise the error of the first refusal by the terms of one of the two accounts."""
-    terms = terms_of(tx, [(debit, asset), (credit, asset)])
-    for owner, other, is_debit in ((debit, credit, True), (credit, debit, False)):
-        held = balance(tx, owner, asset)
-        grows = is_debit is (held.kind is chart.Kind.ASSET)
-        why = refusal(
-            terms[owner, asset],
-            motion(grows=grows, ends_hold=False, other=other),
-            units,
-            net_units=held.net,
-            incoming_units=held.debits_held if is_debit else held.credits_held,
-            trust=needs_trust(owner, is_registered=True),
-        )
-        if why is not None:
-            raise BY_RESULT[why](f"got {units} units of {asset} for {owner}: {why}")
+    except tuple(BY_LEDGER) as error:
+        raise BY_LEDGER[type(error)](f"got {order.units} units of {asset.code}: {error}") from error
 
 
 def _event(made: Issue) -> dict[str, object]:

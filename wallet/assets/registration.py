@@ -18,7 +18,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, Select, insert, select
 
-from wallet.assets.account_terms import state_limit
 from wallet.assets.authority import Actor
 from wallet.assets.context import AssetContext, check_units
 from wallet.assets.errors import (
@@ -35,6 +34,7 @@ from wallet.assets.errors import (
 from wallet.assets.gateways import NAME_MAX, require_acts_for
 from wallet.events import append_event
 from wallet.ledger import chart
+from wallet.ledger.terms.stated import state_limit, terms_changed
 from wallet.store.schema import registered_assets
 
 SYMBOL = re.compile(r"[A-Z][A-Z0-9]{0,15}")
@@ -109,6 +109,7 @@ def register(tx: Connection, context: AssetContext, actor: Actor, new: NewAsset)
         "registered_by": actor.key_id,
         "registered_s": now_s,
     }
+    terms_changed(tx)
     made = asset_of(tx.execute(_INSERT, row).mappings().one())
     if made.quota_units is not None:
         # What the gateway answers for is bounded in the books as well as in the registry.

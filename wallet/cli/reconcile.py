@@ -45,7 +45,8 @@ def reconcile(
     *,
     network: Annotated[str, typer.Option(help="Only this network; else all of them.")] = "",
     from_height: Annotated[
-        int | None, typer.Option("--from", help="First block of the statements shown.", min=0)
+        int | None,
+        typer.Option("--from", help="First block of statements shown and proven.", min=0),
     ] = None,
     to_height: Annotated[
         int | None, typer.Option("--to", help="Last block of the statements shown.", min=0)
@@ -80,7 +81,9 @@ def reconcile(
         names = _chosen(deployment, network)
         with Progress(console=Console(stderr=True), transient=True, disable=as_json) as bars:
             reports = [
-                _reporter(deployment, name).report(_bar(bars, name), recount=recount)
+                _reporter(deployment, name).report(
+                    _bar(bars, name), from_height=from_height or 0, recount=recount
+                )
                 for name in names
             ]
         asked = from_height is not None or to_height is not None or bool(wallet)

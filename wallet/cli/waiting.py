@@ -26,7 +26,7 @@ def waiting(
     late: Annotated[bool, typer.Option(help="Only states in which something is late.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
 ) -> None:
-    """Show every state that deposits, withdrawals, payments and treasury requests wait in.
+    """Show every state that deposits, withdrawals, payments, requests and breaks wait in.
 
     For each: how many, the oldest one's age, when such a thing counts as late, whose turn it is and
     what ends it. Late ones are named. Exit code 1 when something is late.

@@ -10,6 +10,7 @@ from wallet.client.exchange_types import (
     Apportionment,
     ApportionmentPreview,
     Escrow,
+    PostedSettlement,
     Settlement,
     SubAccountTransfer,
 )
@@ -187,10 +188,10 @@ class ExchangeCalls:
         body = msgspec.msgpack.encode(order)
         return decode(Settlement, self._transport.post_bytes("/v1/settlements", body, MSGPACK))
 
-    def settlement_of(self, external_id: str) -> Settlement:
-        """What became of the settlement of one of the exchange's own ids."""
+    def settlement_of(self, external_id: str) -> PostedSettlement:
+        """Where in the ledger the settlement of one of the exchange's own ids is."""
         path = f"/v1/settlements/external/{path_part(external_id)}"
-        return decode(Settlement, self._transport.get(path, {}))
+        return decode(PostedSettlement, self._transport.get(path, {}))
 
 
 def _escrow(escrow_id: str, verb: str = "") -> str:

@@ -113,4 +113,12 @@ class Settlement:
     repeated: bool
     posted_count: int
     results: tuple[str, ...]
-    created_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostedSettlement:
+    """Where in the ledger a settlement is."""
+
+    external_id: str
+    height: int
+    state_hash: str

@@ -130,11 +130,17 @@ def make_keys(root: Path) -> KeysMade:
 
 
 def provision(
-    made: KeysMade, policies: Path, devnet: Ground, progress: Progress, port: int = 0
+    made: KeysMade,
+    policies: Path,
+    devnet: Ground,
+    progress: Progress,
+    port: int = 0,
+    canary: str = "",
 ) -> DemoDeployment:
     """Vaults, policies and settings over these keys and chains; port 0 takes a free one.
 
-    Raises CommandFailed.
+    `canary` is the external id of the account that canaries fly for, "" for none. Raises
+    CommandFailed.
     """
     place = made.place
     progress("writing vaults, deploying the Safe")
@@ -155,6 +161,7 @@ def provision(
             identities=made.identities,
             staff=made.staff,
             sweeper=sweeper,
+            canary=canary,
             port=port or free_port(),
         )
     )

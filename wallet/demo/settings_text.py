@@ -104,6 +104,7 @@ def wallet_toml(
     identities: Mapping[str, str],
     staff: Mapping[str, str],
     sweeper: str,
+    canary: str,
     port: int,
 ) -> str:
     """`wallet.toml` of the service."""
@@ -118,7 +119,7 @@ coordinator_key_file = "{place.coordinator_key}"
 service_key_file = "{place.root / "service.key"}"
 approvals_required = 2
 webhooks_private_allowed = true
-canary_account = "{CANARY}"
+canary_account = "{canary}"
 """
     signers = "\n".join(
         f"""[[signers]]

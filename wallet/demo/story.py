@@ -19,6 +19,7 @@ from wallet.demo.deployment import BTC, ETH, LTC, DemoDeployment, make_keys, pro
 from wallet.demo.process import ServiceProcess
 from wallet.demo.report import Report
 from wallet.demo.screen import Screen
+from wallet.demo.settings_text import CANARY
 from wallet.demo.stage import Stage
 from wallet.devnet.devnet import Devnet
 from wallet.devnet.errors import DevnetRunning, DevnetStopped
@@ -118,7 +119,7 @@ def _play(
         )
     try:
         screen.chapter("setting up vaults, policies and staff")
-        place = provision(keys.result(), folders.policies, devnet, screen.progress)
+        place = provision(keys.result(), folders.policies, devnet, screen.progress, canary=CANARY)
         service = ServiceProcess(place)
         screen.chapter("starting the service")
         service.start()

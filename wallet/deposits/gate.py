@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from chains.errors import NodeError
 from chains.ports import Chain, FinalityTags
@@ -29,6 +29,15 @@ _EXPOSED = (
     DepositStatus.CREDITED,
 )
 """In the chain and, if not yet the user's, about to be."""
+
+_UNDER = select(deposits.c.account_id, deposits.c.asset, deposits.c.units, deposits.c.height).where(
+    deposits.c.network == bindparam("on"),
+    deposits.c.height > bindparam("above"),
+    deposits.c.status.in_(_EXPOSED),
+)
+_HASH = select(blocks.c.hash).where(
+    blocks.c.network == bindparam("on"), blocks.c.height == bindparam("at")
+)
 
 SILENT = "second_node_silent"
 DISAGREES = "second_node_disagrees"
@@ -145,13 +154,8 @@ def _exposed(
         code: tip_height + 1 - final_depth(one.asset.confirmations) for code, one in rules.items()
     }
     sums: dict[tuple[str | None, str], int] = defaultdict(int)
-    rows = tx.execute(
-        select(deposits.c.account_id, deposits.c.asset, deposits.c.units, deposits.c.height).where(
-            deposits.c.network == network,
-            deposits.c.height > min(floors.values(), default=tip_height),
-            deposits.c.status.in_(_EXPOSED),
-        )
-    )
+    lowest = min(floors.values(), default=tip_height)
+    rows = tx.execute(_UNDER, {"on": network, "above": lowest})
     for row in rows:
         if row.asset in floors and row.height > floors[row.asset]:
             sums[row.account_id, row.asset] += row.units
@@ -160,7 +164,5 @@ def _exposed(
 
 def _scanned_height(tx: Connection, network: str, ref: BlockRef) -> int:
     """The height of a tagged block, -1 while it is not in the scanned chain."""
-    scanned = tx.execute(
-        select(blocks.c.hash).where(blocks.c.network == network, blocks.c.height == ref.height)
-    ).scalar_one_or_none()
+    scanned = tx.execute(_HASH, {"on": network, "at": ref.height}).scalar_one_or_none()
     return ref.height if scanned == ref.hash else -1

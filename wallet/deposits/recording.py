@@ -24,6 +24,11 @@ from wallet.hosted_keys import coins as hosted_coins
 from wallet.store.schema import blocks, deposits, payment_versions, payments, utxos
 
 _INSERT_BLOCK = insert(blocks)
+_KNOWN = select(deposits).where(
+    deposits.c.network == bindparam("on"),
+    deposits.c.txid == bindparam("tx"),
+    deposits.c.position == bindparam("at"),
+)
 _OWN = (
     select(payment_versions.c.txid, payments.c.purpose)
     .select_from(payment_versions.join(payments))
@@ -195,13 +200,8 @@ def _record_deposit(
     The key (network, txid, position) makes scanning the same block again change nothing.
     """
     logged_units = None if arrival.units == inflow.units else inflow.units
-    known = tx.execute(
-        select(deposits).where(
-            deposits.c.network == network,
-            deposits.c.txid == inflow.txid,
-            deposits.c.position == inflow.position,
-        )
-    ).one_or_none()
+    place = {"on": network, "tx": inflow.txid, "at": inflow.position}
+    known = tx.execute(_KNOWN, place).one_or_none()
     if known is not None and known.block_hash == ref.hash:
         _compare(tx, known, arrival, now_s)
         return False

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from chains.errors import CodecError, NodeError, UnexpectedAnswer
 from chains.headers import HeaderError
@@ -27,6 +27,21 @@ from wallet.events import append_event
 from wallet.milestones import Milestone
 from wallet.store.database import Database
 from wallet.store.schema import addresses, blocks, deposits
+
+_CONFIRMING = (deposits.c.status == DepositStatus.CONFIRMING) & (
+    deposits.c.sub_status == Waits.SECOND_NODE
+)
+_HELD = (deposits.c.status == DepositStatus.HELD) & deposits.c.sub_status.in_(HELD_WHY)
+_WAITING = (
+    select(deposits, addresses.c.target)
+    .join(addresses, addresses.c.id == deposits.c.address_id)
+    .where(
+        deposits.c.network == bindparam("on"),
+        deposits.c.height.is_not(None),
+        _CONFIRMING | _HELD,
+    )
+    .order_by(deposits.c.height)
+)
 
 
 class Answer(StrEnum):
@@ -127,16 +142,7 @@ def _told_units(row: Any) -> int:
 
 
 def _waiting(tx: Connection, network: str) -> Sequence[Any]:
-    confirming = (deposits.c.status == DepositStatus.CONFIRMING) & (
-        deposits.c.sub_status == Waits.SECOND_NODE
-    )
-    held = (deposits.c.status == DepositStatus.HELD) & deposits.c.sub_status.in_(HELD_WHY)
-    return tx.execute(
-        select(deposits, addresses.c.target)
-        .join(addresses, addresses.c.id == deposits.c.address_id)
-        .where(deposits.c.network == network, deposits.c.height.is_not(None), confirming | held)
-        .order_by(deposits.c.height)
-    ).all()
+    return tx.execute(_WAITING, {"on": network}).all()
 
 
 def _note(tx: Connection, row: Any, answer: Answer, now_s: int) -> bool:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from signer.protocol import Kind, OwnOutput, Purpose
 from wallet.deposits.states import DepositStatus
@@ -26,6 +26,54 @@ _COMING = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.HELD)
 _BOOKED = (DepositStatus.CREDITED, DepositStatus.BELOW_MINIMUM)
 
 
+_COMPLETED = str(PaymentStatus.COMPLETED)
+_DEPOSIT_ADDRESSES = select(addresses).where(
+    addresses.c.network == bindparam("on"), addresses.c.purpose == "deposit"
+)
+_GIVEN_UP = select(payments.c.id).where(
+    payments.c.network == bindparam("on"),
+    payments.c.purpose.in_([str(Purpose.GATHER), str(Purpose.TOP_UP)]),
+    payments.c.status.in_([str(PaymentStatus.ABANDONED), str(PaymentStatus.FAILED)]),
+    payments.c.updated_s > bindparam("after_s"),
+)
+_ARRIVED = select(deposits.c.address_id, deposits.c.units).where(
+    deposits.c.network == bindparam("on"),
+    deposits.c.asset == bindparam("of"),
+    or_(*(deposits.c.status == str(status) for status in _BOOKED)),
+)
+_SHARES = (
+    select(batch_shares.c.address_id, batch_shares.c.left_units)
+    .join(payments, payments.c.id == batch_shares.c.payment_id)
+    .where(
+        payments.c.network == bindparam("on"),
+        payments.c.asset == bindparam("of"),
+        payments.c.status == _COMPLETED,
+    )
+    .order_by(payments.c.updated_s)
+)
+_SENT = (
+    select(
+        addresses.c.id,
+        payments.c.asset,
+        payments.c.status,
+        payments.c.units,
+        payments.c.fee_units,
+    )
+    .join(addresses, addresses.c.address == payments.c.sender)
+    .where(
+        addresses.c.network == bindparam("on"),
+        payments.c.network == bindparam("on"),
+        payments.c.purpose == str(Purpose.GATHER),
+        payments.c.status.in_([_COMPLETED, str(PaymentStatus.FAILED)]),
+    )
+)
+_GIVEN = (
+    select(top_ups.c.address_id, payments.c.units)
+    .join(payments, payments.c.id == top_ups.c.payment_id)
+    .where(payments.c.network == bindparam("on"), payments.c.status == _COMPLETED)
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heap:
     """What one deposit address holds of one asset, by our own books."""
@@ -41,11 +89,9 @@ def heaps(tx: Connection, asset: AssetSettings, *, is_native: bool) -> list[Heap
     units: dict[str, int] = defaultdict(int)
     for address_id, moved in _movements(tx, asset, is_native=is_native):
         units[address_id] += moved
-    rows = tx.execute(
-        select(addresses).where(
-            addresses.c.network == asset.network, addresses.c.purpose == "deposit"
-        )
-    )
+    if not any(held > 0 for held in units.values()):
+        return []
+    rows = tx.execute(_DEPOSIT_ADDRESSES, {"on": asset.network})
     found = [
         Heap(
             address_id=row.id,
@@ -98,30 +144,13 @@ def busy_addresses(tx: Connection, network: str, now_s: int) -> set[str]:
 
 def _given_up(tx: Connection, network: str, after_s: int) -> list[Payment]:
     """Gathers and top-ups that were abandoned or failed since a time (Unix seconds)."""
-    ends = (PaymentStatus.ABANDONED, PaymentStatus.FAILED)
-    rows = tx.execute(
-        select(payments.c.id).where(
-            payments.c.network == network,
-            payments.c.purpose.in_([str(Purpose.GATHER), str(Purpose.TOP_UP)]),
-            payments.c.status.in_([str(status) for status in ends]),
-            payments.c.updated_s > after_s,
-        )
-    ).all()
+    rows = tx.execute(_GIVEN_UP, {"on": network, "after_s": after_s}).all()
     return [journal.get(tx, row.id) for row in rows]
 
 
 def moved_nothing(tx: Connection, asset: str, network: str) -> set[str]:
     """Ids of addresses whose latest share in a finished batch of an asset brought nothing."""
-    rows = tx.execute(
-        select(batch_shares.c.address_id, batch_shares.c.left_units)
-        .join(payments, payments.c.id == batch_shares.c.payment_id)
-        .where(
-            payments.c.network == network,
-            payments.c.asset == asset,
-            payments.c.status == str(PaymentStatus.COMPLETED),
-        )
-        .order_by(payments.c.updated_s)
-    )
+    rows = tx.execute(_SHARES, {"on": network, "of": asset})
     latest = {row.address_id: row.left_units for row in rows}
     return {address_id for address_id, left in latest.items() if not left}
 
@@ -158,46 +187,14 @@ def _movements(
     tx: Connection, asset: AssetSettings, *, is_native: bool
 ) -> Iterator[tuple[str, int]]:
     """(address id, units in or out) of everything that is booked."""
-    arrived = tx.execute(
-        select(deposits.c.address_id, deposits.c.units).where(
-            deposits.c.network == asset.network,
-            deposits.c.asset == asset.code,
-            or_(*(deposits.c.status == str(status) for status in _BOOKED)),
-        )
-    )
-    yield from ((row.address_id, row.units) for row in arrived)
-    shares = tx.execute(
-        select(batch_shares.c.address_id, batch_shares.c.left_units)
-        .join(payments, payments.c.id == batch_shares.c.payment_id)
-        .where(
-            payments.c.network == asset.network,
-            payments.c.asset == asset.code,
-            payments.c.status == str(PaymentStatus.COMPLETED),
-        )
-    )
-    yield from ((row.address_id, -(row.left_units or 0)) for row in shares)
-    sent = tx.execute(
-        select(addresses.c.id, payments)
-        .join(addresses, addresses.c.address == payments.c.sender)
-        .where(
-            addresses.c.network == asset.network,
-            payments.c.network == asset.network,
-            payments.c.purpose == str(Purpose.GATHER),
-            payments.c.status.in_([str(PaymentStatus.COMPLETED), str(PaymentStatus.FAILED)]),
-        )
-    )
-    for row in sent:
-        if row.asset == asset.code and row.status == str(PaymentStatus.COMPLETED):
-            yield row[0], -row.units
+    this = {"on": asset.network, "of": asset.code}
+    yield from ((row.address_id, row.units) for row in tx.execute(_ARRIVED, this))
+    yield from ((row.address_id, -(row.left_units or 0)) for row in tx.execute(_SHARES, this))
+    for row in tx.execute(_SENT, {"on": asset.network}):
+        if row.asset == asset.code and row.status == _COMPLETED:
+            yield row.id, -row.units
         if is_native:
-            yield row[0], -(row.fee_units or 0)
+            yield row.id, -(row.fee_units or 0)
     if is_native:
-        given = tx.execute(
-            select(top_ups.c.address_id, payments.c.units)
-            .join(payments, payments.c.id == top_ups.c.payment_id)
-            .where(
-                payments.c.network == asset.network,
-                payments.c.status == str(PaymentStatus.COMPLETED),
-            )
-        )
+        given = tx.execute(_GIVEN, {"on": asset.network})
         yield from ((row.address_id, row.units) for row in given)

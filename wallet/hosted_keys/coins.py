@@ -5,11 +5,17 @@ They are the users' own money: no deposit, no ledger account and no holding of o
 
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from chains.types import BlockScan, OutPoint
 from wallet.hosted_keys.records import HostedKeyStatus
 from wallet.store.schema import hosted_coins, hosted_keys
+
+_AFTER = select(hosted_keys.c.position, hosted_keys.c.target).where(
+    hosted_keys.c.network == bindparam("on"),
+    hosted_keys.c.position > bindparam("after"),
+    hosted_keys.c.status == HostedKeyStatus.ACTIVE,
+)
 
 CHUNK = 500
 """Keys in one IN list, well under every engine's limit."""
@@ -17,13 +23,7 @@ CHUNK = 500
 
 def watched_after(tx: Connection, network: str, position: int) -> Mapping[int, bytes]:
     """Targets of the active keys created after a position, by position."""
-    rows = tx.execute(
-        select(hosted_keys.c.position, hosted_keys.c.target).where(
-            hosted_keys.c.network == network,
-            hosted_keys.c.position > position,
-            hosted_keys.c.status == HostedKeyStatus.ACTIVE,
-        )
-    )
+    rows = tx.execute(_AFTER, {"on": network, "after": position})
     return {row.position: bytes(row.target) for row in rows}
 
 

@@ -8,14 +8,7 @@ from dataclasses import dataclass, field
 
 from wallet.ledger import chart
 from wallet.ledger.chart import Account, Kind
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What was agreed for an account: frozen or not, and how much it may hold (None: no bound)."""
-
-    frozen: bool = False
-    limit_units: int | None = None
+from wallet.ledger.terms.rules import NO_TERMS, Terms, holder_of, needs_trust
 
 
 class Position:
@@ -28,12 +21,11 @@ class Position:
         "credits_held",
         "debits",
         "debits_held",
-        "frozen",
         "height",
-        "limit_units",
         "number",
         "restricted",
-        "trust_missing",
+        "terms",
+        "trust",
     )
 
     def __init__(self, account: Account, number: int) -> None:
@@ -42,14 +34,13 @@ class Position:
         self.covered = not account.may_go_negative
         self.debits = self.credits = self.debits_held = self.credits_held = 0
         self.height = 0
-        self.restrict(frozen=False, trust_missing=False, limit_units=None)
+        self.restrict(NO_TERMS, trust=False)
 
-    def restrict(self, *, frozen: bool, trust_missing: bool, limit_units: int | None) -> None:
-        """Set the terms: frozen, no trust line where one is needed, a bound of what it may hold."""
-        self.frozen = frozen
-        self.trust_missing = trust_missing
-        self.limit_units = limit_units
-        self.restricted = frozen or trust_missing or limit_units is not None
+    def restrict(self, terms: Terms, *, trust: bool) -> None:
+        """Set the terms it is kept on, and whether its owner needs a trust line."""
+        self.terms = terms
+        self.trust = trust
+        self.restricted = trust or terms != NO_TERMS
 
     def sums(self) -> tuple[int, int, int, int]:
         """Debits, credits, and the same of open holds."""
@@ -75,7 +66,11 @@ class Hold:
 
 @dataclass(slots=True)
 class Books:
-    """Positions by asset and owner, holds by id, and totals by asset and kind, at a height."""
+    """Positions by asset and owner, holds by id, and totals by asset and kind, at a height.
+
+    `terms` are those that were stated; `trusted_assets` are registered and need trust lines,
+    `untrusted_assets` are known to need none, and their terms are all loaded.
+    """
 
     height: int = 0
     state_hash: bytes = b"\0" * 32
@@ -85,6 +80,8 @@ class Books:
     totals: dict[tuple[str, Kind], list[int]] = field(default_factory=dict)
     terms: dict[tuple[str, str], Terms] = field(default_factory=dict)
     trusted_assets: set[str] = field(default_factory=set)
+    untrusted_assets: set[str] = field(default_factory=set)
+    terms_version: int = 0
 
     def open(self, owner: str, asset: str) -> Position:
         """The position of an account that no batch used before; it gets the next number.
@@ -116,16 +113,9 @@ class Books:
     def limit(self, position: Position) -> None:
         """Apply the terms that were loaded for the account."""
         owner, asset = position.account.owner, position.account.asset
-        terms = self.terms.get((owner, asset))
-        position.restrict(
-            frozen=terms is not None and terms.frozen,
-            trust_missing=(
-                asset in self.trusted_assets
-                and position.account.kind is Kind.LIABILITY
-                and (terms is None or terms.limit_units is None)
-            ),
-            limit_units=None if terms is None else terms.limit_units,
-        )
+        terms = self.terms.get((holder_of(owner), asset), NO_TERMS)
+        is_registered = asset in self.trusted_assets
+        position.restrict(terms, trust=needs_trust(owner, is_registered=is_registered))
 
     def close(self, position: Position) -> None:
         """Take back an opening; the last one only."""

@@ -11,6 +11,7 @@ from typing import Any
 from wallet.ledger.books import Books, Hold, Position
 from wallet.ledger.errors import UnknownOwner
 from wallet.ledger.results import Result
+from wallet.ledger.terms.rules import motion, refusal
 from wallet.ledger.transfers import ASSET_MAX, SECONDS_MAX, UNITS_MAX, Transfer, TransferKind
 
 Change = tuple[Position, int, int, int, int]
@@ -231,11 +232,8 @@ class Judge:
             return Result.HOLD_EXCEEDED
         if moved < 0 or (transfer.kind is not _POST and moved != hold.units):
             return Result.AMOUNT_INVALID
-        if transfer.kind is _POST:
-            if 0 < hold.expires_s <= self._now_s:
-                return Result.HOLD_EXPIRED
-            if debit.frozen or credit.frozen:
-                return Result.ACCOUNT_FROZEN
+        if transfer.kind is _POST and 0 < hold.expires_s <= self._now_s:
+            return Result.HOLD_EXPIRED
         self._touch(debit, credit)
         debit.debits_held -= hold.units
         credit.credits_held -= hold.units
@@ -324,21 +322,24 @@ NOTHING = "\\N"
 
 
 def _terms(debit: Position, credit: Position, units: int) -> Result | None:
-    """What the terms of the two accounts say against a transfer."""
-    if debit.frozen or credit.frozen:
-        return Result.ACCOUNT_FROZEN
-    if credit.trust_missing:
-        return Result.TRUST_MISSING
-    for position, inflow in ((debit, False), (credit, True)):
-        grows = position.account.grows_by_debits is not inflow
-        if position.limit_units is not None and grows:
-            held = (
-                position.debits_held
-                if position.account.grows_by_debits
-                else (position.credits_held)
-            )
-            net = position.debits - position.credits
-            net = net if position.account.grows_by_debits else -net
-            if net + held + units > position.limit_units:
-                return Result.LIMIT_EXCEEDED
+    """What the terms of the two accounts say against a new transfer."""
+    for position, other, is_debit in ((debit, credit, True), (credit, debit, False)):
+        account = position.account
+        if account.grows_by_debits:
+            net, coming = position.debits - position.credits, position.debits_held
+        else:
+            net, coming = position.credits - position.debits, position.credits_held
+        how = motion(
+            grows=account.grows_by_debits is is_debit, ends_hold=False, other=other.account.owner
+        )
+        refused = refusal(
+            position.terms,
+            how,
+            units,
+            net_units=net,
+            incoming_units=coming,
+            trust=position.trust,
+        )
+        if refused is not None:
+            return refused
     return None

@@ -10,6 +10,8 @@ from wallet.ledger.books import Books, Hold, Position
 from wallet.ledger.chart import Account, Kind
 from wallet.ledger.encoding import GENESIS
 from wallet.ledger.errors import FollowsOnly
+from wallet.ledger.terms import stated as account_terms
+from wallet.ledger.terms.rules import holder_of
 from wallet.ledger.transfers import Transfer, TransferKind
 from wallet.store.tables.ledger import (
     ledger_accounts,
@@ -111,6 +113,7 @@ def load_head(tx: Connection, books: Books, *, following: bool = False) -> None:
     books.height = 0 if row is None else row.height
     books.state_hash = GENESIS if row is None else bytes(row.state_hash)
     books.accounts = tx.execute(_ACCOUNTS).scalar() or 0
+    books.terms_version = account_terms.terms_version(tx)
 
 
 def head_height(tx: Connection) -> int:
@@ -121,8 +124,9 @@ def head_height(tx: Connection) -> int:
 
 def load_for(tx: Connection, books: Books, transfers: Sequence[Transfer]) -> None:
     """Load the accounts, holds and totals that the transfers name, as far as they are not."""
-    holds = books.holds
-    _load_positions(tx, books, _BY_OWNERS, _missing(books, transfers))
+    holds, missing = books.holds, _missing(books, transfers)
+    _load_terms(tx, books, missing)
+    _load_positions(tx, books, _BY_OWNERS, missing)
     ids = {t.hold_id for t in transfers if t.hold_id is not None}
     rows = list(_rows(tx, _HOLDS, [id for id in ids if id not in holds]))
     if rows:
@@ -208,10 +212,28 @@ def _load_positions(
         position = Position(account, row.number)
         sums = (row.debits, row.credits, row.debits_held, row.credits_held)
         position.set_sums(sums, row.height)
-        books.limit(position)
         books.put(position)
         found[row.number] = position
+    _load_terms(tx, books, [(p.account.owner, p.account.asset) for p in found.values()])
+    for position in found.values():
+        books.limit(position)
     return found
+
+
+def _load_terms(tx: Connection, books: Books, keys: Sequence[tuple[str, str]]) -> None:
+    """The terms of accounts: in assets of chains all there are, in registered ones those asked."""
+    new = {asset for _, asset in keys} - books.trusted_assets - books.untrusted_assets
+    if new:
+        registered = account_terms.registered_among(tx, new)
+        books.trusted_assets |= registered
+        books.untrusted_assets |= new - registered
+        books.terms |= account_terms.terms_in(tx, sorted(new - registered))
+    asked = [
+        (holder_of(owner), asset)
+        for owner, asset in keys
+        if asset in books.trusted_assets and (holder_of(owner), asset) not in books.terms
+    ]
+    books.terms |= account_terms.terms_of(tx, asked)
 
 
 def _rows(tx: Connection, query: Any, keys: Sequence[Any]) -> Iterable[Any]:

@@ -5,8 +5,9 @@ have; another writes the group before it and commits it once, for all its batche
 is told was committed before.
 
 Other transactions may post between two groups (`post_batch` in a worker's own): the height is the
-fencing token. A group is written only on the height it was judged on; if the ledger went on, it is
-judged again. A writer that was stopped and revived can therefore do no harm.
+fencing token, and so is the version of accounts' terms. A group is written only on the height and
+by the terms it was judged on; if they went on, it is judged again. A writer that was stopped and
+revived can therefore do no harm.
 """
 
 import queue
@@ -14,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -33,7 +34,9 @@ from wallet.ledger.posting import (
     post_whole,
     repeated,
 )
+from wallet.ledger.results import Result
 from wallet.ledger.sealing import Sealed, seal
+from wallet.ledger.terms.stated import terms_version
 from wallet.ledger.transfers import Transfer, content_digest
 from wallet.ledger.writing import write
 from wallet.store.database import Database
@@ -66,6 +69,7 @@ class _Group:
     requests: list[_Request] = field(default_factory=list)
     answers: list[Posted] = field(default_factory=list)
     sealed: list[Sealed] = field(default_factory=list)
+    terms_version: int = 0
 
     def tell(self) -> None:
         """Answer everybody."""
@@ -78,7 +82,7 @@ _WAKE = _Request("", (), b"", whole=False)
 
 
 class _Stale(Exception):
-    """The ledger is not at the height that the group was judged on."""
+    """The ledger is not at the height, or accounts not on the terms, that a group was judged on."""
 
 
 class LedgerWriter:
@@ -182,12 +186,16 @@ class LedgerWriter:
     def _judge(self, tx: Connection, requests: Sequence[_Request]) -> _Group:
         """Judge requests on the books in memory, reading from `tx` what is not in them."""
         books = self._books
-        if books is None or books.size > POSITIONS_MAX:
+        # A refusal is not written: no height would tell that it came of books others went past.
+        stale = books is None or (
+            books.terms_version != terms_version(tx) or loading.head_height(tx) > books.height
+        )
+        if books is None or stale or books.size > POSITIONS_MAX:
             books = self._books = Books()
             loading.load_head(tx, books)
         found = earlier_batches(tx, [request.cause for request in requests])
         loading.load_for(tx, books, [t for request in requests for t in request.transfers])
-        group, now_s = _Group(), self._clock.now_s()
+        group, now_s = _Group(terms_version=books.terms_version), self._clock.now_s()
         for request in requests:
             try:
                 posted = self._judge_one(tx, books, request, found, now_s, group)
@@ -212,6 +220,7 @@ class LedgerWriter:
             return repeated(tx, request.cause, request.transfers, request.content, earlier)
         judge = Judge(books, now_s=now_s)
         judged = (judge.whole if request.whole else judge.each)(request.transfers)
+        _name_known(tx, books, request.transfers, judged.results, now_s)
         if not judged.lines:
             return Posted(
                 height=0, state_hash=books.state_hash, repeated=False, results=judged.results
@@ -256,6 +265,8 @@ class LedgerWriter:
                 with self._database.write() as tx:
                     if loading.head_height(tx) != group.sealed[0].height - 1:
                         raise _Stale
+                    if terms_version(tx) != group.terms_version:
+                        raise _Stale
                     write(tx, group.sealed)
         except (_Stale, IntegrityError):
             # The ledger went on, or an id was posted before: judge again, one by one.
@@ -270,6 +281,25 @@ class LedgerWriter:
         self._failed.append(group)
         with suppress(queue.Full):  # then the judging thread has something to do already
             self._waiting.put_nowait(_WAKE)
+
+
+def _name_known(
+    tx: Connection,
+    books: Books,
+    transfers: Sequence[Transfer],
+    results: list[Result],
+    now_s: int,
+) -> None:
+    """Say of refused transfers that they exist, where they do: they were not looked up before.
+
+    An accepted one that exists is found when it is written.
+    """
+    refused = [place for place, result in enumerate(results) if not result.is_posted]
+    known = loading.known_transfers(tx, [transfers[place].id for place in refused])
+    for place in refused:
+        if transfers[place].id in known:
+            alone = replace(transfers[place], linked=False)
+            (results[place],) = Judge(books, now_s=now_s, known=known).each([alone]).results
 
 
 def _fail(requests: Sequence[_Request], error: Exception) -> None:

@@ -18,6 +18,9 @@ from wallet.payments.token_evidence import (
     prove_if_due,
 )
 
+NOT_PAID = "not_paid:"
+"""How the sub-status of a payment begins that a person ended as not paid."""
+
 
 class NotUnproven(Conflict):
     """Only a payment whose token does not show that it paid waits for a person."""
@@ -44,7 +47,7 @@ def decide(context: PaymentContext, payment_id: str, *, paid: bool, by: str) -> 
         if paid:
             settle.complete(tx, context, payment, seen.fee_units, now_s, _as_moved(proof))
         else:
-            settle.fail(tx, context, payment, f"not_paid:{by}", seen.fee_units, now_s)
+            settle.fail(tx, context, payment, f"{NOT_PAID}{by}", seen.fee_units, now_s)
             if proof.left_units > 0:
                 post_batch(tx, f"payment:{payment.id}:lost", [_loss(payment, proof)], now_s)
         body = {"payment_id": payment.id, "was": proof.why, "paid": paid, "by": by}

@@ -13,6 +13,7 @@ from signer.protocol import Purpose
 from wallet.addresses.issuing import CHUNK
 from wallet.deposits.crediting import BOOKED
 from wallet.deposits.states import DepositStatus
+from wallet.payments.deciding import NOT_PAID
 from wallet.payments.states import PaymentStatus
 from wallet.store.schema import deposits, payment_versions, payments
 
@@ -36,7 +37,8 @@ class PaymentRecord:
     """A payment whose transaction a block has, and the state of its record.
 
     `outputs_units` are all outputs of a UTXO transaction, None on chains of accounts; `inputs` is
-    how many it spends. `is_counted`: the record ended with this very transaction.
+    how many it spends. `is_counted`: the record ended with this very transaction; `is_decided`: a
+    person ended it as not paid, and what left was booked as a loss.
     """
 
     id: str
@@ -48,6 +50,7 @@ class PaymentRecord:
     fee_units: int | None
     is_counted: bool
     is_lost: bool
+    is_decided: bool = False
     outputs_units: int | None = None
     inputs: int = 0
 
@@ -152,6 +155,7 @@ def _payment(row: Any) -> PaymentRecord | None:
         fee_units=row.fee_units,
         is_counted=row.txid == row.signed_txid,
         is_lost=row.lost_s is not None,
+        is_decided=row.sub_status.startswith(NOT_PAID),
         outputs_units=outputs_units,
         inputs=inputs,
     )

@@ -80,8 +80,14 @@ class Reporter:
         self._idle = idle
         self._start_height = start_height
 
-    def report(self, progress: Progress = ignore_progress, *, recount: bool = False) -> Report:
-        """The report at the scanned tip.
+    def report(
+        self,
+        progress: Progress = ignore_progress,
+        *,
+        from_height: int = 0,
+        recount: bool = False,
+    ) -> Report:
+        """The report at the scanned tip; statements from a height on are held against themselves.
 
         Every account is held against the chain once more; with `recount` all that the chain holds
         is counted anew, apart from the statements. Raises BooksMoving, NothingScanned or NodeError.
@@ -98,10 +104,12 @@ class Reporter:
             with self._database.read() as tx:
                 now = level_head(tx, network)
                 if now is not None and (now.height, now.hash) == (head.height, head.hash):
-                    return self._read(tx, now, counted)
+                    return self._read(tx, now, from_height, counted)
         raise BooksMoving(f"got new blocks of {network} during {_TRIES} counts")
 
-    def _read(self, tx: Connection, head: Head, counted: dict[str, int] | None) -> Report:
+    def _read(
+        self, tx: Connection, head: Head, from_height: int, counted: dict[str, int] | None
+    ) -> Report:
         network, assets = self._chain.network, [asset.code for asset in self._chain.assets]
         holdings = holdings_by_statements(tx, network, assets)
         items = items_under_way(tx, network, assets[0])
@@ -111,7 +119,7 @@ class Reporter:
             rows=tuple(compare(tx, holdings, items)),
             breaks=tuple(open_breaks(tx, network)),
             coverage=coverage_of(tx, network, self._chain.family),
-            faults=tuple(faults(tx, network)),
+            faults=tuple(faults(tx, network, from_height)),
             recounted=counted,
         )
 

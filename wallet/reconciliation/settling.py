@@ -160,7 +160,7 @@ def _wrong_payment(
     paid = -sum(one.units for one in promise.lines if one.kind == LineKind.WITHDRAWAL)
     moved = paid or _moved(promise)
     is_completed = payment.status is PaymentStatus.COMPLETED and payment.is_counted
-    if not is_completed and moved:
+    if not is_completed and moved and not payment.is_decided:
         yield _finding(promise, BreakCode.DENIED_PAYMENT, payment.asset, -moved)
     elif is_completed and payment.asset not in odd_assets and paid not in (0, payment.units):
         yield _finding(promise, BreakCode.OTHER_AMOUNT, payment.asset, payment.units - paid)

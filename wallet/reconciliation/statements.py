@@ -198,17 +198,19 @@ def roll_back_statements(
 
 
 def _write_coins(tx: Connection, network: str, block: BlockMoves) -> None:
-    for coin in block.made:
-        tx.execute(
-            insert(statement_coins).values(
-                network=network,
-                txid=coin.outpoint.txid,
-                vout=coin.outpoint.vout,
-                wallet=coin.wallet,
-                units=coin.units,
-                height=block.ref.height,
-            )
-        )
+    made = [
+        {
+            "network": network,
+            "txid": coin.outpoint.txid,
+            "vout": coin.outpoint.vout,
+            "wallet": coin.wallet,
+            "units": coin.units,
+            "height": block.ref.height,
+        }
+        for coin in block.made
+    ]
+    if made:
+        tx.execute(insert(statement_coins), made)
     c = statement_coins.c
     for outpoint in block.spent:
         tx.execute(

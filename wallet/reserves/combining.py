@@ -13,6 +13,7 @@ from chains.utxo.bip322 import ClaimedCoin
 from chains.utxo.descriptors import RECEIVE, DescriptorVault
 from signer.protocol import ReservesClaim, SignAnswer, SignRequest
 from wallet.reserves.asking import Ask
+from wallet.reserves.claims import HeldAccount
 from wallet.reserves.context import ReservesContext
 from wallet.reserves.errors import BadProof
 from wallet.reserves.publication import Publication
@@ -31,10 +32,7 @@ def combined(
         if isinstance(vault, DescriptorVault):
             return {ask.claims[0]: {"bip322": _coins(vault, claim, ask.network, answers)}}
         proofs = {}
-        for place, number in enumerate(ask.claims):
-            account = publication.claims[number].account
-            if account is None:
-                raise CodecError(f"claim {number} of {ask.source} is no account")
+        for place, (number, account) in enumerate(_accounts(publication, ask)):
             told = AccountProof(
                 chain_id=context.chain_ids[ask.network] or 0,
                 account=account.address,
@@ -49,6 +47,11 @@ def combined(
     except ChainError as error:
         raise BadProof(f"got answers of {ask.source} that make no proof: {error}") from error
     return proofs
+
+
+def _accounts(publication: Publication, ask: Ask) -> list[tuple[int, HeldAccount]]:
+    found = [(number, publication.claims[number].account) for number in ask.claims]
+    return [(number, account) for number, account in found if account is not None]
 
 
 def _coins(

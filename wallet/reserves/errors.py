@@ -15,6 +15,12 @@ class NegativeLiability(Conflict):
     code = "reserves.negative"
 
 
+class AccountTwice(Conflict):
+    """An account in two places: its user would find only one of them."""
+
+    code = "reserves.account_twice"
+
+
 class SumTooLarge(Conflict):
     """A total that does not fit into the tree's sums."""
 

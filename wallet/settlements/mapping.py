@@ -27,16 +27,11 @@ class Refused:
 
 
 def transfers_of(order: SettlementOrder, refused: Refused) -> list[Transfer]:
-    """The transfers in their order; all of an atomic settlement are one chain."""
-    made = [
+    """The transfers in their order."""
+    return [
         _ending(asked, refused) if asked.hold_id else _beginning(asked, refused)
         for asked in order.transfers
     ]
-    if order.mode == "atomic":
-        made = [_linked(transfer, linked=True) for transfer in made[:-1]] + [
-            _linked(made[-1], linked=False)
-        ]
-    return made
 
 
 _KINDS = {str(kind): kind for kind in TransferKind}
@@ -76,20 +71,4 @@ def _ending(asked: TransferOrder, refused: Refused) -> Transfer:
         units=int(asked.units or 0),
         hold_id=NO_ID if asked.hold_id in refused.holds else asked.hold_id,
         linked=asked.linked,
-    )
-
-
-def _linked(transfer: Transfer, *, linked: bool) -> Transfer:
-    if transfer.linked is linked:
-        return transfer
-    return Transfer(
-        id=transfer.id,
-        kind=transfer.kind,
-        debit=transfer.debit,
-        credit=transfer.credit,
-        asset=transfer.asset,
-        units=transfer.units,
-        hold_id=transfer.hold_id,
-        expires_s=transfer.expires_s,
-        linked=linked,
     )

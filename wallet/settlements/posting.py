@@ -1,27 +1,39 @@
-"""Posting a settlement: one ledger height for all that can be posted, once per external id."""
+"""Posting a settlement: one ledger height for all that can be posted, once per external id.
 
-import zlib
+The ledger's writer commits it together with other batches that wait, so that many small ones cost
+as little as a large one. What it answers is durable. The external id is the batch's cause: asked
+again, nothing is posted, and every transfer is told that it `exists` or was `refused_before`.
+"""
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection
 
+from wallet.ledger.errors import CauseConflict
 from wallet.ledger.holds import makers_of
-from wallet.ledger.posting import post_each
+from wallet.ledger.posting import Posted, earlier_batches
 from wallet.ledger.results import Result
+from wallet.ledger.transfers import Transfer
 from wallet.milestones import Milestone
 from wallet.settlements.errors import ExternalIdTaken, SettlementNotFound
 from wallet.settlements.known import KnownAccounts
 from wallet.settlements.mapping import Refused, transfers_of
 from wallet.settlements.wire import SettlementOrder
-from wallet.store.schema import settlements
+from wallet.store.database import Database
 
 CAUSE = "settlement:"
 """What the ledger cause of every settlement begins with, and no other's."""
 
-RESULTS_BYTES_MAX = 4 * 1024 * 1024
-"""The results of the largest settlement, as kept, are smaller."""
+
+class Ledger(Protocol):
+    """Posts a batch durably and says what became of each transfer; see `LedgerWriter`."""
+
+    def post(self, cause: str, transfers: Sequence[Transfer], *, whole: bool = False) -> Posted:
+        """Post all that can be, or with `whole` all or nothing."""
+        ...
 
 
 class Status(StrEnum):
@@ -37,7 +49,7 @@ class Settlement:
     """What became of a settlement: a result for each transfer, in order.
 
     `height` is the ledger batch it is; 0 where nothing was posted, and then `state_hash` is that of
-    the ledger as it was.
+    the ledger as it was. Such a settlement may be tried again under its external id.
     """
 
     external_id: str
@@ -45,7 +57,6 @@ class Settlement:
     height: int
     state_hash: bytes
     results: Sequence[Result]
-    created_s: int
     repeated: bool
 
     @property
@@ -71,51 +82,42 @@ class Door:
 
 
 def settle(
-    tx: Connection,
-    order: SettlementOrder,
-    content: bytes,
-    door: Door,
-    *,
-    requester: str,
-    now_s: int,
-    milestone: Milestone,
+    ledger: Ledger, database: Database, order: SettlementOrder, door: Door, milestone: Milestone
 ) -> Settlement:
-    """Post what can be posted. Asked again with the same body, the first answer is given again.
+    """Post what can be posted. Raises ExternalIdTaken for other transfers under the external id.
 
-    `content` is the SHA-256 of the body. A settlement of which nothing was posted is not kept: it
-    may be tried again under its external id. Raises ExternalIdTaken for another body under that id.
+    That is raised, too, where an account or asset that was unknown came to exist in between.
     """
-    row = _find(tx, order.external_id)
-    if row is not None:
-        if bytes(row.content) != content:
-            raise ExternalIdTaken(
-                "got an external_id that names another settlement already", {"height": row.height}
-            )
-        return _settlement(row, repeated=True)
-    transfers = transfers_of(order, _refused(tx, order, door))
-    posted = post_each(tx, CAUSE + order.external_id, transfers, now_s)
+    with database.read() as tx:
+        refused = _refused(tx, order, door)
+    transfers = transfers_of(order, refused)
+    try:
+        posted = ledger.post(CAUSE + order.external_id, transfers, whole=order.mode == "atomic")
+    except CauseConflict as error:
+        raise ExternalIdTaken(
+            "got an external_id that names another settlement already", error.details
+        ) from error
     milestone("settlement.posted")
-    settlement = Settlement(
+    return Settlement(
         external_id=order.external_id,
         mode=order.mode,
         height=posted.height,
         state_hash=posted.state_hash,
         results=posted.results,
-        created_s=now_s,
-        repeated=False,
+        repeated=posted.repeated,
     )
-    if settlement.height:
-        tx.execute(insert(settlements).values(_row(settlement, content, requester)))
-        milestone("settlement.kept")
-    return settlement
 
 
-def get(tx: Connection, external_id: str) -> Settlement:
-    """What became of the settlement that the exchange named so. Raises SettlementNotFound."""
-    row = _find(tx, external_id)
-    if row is None:
+def posted_at(tx: Connection, external_id: str) -> tuple[int, bytes]:
+    """The height and state hash of a settlement of which anything was posted.
+
+    Raises SettlementNotFound.
+    """
+    cause = CAUSE + external_id
+    found = earlier_batches(tx, [cause]).get(cause)
+    if found is None:
         raise SettlementNotFound("got an external id of no settlement of which anything was posted")
-    return _settlement(row, repeated=True)
+    return found.height, found.state_hash
 
 
 def _refused(tx: Connection, order: SettlementOrder, door: Door) -> Refused:
@@ -133,39 +135,3 @@ def _refused(tx: Connection, order: SettlementOrder, door: Door) -> Refused:
         assets={asset for asset in assets if asset and not door.is_asset(asset)},
         holds={id for id, cause in makers.items() if not cause.startswith(CAUSE)},
     )
-
-
-def _row(settlement: Settlement, content: bytes, requester: str) -> dict[str, object]:
-    names = "\n".join(settlement.results)
-    return {
-        "external_id": settlement.external_id,
-        "content": content,
-        "mode": settlement.mode,
-        "height": settlement.height,
-        "state_hash": settlement.state_hash,
-        # Nearly all are the same word: a few bytes for a thousand transfers.
-        "results": zlib.compress(names.encode(), 1),
-        "requester": requester,
-        "created_s": settlement.created_s,
-    }
-
-
-def _find(tx: Connection, external_id: str) -> Row[tuple[object, ...]] | None:
-    query = select(settlements).where(settlements.c.external_id == external_id)
-    return tx.execute(query).one_or_none()
-
-
-def _settlement(row: Row[tuple[object, ...]], *, repeated: bool) -> Settlement:
-    names = zlib.decompressobj().decompress(bytes(row.results), RESULTS_BYTES_MAX).decode()
-    return Settlement(
-        external_id=row.external_id,
-        mode=row.mode,
-        height=row.height,
-        state_hash=bytes(row.state_hash),
-        results=[_RESULTS[name] for name in names.split("\n")],
-        created_s=row.created_s,
-        repeated=repeated,
-    )
-
-
-_RESULTS = {str(result): result for result in Result}

@@ -14,11 +14,20 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 
 from wallet.store import migrate, moved, walls
-from wallet.store.errors import BadDatabaseUrl, PasswordInUrl, SchemaMismatch, StoreBusy
+from wallet.store.errors import (
+    BadDatabaseUrl,
+    NotAllowed,
+    PasswordInUrl,
+    SchemaMismatch,
+    StoreBusy,
+)
 from wallet.store.types import UnitsTotal, add_units, subtract_units
 
 BUSY_MS = 30_000
 """How long a writer waits for another before StoreBusy."""
+
+FORBIDDEN = "42501"
+"""PostgreSQL's insufficient_privilege."""
 
 WRITER_LOCK = 0x676C6179746F73
 """PostgreSQL advisory lock of the one writer ("glaytos")."""
@@ -72,13 +81,11 @@ class Database:
             try:
                 with self.write() as tx:
                     migrate.upgrade(tx)
-            except ProgrammingError as error:
-                if getattr(error.orig, "sqlstate", None) == "42501":
-                    raise SchemaMismatch(
-                        "got a schema that is not of this version and no right to change it, "
-                        "expected the owner first: glaytos-wallet database migrate"
-                    ) from error
-                raise
+            except NotAllowed as error:
+                raise SchemaMismatch(
+                    "got a schema that is not of this version and no right to change it, "
+                    "expected the owner first: glaytos-wallet database migrate"
+                ) from error
         with self.read() as tx:
             walls.check(tx)
 
@@ -87,7 +94,7 @@ class Database:
         """A writing transaction: commits at the end, rolls back on any exception.
 
         `moving`: also where the database was moved away. Raises StoreBusy when another writer does
-        not finish in time, DatabaseMoved.
+        not finish in time, DatabaseMoved, NotAllowed.
         """
         with self.engine.connect() as plain:
             tx = plain.execution_options(glaytos_mode="write")
@@ -102,6 +109,13 @@ class Database:
                 if _is_busy(error):
                     raise StoreBusy(
                         "another writer held the database too long, try again"
+                    ) from error
+                raise
+            except ProgrammingError as error:
+                if getattr(error.orig, "sqlstate", None) == FORBIDDEN:
+                    raise NotAllowed(
+                        f"got {error.orig}, expected a login in a role that may: "
+                        "glaytos-wallet database roles"
                     ) from error
                 raise
 

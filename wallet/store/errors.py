@@ -21,6 +21,12 @@ class PasswordInUrl(BadDatabaseUrl):
     code = "store.password_in_url"
 
 
+class NotAllowed(StoreError):
+    """The database's login has no right to this; nothing was changed."""
+
+    code = "store.not_allowed"
+
+
 class StoreBusy(StoreError):
     """Another writer held the database for too long; nothing was changed, try again."""
 

@@ -52,7 +52,6 @@ from wallet.store.tables.payments import (
     payment_versions,
     payments,
 )
-from wallet.store.tables.settlements import settlements
 from wallet.store.tables.statements import (
     breaks,
     statement_accounts,
@@ -128,7 +127,6 @@ __all__ = [
     "runways",
     "scan_ranges",
     "scan_stops",
-    "settlements",
     "statement_accounts",
     "statement_coins",
     "statement_heads",

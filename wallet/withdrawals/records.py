@@ -62,6 +62,15 @@ _GET = _selected().where(withdrawals.c.id == bindparam("this"))
 _CARRIED = (
     _selected().where(withdrawals.c.payment_id == bindparam("payment")).order_by(withdrawals.c.id)
 )
+_QUEUED = (
+    _selected()
+    .where(
+        withdrawals.c.network == bindparam("on"),
+        withdrawals.c.status == str(WithdrawalStatus.QUEUED),
+    )
+    .order_by(withdrawals.c.created_s, withdrawals.c.id)
+    .limit(bindparam("most"))
+)
 _APPROVALS = (
     select(approvals)
     .where(approvals.c.intent_digest == bindparam("digest"))
@@ -122,16 +131,8 @@ def listed(
 
 def queued(tx: Connection, network: str, limit: int) -> list[Withdrawal]:
     """What waits to be paid on a network, oldest first."""
-    query = (
-        _selected()
-        .where(
-            withdrawals.c.network == network,
-            withdrawals.c.status == str(WithdrawalStatus.QUEUED),
-        )
-        .order_by(withdrawals.c.created_s, withdrawals.c.id)
-        .limit(limit)
-    )
-    return [_withdrawal(row) for row in tx.execute(query)]
+    rows = tx.execute(_QUEUED, {"on": network, "most": limit})
+    return [_withdrawal(row) for row in rows]
 
 
 def carried_by(tx: Connection, payment_id: str) -> list[Withdrawal]:

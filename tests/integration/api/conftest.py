@@ -36,6 +36,7 @@ from wallet.hosted_keys.desk import HostedDesk
 from wallet.ledger import chart
 from wallet.ledger.posting import post_batch
 from wallet.ledger.transfers import Transfer
+from wallet.ledger.writer import LedgerWriter
 from wallet.milestones import pass_by
 from wallet.settings import (
     AssetSettings,
@@ -155,7 +156,8 @@ def world(database: Database, tmp_path: Path) -> Iterator[World]:
     listener.bind(("127.0.0.1", 0))
     listener.listen(64)  # connections wait until the server is up
     made = World.__new__(World)
-    services = _services(database, clock, chain, tmp_path, lambda: made.resolves_to)
+    ledger = LedgerWriter(database, clock)
+    services = _services(database, clock, chain, tmp_path, lambda: made.resolves_to, ledger)
     made.__init__(services, clock, chain, f"http://127.0.0.1:{listener.getsockname()[1]}")  # type: ignore[misc]
     config = uvicorn.Config(
         create_app(services), log_level="critical", lifespan="off", timeout_graceful_shutdown=2
@@ -169,6 +171,7 @@ def world(database: Database, tmp_path: Path) -> Iterator[World]:
     server.should_exit = True
     thread.join(timeout=60)
     listener.close()
+    ledger.close()
 
 
 def _services(
@@ -177,6 +180,7 @@ def _services(
     chain: StandInChain,
     folder: Path,
     resolves_to: Callable[[], list[str]],
+    ledger: LedgerWriter,
 ) -> Services:
     settings = _settings(folder)
     chains = {NETWORK: chain}
@@ -214,6 +218,7 @@ def _services(
         tips=Tips(chains, clock),  # type: ignore[arg-type]
         withdrawals=desk,
         approvals=ApprovalDesk(settings.staff, desk.approved),
+        ledger=ledger,
         registered=AssetContext(
             native={asset.code: asset.decimals for asset in settings.assets},
             authority=ScopeAuthority(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.integration.api.conftest import World
+from tests.integration.api.conftest import PAYEE, World
 from wallet.client import ApiError, Client, every
 from wallet.client.registered import RegisteredAssetCalls
 from wallet.ledger import chart
@@ -260,3 +260,21 @@ def test_refusals_over_the_wire(desk: Desk) -> None:
     desk.operator.freeze(alice, "BTC", "why")
     refused(409, "freeze.exists", lambda: desk.operator.freeze(alice, "BTC", "why"))
     assert desk.users.asset(GOLD).issued_units == 0
+
+
+def test_nothing_is_withdrawn_from_a_frozen_account(desk: Desk) -> None:
+    """Nor held for it: after the freeze is lifted the same request is taken in."""
+    everything = desk.world.client()
+    desk.world.fund(desk.alice, 10**8)
+    desk.operator.freeze(desk.alice, "BTC", "a stolen phone")
+
+    def withdraw() -> object:
+        return everything.create_withdrawal(
+            external_id="w", account_id=desk.alice, asset="BTC", address=PAYEE, amount="0.5"
+        )
+
+    refused(409, "withdrawal.account_frozen", withdraw)
+    assert everything.balances(desk.alice).data[0].available_units == 10**8
+    desk.operator.lift_freeze(desk.alice, "BTC", "found again")
+    withdraw()
+    assert everything.balances(desk.alice).data[0].held_units == 50_000_500

@@ -15,8 +15,10 @@ from wallet.client import ApiError, Client
 from wallet.client.exchange_types import Escrow
 from wallet.escrow.errors import NotDisputed
 from wallet.escrow.holding import expire
+from wallet.escrow.records import id_of
 from wallet.escrow.staff import EscrowDesk
 from wallet.milestones import pass_by
+from wallet.settlements.wire import TransferOrder
 from wallet.treasury.errors import UnknownApprover
 from wallet.treasury.staff_keys import StaffKey, create_staff_key
 
@@ -112,6 +114,19 @@ def test_refusals_have_their_codes(trade: Trade) -> None:
     assert refusal(lambda: exchange.release(held.id)) == (409, "escrow.disputed")
     unknown = "00000000-0000-4000-8000-000000000000"
     assert refusal(lambda: exchange.release(unknown)) == (404, "escrow.not_found")
+
+
+def test_an_id_that_a_settlement_took_first_holds_nothing(trade: Trade) -> None:
+    taken = TransferOrder(
+        id=id_of("trade-1"),
+        debit_account_id=trade.payer,
+        credit_account_id=trade.payee,
+        asset="BTC",
+        units="1",
+    )
+    trade.client.exchange.settle(external_id="s-1", transfers=[taken])
+    assert refusal(trade.hold) == (409, "ledger.transfer_exists")
+    assert trade.books == (999_999, 0, 1)
 
 
 def test_reading_is_not_releasing(trade: Trade) -> None:

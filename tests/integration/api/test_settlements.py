@@ -67,8 +67,23 @@ def test_posted_once_and_read_again(client: Client, pair: tuple[str, str]) -> No
     assert (done.height > 0, len(bytes.fromhex(done.state_hash))) == (True, 32)
     assert margin_units(client, pair[1]) == 1_000_000
     again = client.exchange.settle(external_id="s-1", transfers=asked)
-    assert again == client.exchange.settlement_of("s-1")
-    assert (again.repeated, again.results, again.height) == (True, done.results, done.height)
+    assert (again.repeated, again.height, again.state_hash) == (True, done.height, done.state_hash)
+    assert again.results == ("exists", "refused_before", "exists")
+    found = client.exchange.settlement_of("s-1")
+    assert (found.height, found.state_hash) == (done.height, done.state_hash)
+    assert margin_units(client, pair[1]) == 1_000_000
+
+
+def test_money_that_came_another_way_is_seen_at_once(
+    world: World, client: Client, pair: tuple[str, str]
+) -> None:
+    """A deposit is credited between two settlements; the second one spends it."""
+    assert client.exchange.settle(external_id="s-1", transfers=[pay(pair, 1_000_000)]).height
+    second = [pay(pair, 5)]
+    refused = client.exchange.settle(external_id="s-2", transfers=second)
+    assert refused.results == ("insufficient_funds",)
+    world.fund(pair[0], 5)
+    assert client.exchange.settle(external_id="s-2", transfers=second).results == ("ok",)
 
 
 def test_all_or_nothing(client: Client, pair: tuple[str, str]) -> None:

@@ -24,6 +24,7 @@ MODULES = (
     "signer.guards.governance",
     "signer.guards.delegation",
     "signer.guards.evm_nonces",
+    "signer.guards.unsticking",
     "signer.guards.replacing",
     "signer.siblings",
     "signer.roster",

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reserves_world import BALANCES, SEED, Published, publish
-from wallet.reserves.errors import NotIncluded, SumTooLarge
+from wallet.reserves.errors import AccountTwice, NotIncluded, SumTooLarge
 from wallet.reserves.owed.leaves import LEAVES_MIN, Shares, account_name
 from wallet.reserves.owed.proving import proof_json
 from wallet.reserves.owed.trees import RECORD, TreeFile, write_tree
@@ -212,6 +212,11 @@ def test_sums_above_the_bound_are_not_built(tmp_path: Path) -> None:
         write_tree(tmp_path / "b", "X", Shares(SEED), many)
 
 
+def test_an_account_is_in_a_tree_once(tmp_path: Path) -> None:
+    with pytest.raises(AccountTwice):
+        write_tree(tmp_path / "a", "X", Shares(SEED), [("a", 5), ("b", 1), ("a", 7)])
+
+
 # What others learn
 
 
@@ -251,7 +256,7 @@ def test_a_seed_and_a_salt_are_not_shown() -> None:
 def test_names_cannot_run_into_each_other() -> None:
     salt = bytes(32)
     assert identity(salt, "AB", "C", 0) != identity(salt, "A", "BC", 0)
-    assert "4711" == account_name("user:4711")
+    assert "4711" == account_name("user:4711") == account_name("user:4711/margin")
     assert "clearing:withdrawals" == account_name("clearing:withdrawals")
 
 

@@ -218,12 +218,10 @@ def test_holds_posts_and_voids_become_the_ledgers() -> None:
     ]
 
 
-def test_atomic_is_one_chain_whatever_links_are_given() -> None:
-    asked = [single(), single(linked=True), single(), single(linked=True)]
-    atomic = transfers_of(read(body(*asked)), NOTHING)
-    assert [transfer.linked for transfer in atomic] == [True, True, True, False]
-    each = transfers_of(read(body(*asked, mode="best_effort")), NOTHING)
-    assert [transfer.linked for transfer in each] == [False, True, False, True]
+def test_links_are_passed_on() -> None:
+    asked = [single(linked=True), post(linked=True), single()]
+    made = transfers_of(read(body(*asked)), NOTHING)
+    assert [transfer.linked for transfer in made] == [True, True, False]
 
 
 def test_what_must_not_be_named_is_not_passed_on() -> None:

@@ -1,6 +1,5 @@
 """/v1/settlements: many transfers between users in one call, as JSON or MessagePack."""
 
-import hashlib
 from typing import Annotated, Any
 
 import msgspec
@@ -9,7 +8,7 @@ from pydantic import BaseModel
 
 from wallet.api.bodies import EXTERNAL_ID
 from wallet.api.exchange.amounts import decimals
-from wallet.api.route import Call, CallNow, SignedRoute
+from wallet.api.route import CallNow, SignedRoute
 from wallet.api.services import Services
 from wallet.assets.errors import AssetUnknown
 from wallet.settlements import posting
@@ -35,7 +34,14 @@ class SettlementView(BaseModel):
     repeated: bool
     posted_count: int
     results: list[str]
-    created_s: int
+
+
+class PostedSettlementView(BaseModel):
+    """Where in the ledger a settlement is; asked again as it was, it tells of each transfer."""
+
+    external_id: str
+    height: int
+    state_hash: str
 
 
 def _described() -> dict[str, Any]:
@@ -52,15 +58,16 @@ def _described() -> dict[str, Any]:
     openapi_extra={"requestBody": _described()},
 )
 def create_settlement(request: Request, call: CallNow) -> Response:
-    """Post up to 50,000 transfers as one ledger height; once under `external_id` with this body.
+    """Post up to 50,000 transfers as one ledger height, once under their `external_id`.
 
-    Answers in the encoding it is asked in. Needs no Idempotency-Key: the external_id is one.
+    Answers in the encoding it is asked in. Needs no Idempotency-Key, as the external_id is one: ask
+    again after a lost answer, and each transfer `exists` or was `refused_before`.
     """
     services = call.services
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     order = decode(call.body, media_type)
-    settlement = _settle(call, services, order)
-    view = _plain(settlement)
+    door = Door(known=services.known_accounts, is_asset=lambda code: _is_asset(services, code))
+    view = _plain(posting.settle(services.ledger, services.db, order, door, services.milestone))
     encoder = msgspec.msgpack.encode if media_type == MSGPACK else msgspec.json.encode
     return Response(encoder(view), media_type=media_type)
 
@@ -68,25 +75,11 @@ def create_settlement(request: Request, call: CallNow) -> Response:
 @router.get("/external/{external_id}")
 def read_settlement(
     call: CallNow, external_id: Annotated[str, Path(pattern=EXTERNAL_ID)]
-) -> SettlementView:
-    """What became of a settlement of which anything was posted: what to ask after a lost answer."""
+) -> PostedSettlementView:
+    """Whether anything of a settlement was posted, and where."""
     with call.services.db.read() as tx:
-        return SettlementView(**_plain(posting.get(tx, external_id)))
-
-
-def _settle(call: Call, services: Services, order: SettlementOrder) -> Settlement:
-    door = Door(known=services.known_accounts, is_asset=lambda code: _is_asset(services, code))
-    content = hashlib.sha256(call.body).digest()
-    with services.db.write() as tx:
-        return posting.settle(
-            tx,
-            order,
-            content,
-            door,
-            requester=call.key_id,
-            now_s=services.clock.now_s(),
-            milestone=services.milestone,
-        )
+        height, state_hash = posting.posted_at(tx, external_id)
+    return PostedSettlementView(external_id=external_id, height=height, state_hash=state_hash.hex())
 
 
 def _is_asset(services: Services, code: str) -> bool:
@@ -107,5 +100,4 @@ def _plain(settlement: Settlement) -> dict[str, Any]:
         "repeated": settlement.repeated,
         "posted_count": settlement.posted_count,
         "results": settlement.results,
-        "created_s": settlement.created_s,
     }

@@ -13,12 +13,12 @@ from wallet.api.registered.bodies import FreezeOrder
 from wallet.api.registered.views import TermsView, terms_view
 from wallet.api.route import CallNow, Once, OnceNow, SignedRoute
 from wallet.assets import freezing
-from wallet.assets.account_terms import Stated, select_newest, stated
 from wallet.assets.authority import Actor
 from wallet.assets.context import AssetContext
 from wallet.assets.freezing import Frozen
 from wallet.assets.registration import decimals_of
 from wallet.ledger import chart
+from wallet.ledger.terms.stated import Stated, select_newest, stated
 from wallet.store.schema import account_terms
 
 router = APIRouter(prefix="/v1/freezes", tags=["freezes"], route_class=SignedRoute)

@@ -18,9 +18,9 @@ from wallet.api.registered.views import (
 )
 from wallet.api.route import CallNow, OnceNow, SignedRoute
 from wallet.assets import trust
-from wallet.assets.account_terms import history
 from wallet.assets.registration import decimals_of
 from wallet.ledger import chart
+from wallet.ledger.terms.stated import history
 
 router = APIRouter(prefix="/v1/accounts", tags=["trust lines"], route_class=SignedRoute)
 

@@ -4,11 +4,11 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from chains.units import to_text
-from wallet.assets.account_terms import Stated
 from wallet.assets.gateways import Gateway
 from wallet.assets.issuing import Issue, outstanding_units, sums
 from wallet.assets.registration import RegisteredAsset
 from wallet.assets.trust import TrustLine
+from wallet.ledger.terms.stated import Stated
 
 
 class GatewayView(BaseModel):

@@ -22,7 +22,7 @@ from wallet.api.route import CallNow, OnceNow, SignedRoute
 from wallet.api.services import AssetOnOtherNetwork, Services
 from wallet.api.views import WithdrawalView
 from wallet.errors import Conflict, Invalid
-from wallet.ledger.errors import InsufficientFunds
+from wallet.ledger.errors import AccountFrozen, InsufficientFunds
 from wallet.store.schema import withdrawals
 from wallet.treasury.errors import WrongIntent
 from wallet.withdrawals.requests import WithdrawalOrder
@@ -41,6 +41,12 @@ class FundsMissing(Conflict):
     """The account has less available than the amount and the fee."""
 
     code = "withdrawal.insufficient_funds"
+
+
+class WithdrawerFrozen(Conflict):
+    """The account is frozen in the asset: nothing leaves it until the freeze is lifted."""
+
+    code = "withdrawal.account_frozen"
 
 
 @router.post(
@@ -70,6 +76,8 @@ def create_withdrawal(body: NewWithdrawal, once: OnceNow) -> Response:
             submitted = services.withdrawals.submit(tx, order)
         except InsufficientFunds as error:
             raise FundsMissing(error.message, error.details) from error
+        except AccountFrozen as error:
+            raise WithdrawerFrozen(f"got an account that is frozen in {body.asset}") from error
         view = one_withdrawal(tx, services, submitted.id)
         return (202 if view.status == WithdrawalStatus.PENDING_APPROVAL else 201), view
 

@@ -10,13 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from chains.ports import Chain, Versioned
 from chains.types import BlockRef
 from wallet.errors import Conflict
 from wallet.settings import AssetSettings
 from wallet.store.schema import blocks, scan_ranges
+
+_LAST = (
+    select(scan_ranges)
+    .where(scan_ranges.c.network == bindparam("on"))
+    .order_by(scan_ranges.c.from_height.desc())
+    .limit(1)
+)
+_GROW = update(scan_ranges).where(
+    scan_ranges.c.network == bindparam("on"), scan_ranges.c.from_height == bindparam("start")
+)
 
 
 class CoverageBroken(Conflict):
@@ -124,8 +134,7 @@ def cover_again(tx: Connection, network: str, ref: BlockRef, version: ScanVersio
 
 
 def _last(tx: Connection, network: str) -> ScanRange | None:
-    query = select(scan_ranges).where(scan_ranges.c.network == network)
-    row = tx.execute(query.order_by(scan_ranges.c.from_height.desc()).limit(1)).one_or_none()
+    row = tx.execute(_LAST, {"on": network}).one_or_none()
     return None if row is None else _range(row)
 
 
@@ -172,11 +181,8 @@ def _insert(tx: Connection, network: str, new: ScanRange) -> None:
 
 
 def _store(tx: Connection, network: str, changed: ScanRange) -> None:
-    tx.execute(
-        update(scan_ranges)
-        .where(scan_ranges.c.network == network, scan_ranges.c.from_height == changed.from_height)
-        .values(to_height=changed.to_height, to_hash=changed.to_hash)
-    )
+    ends = {"to_height": changed.to_height, "to_hash": changed.to_hash}
+    tx.execute(_GROW, {"on": network, "start": changed.from_height, **ends})
 
 
 def _range(row: Any) -> ScanRange:

@@ -7,6 +7,7 @@ the operator alone, so that every proof can be made again and no two publication
 import hmac
 from dataclasses import dataclass, field
 
+from wallet.ledger import chart
 from wallet.reserves.verifier.tree import IDENTITY_BYTES, identity
 
 SEED_BYTES = 32
@@ -59,5 +60,9 @@ class Shares:
 
 
 def account_name(owner: str) -> str:
-    """An owner of the ledger as a leaf names it: a user by the id they know, else the owner."""
-    return owner.removeprefix("user:")
+    """An owner of the ledger as a leaf names it: a user by the id they know, else the owner.
+
+    All parts of a user's account are one: what they are owed is the sum.
+    """
+    user = chart.user_of(owner)
+    return owner if user is None else user[0]

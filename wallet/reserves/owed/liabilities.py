@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -53,9 +54,13 @@ class LedgerLiabilities:
         return {asset: kinds[Kind.LIABILITY].net for asset, kinds in found.items()}
 
     def owed(self, asset: str) -> Iterator[tuple[str, int]]:
-        """Every liability of an asset, by owner."""
-        for owner, one in balances.balances_in(self._tx, asset, Kind.LIABILITY):
-            if one.net < 0:
-                raise NegativeLiability(f"got {one.net} {asset} owed to {owner}")
-            if one.net:
-                yield account_name(owner), one.net
+        """Every liability of an asset, by owner; the parts of a user's account together."""
+        rows = balances.balances_in(self._tx, asset, Kind.LIABILITY)
+        for account, parts in groupby(rows, lambda row: account_name(row[0])):
+            units = 0
+            for owner, one in parts:
+                if one.net < 0:
+                    raise NegativeLiability(f"got {one.net} {asset} owed to {owner}")
+                units += one.net
+            if units:
+                yield account, units

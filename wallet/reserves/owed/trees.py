@@ -7,10 +7,11 @@ level from the leaves' nodes up to the root, each node 32 bytes of hash and 16 o
 """
 
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from wallet.reserves.errors import NotIncluded, SumTooLarge
+from wallet.reserves.errors import AccountTwice, NotIncluded, SumTooLarge
 from wallet.reserves.owed.leaves import LEAVES_MIN, SHARES, Shares
 from wallet.reserves.verifier.failures import Failed
 from wallet.reserves.verifier.tree import (
@@ -33,7 +34,7 @@ def write_tree(
     shares: Shares,
     balances: Iterable[tuple[str, int]],
 ) -> tuple[int, Node]:
-    """The tree of (account, units): its depth and root. Raises SumTooLarge."""
+    """The tree of (account, units): its depth and root. Raises SumTooLarge or AccountTwice."""
     leaves: list[bytes] = []
     for account, units in balances:
         for share in shares.of(asset, account, units):
@@ -46,6 +47,8 @@ def write_tree(
     leaves += [shares.empty(asset, n) + nothing for n in range((1 << depth) - len(leaves))]
     # Identities are as good as random: their order scatters shares among those of nobody.
     leaves.sort()
+    if any(one[:IDENTITY_BYTES] == two[:IDENTITY_BYTES] for one, two in pairwise(leaves)):
+        raise AccountTwice(f"got an account twice in {asset}, expected its sum once")
     with path.open("xb") as file, path.open("rb") as written:
         path.chmod(0o600)
         file.writelines(leaves)

@@ -15,6 +15,8 @@ CREATE TABLE account_terms (
 )
  WITHOUT ROWID;
 
+CREATE INDEX ix_account_terms_asset ON account_terms (asset);
+
 CREATE INDEX ix_account_terms_since ON account_terms (since_s, id);
 
 CREATE TABLE accounts (
@@ -408,19 +410,6 @@ CREATE TABLE scan_stops (
   detail TEXT NOT NULL,
   since_s BIGINT NOT NULL,
   CONSTRAINT pk_scan_stops PRIMARY KEY (network, code)
-);
-
-CREATE TABLE settlements (
-  external_id VARCHAR(128) NOT NULL,
-  content BLOB NOT NULL,
-  mode VARCHAR(64) NOT NULL,
-  height BIGINT NOT NULL,
-  state_hash BLOB NOT NULL,
-  results BLOB NOT NULL,
-  requester VARCHAR(128) NOT NULL,
-  created_s BIGINT NOT NULL,
-  CONSTRAINT pk_settlements PRIMARY KEY (external_id),
-  CONSTRAINT uq_settlements_height UNIQUE (height)
 );
 
 CREATE TABLE statement_accounts (

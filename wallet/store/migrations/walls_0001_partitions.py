@@ -6,7 +6,18 @@ new one. `ledger_partition_finish` gives the oldest cut one its indexes by accou
 checkpoints; the partition takes no more rows, so nobody has to wait for it.
 """
 
-from wallet.store.migrations.walls_0001_postgresql import OPEN_PARTITION, partition_walls
+from wallet.store.migrations.walls_0001_postgresql import (
+    CLOSED,
+    FLOOR,
+    OPEN_PARTITION,
+    PINNED,
+    _after_set,
+    _frozen,
+    _function,
+    _refuse,
+    _trigger,
+    partition_walls,
+)
 
 CUT_LOCK_TIMEOUT_S = 2
 """How long a cut waits for the table, with everybody else behind it; then it is tried later."""
@@ -111,11 +122,11 @@ FINISH = _privileged(
     "    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid\n"
     "    WHERE i.inhparent = 'ledger_transfers'::regclass\n"
     f"    AND {_UPPER} > done + 1 ORDER BY 2 LIMIT 1;\n"
-    "  IF last IS NULL THEN\n    RETURN NULL;\n  END IF;\n"
+    f"  IF last IS NULL OR last > {CLOSED} THEN\n    RETURN NULL;\n  END IF;\n"
     + _each(
         [
-            "CREATE INDEX ix_%1$s_debit ON %1$s (debit, height)",
-            "CREATE INDEX ix_%1$s_credit ON %1$s (credit, height)",
+            "CREATE INDEX IF NOT EXISTS ix_%1$s_debit ON %1$s (debit, height)",
+            "CREATE INDEX IF NOT EXISTS ix_%1$s_credit ON %1$s (credit, height)",
         ]
     )
     # What was not touched since stands in the balances too, and must be the same.
@@ -135,9 +146,79 @@ FINISH = _privileged(
     "  RETURN last;\n",
 )
 
+CHECKPOINTS = [
+    _function(
+        "ledger_checkpoints_open",
+        _refuse(
+            "ledger.checkpoint",
+            "EXISTS (SELECT 1 FROM fresh WHERE height <= "
+            "(SELECT COALESCE(MAX(last_height), 0) FROM ledger_partitions) "
+            f"OR height > {CLOSED})",
+        ),
+        "NULL",
+    ),
+    _after_set(
+        "ledger_checkpoints_open", "INSERT", "ledger_checkpoints", "ledger_checkpoints_open"
+    ),
+    _function(
+        "ledger_partitions_order",
+        _refuse(
+            "ledger.partition",
+            "NEW.first_height IS DISTINCT FROM "
+            "(SELECT COALESCE(MAX(last_height), 0) + 1 FROM ledger_partitions) "
+            f"OR NEW.last_height < NEW.first_height OR NEW.last_height > {CLOSED}",
+        ),
+    ),
+    _trigger(
+        "ledger_partitions_order", "BEFORE INSERT", "ledger_partitions", "ledger_partitions_order"
+    ),
+]
+
+_KEPT = f"(SELECT MAX(last_height) FROM ledger_partitions WHERE last_height <= {FLOOR})"
+"""The last height of the sealed partitions that a rollback leaves as they are."""
+
+
+def _undo(table: str, allowed: str) -> str:
+    return (
+        f"CREATE FUNCTION {table}_undo() RETURNS trigger LANGUAGE plpgsql {PINNED} AS $$\n"
+        f"BEGIN\n  IF ({allowed}) IS NOT TRUE THEN\n"
+        "    RAISE EXCEPTION 'store.immutable: %', TG_TABLE_NAME\n"
+        "      USING ERRCODE = 'integrity_constraint_violation';\n"
+        "  END IF;\n  RETURN OLD;\nEND\n$$"
+    )
+
+
+UNDOING_FUNCTIONS = [
+    _undo("ledger_checkpoints", f"{FLOOR} IS NOT NULL AND OLD.height > COALESCE({_KEPT}, 0)"),
+    _undo("ledger_partitions", f"OLD.last_height > {FLOOR}"),
+]
+
+# A rollback into a sealed partition makes it one that is not finished: it takes the heights up to
+# its end again, and is finished anew when they are all there.
+REOPENING = [
+    _function(
+        "ledger_partitions_reopen",
+        f"  DELETE FROM ledger_checkpoints WHERE height > COALESCE({_KEPT}, 0);\n"
+        f"  DELETE FROM ledger_partitions WHERE last_height > {FLOOR};\n",
+        "NULL",
+    ),
+    _trigger(
+        "ledger_partitions_reopen",
+        "AFTER DELETE",
+        "ledger_batches",
+        "ledger_partitions_reopen",
+        "STATEMENT",
+    ),
+]
+
 FUNCTIONS = ("ledger_partition_cut", "ledger_partition_finish")
 
 STATEMENTS: tuple[str, ...] = (
+    *UNDOING_FUNCTIONS,
+    *_frozen("ledger_checkpoints", "ledger_checkpoints_undo"),
+    *_frozen("ledger_partitions", "ledger_partitions_undo"),
+    *CHECKPOINTS,
+    *REOPENING,
     CUT,
     FINISH,
     *(f"REVOKE ALL ON FUNCTION {name}() FROM PUBLIC" for name in FUNCTIONS),

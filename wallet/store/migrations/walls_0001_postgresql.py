@@ -15,8 +15,6 @@ UNDONE = ("ledger_accounts", "ledger_batches", "ledger_transfers", "ledger_trans
 FROZEN = (
     "ledger_heads",
     "ledger_origin",
-    "ledger_checkpoints",
-    "ledger_partitions",
     "events",
     *walls_0001_assets.FROZEN,
 )
@@ -67,7 +65,7 @@ FLOOR = "(SELECT to_height FROM ledger_rollbacks WHERE status = 'undoing')"
 
 UNDOING_FUNCTIONS = (
     (
-        "CREATE FUNCTION ledger_undo() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+        f"CREATE FUNCTION ledger_undo() RETURNS trigger LANGUAGE plpgsql {PINNED} AS $$\n"
         "BEGIN\n"
         f"  IF (OLD.height > {FLOOR}) IS NOT TRUE THEN\n"
         "    RAISE EXCEPTION 'store.immutable: %', TG_TABLE_NAME\n"
@@ -77,7 +75,7 @@ UNDOING_FUNCTIONS = (
         "END\n$$"
     ),
     (
-        "CREATE FUNCTION ledger_holds_undo() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+        f"CREATE FUNCTION ledger_holds_undo() RETURNS trigger LANGUAGE plpgsql {PINNED} AS $$\n"
         "BEGIN\n"
         "  IF NOT EXISTS (SELECT 1 FROM ledger_transfer_ids\n"
         f"    WHERE id = OLD.id AND height > {FLOOR}) THEN\n"
@@ -339,34 +337,6 @@ EVENT_ORDER = [
     _trigger("events_order", "BEFORE INSERT", "events", "events_order"),
 ]
 
-CHECKPOINTS = [
-    _function(
-        "ledger_checkpoints_open",
-        _refuse(
-            "ledger.checkpoint",
-            "EXISTS (SELECT 1 FROM fresh WHERE height <= "
-            "(SELECT COALESCE(MAX(last_height), 0) FROM ledger_partitions) "
-            f"OR height > {CLOSED})",
-        ),
-        "NULL",
-    ),
-    _after_set(
-        "ledger_checkpoints_open", "INSERT", "ledger_checkpoints", "ledger_checkpoints_open"
-    ),
-    _function(
-        "ledger_partitions_order",
-        _refuse(
-            "ledger.partition",
-            "NEW.first_height IS DISTINCT FROM "
-            "(SELECT COALESCE(MAX(last_height), 0) + 1 FROM ledger_partitions) "
-            f"OR NEW.last_height < NEW.first_height OR NEW.last_height > {CLOSED}",
-        ),
-    ),
-    _trigger(
-        "ledger_partitions_order", "BEFORE INSERT", "ledger_partitions", "ledger_partitions_order"
-    ),
-]
-
 STATEMENTS: tuple[str, ...] = (
     PIN,
     FROZEN_FUNCTION,
@@ -379,7 +349,6 @@ STATEMENTS: tuple[str, ...] = (
     *BALANCES,
     *HOLDS,
     *BATCH_CLOSE,
-    *CHECKPOINTS,
     *ORIGIN_START,
     *ROLLBACKS,
     *EVENT_ORDER,

@@ -105,5 +105,6 @@ account_terms = Table(
     CheckConstraint("frozen IN (0, 1)", name="frozen"),
     UniqueConstraint("owner", "asset", "number"),
     Index("ix_account_terms_since", "since_s", "id"),
+    Index("ix_account_terms_asset", "asset"),
     sqlite_with_rowid=False,
 )

@@ -12,19 +12,13 @@ perhaps paid, when the hold was allowed), and what a chain did, which is always 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from wallet.ledger.results import Result
+
 HOLDER_PREFIX = "user"
 """Owners of this prefix hold assets of others and so need a trust line for registered ones."""
 
 CHAIN_PREFIX = "chain"
 """Owners of this prefix stand for coins on a chain."""
-
-
-class Result(StrEnum):
-    """Why an account's terms refuse a transfer; the names that callers see."""
-
-    ACCOUNT_FROZEN = "account_frozen"
-    TRUST_MISSING = "trust_missing"
-    LIMIT_EXCEEDED = "limit_exceeded"
 
 
 class Motion(StrEnum):

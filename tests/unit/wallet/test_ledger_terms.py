@@ -2,10 +2,10 @@
 
 import pytest
 
-from wallet.assets.terms import (
+from wallet.ledger.results import Result
+from wallet.ledger.terms.rules import (
     NO_TERMS,
     Motion,
-    Result,
     Terms,
     holder_of,
     motion,

@@ -1,7 +1,7 @@
 """The terms of accounts as kept: every change is a row, the newest of an owner and asset holds.
 
-Keyed by the ledger's owner name and asset code, so that whoever posts can read all it needs by
-`terms_of` and `registered_among`, one query each.
+Terms are no part of a height, so each change takes a number of its own: whoever judged transfers by
+terms and writes them later compares `terms_version`, as it compares the height.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,11 +22,15 @@ from sqlalchemy import (
     tuple_,
 )
 
-from wallet.assets.terms import NO_TERMS, Terms, holder_of
-from wallet.store.schema import account_terms, registered_assets
+from wallet.ledger.terms.rules import NO_TERMS, Terms, holder_of
+from wallet.store import counters
+from wallet.store.tables.assets import account_terms, registered_assets
 
 CHUNK = 400
 """Keys in one IN list, well under every engine's limit of parameters."""
+
+SEQUENCE = "account_terms"
+"""Name of the counter of changes."""
 
 Key = tuple[str, str]
 """Owner and asset."""
@@ -38,6 +42,9 @@ _NEWEST = ~exists().where(
 )
 _TERMS_OF = select(_t.c.owner, _t.c.asset, _t.c.frozen, _t.c.limit_units).where(
     tuple_(_t.c.owner, _t.c.asset).in_(bindparam("these", expanding=True)), _NEWEST
+)
+_TERMS_IN = select(_t.c.owner, _t.c.asset, _t.c.frozen, _t.c.limit_units).where(
+    _t.c.asset.in_(bindparam("these", expanding=True)), _NEWEST
 )
 _REGISTERED = select(registered_assets.c.code).where(
     registered_assets.c.code.in_(bindparam("these", expanding=True))
@@ -67,6 +74,25 @@ class Stated:
     number: int
     terms: Terms
     change: Change
+
+
+def terms_version(tx: Connection) -> int:
+    """A number that grows with every change of terms, and with every registered asset."""
+    return counters.current(tx, SEQUENCE)
+
+
+def terms_changed(tx: Connection) -> None:
+    """Take the next version: what was judged by the terms before is stale."""
+    counters.next_number(tx, SEQUENCE)
+
+
+def terms_in(tx: Connection, assets: Sequence[str]) -> Mapping[Key, Terms]:
+    """All terms that hold now in some assets of chains: who is or was frozen, so there are few."""
+    found = dict[Key, Terms]()
+    for start in range(0, len(assets), CHUNK):
+        for row in tx.execute(_TERMS_IN, {"these": list(assets[start : start + CHUNK])}):
+            found[row.owner, row.asset] = _terms(row.frozen, row.limit_units)
+    return found
 
 
 def terms_of(tx: Connection, keys: Sequence[Key]) -> Mapping[Key, Terms]:
@@ -144,6 +170,7 @@ def _now(tx: Connection, owner: str, asset: str) -> Terms:
 
 def _state(tx: Connection, owner: str, asset: str, terms: Terms, change: Change) -> Stated:
     """Write the next row. Safe against another change: `Database.write` admits one writer."""
+    terms_changed(tx)
     last = tx.execute(_LAST, {"of": owner, "in_asset": asset}).scalar() or 0
     made = tx.execute(
         insert(_t)
