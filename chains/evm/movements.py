@@ -7,7 +7,7 @@ for it. Positions are those of the scan, so that a movement and a deposit have t
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from chains.errors import CodecError, UnexpectedAnswer
+from chains.errors import CodecError
 from chains.evm.blocks import Block, Receipt
 from chains.evm.erc20 import decode_transfer_log
 from chains.evm.traces import InternalTransfer
@@ -34,7 +34,7 @@ def of_block(
 ) -> Iterator[Movement]:
     """In the order of scans: tokens, ether and fees, withdrawals of validators, inner ether.
 
-    Raises UnexpectedAnswer on a malformed Transfer of a listed token.
+    A malformed Transfer of a listed token moves nothing here.
     """
     yield from _logged(receipts, watched, names)
     for transaction, receipt in zip(block.transactions, receipts, strict=True):
@@ -83,8 +83,9 @@ def _logged(
                 continue
             try:
                 moved = decode_transfer_log(log.topics, log.data)
-            except CodecError as error:
-                raise UnexpectedAnswer(f"{receipt.txid} log {number} of {code}: {error}") from error
+            except CodecError:
+                # The scan holds its token back; what it moved shows when balances are compared.
+                continue
             if moved is not None:
                 sides = (moved.sender, moved.to, moved.units)
                 yield from _sides(receipt.txid, f"log:{number}", code, sides, watched)

@@ -38,9 +38,9 @@ PIN = "SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_t
 """What CURRENT means while the walls are built."""
 
 
-def _function(name: str, body: str, answer: str = "NEW") -> str:
+def _function(name: str, body: str, answer: str = "NEW", settings: str = "") -> str:
     return (
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {PINNED} AS $$\n"
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {PINNED}{settings} AS $$\n"
         f"BEGIN\n{body}  RETURN {answer};\nEND\n$$"
     )
 
@@ -248,6 +248,9 @@ _WITHOUT_ID = (
     "AND i.height = t.height AND i.line = t.line WHERE t.height = NEW.height AND i.id IS NULL"
 )
 
+BY_INDEX = " SET enable_seqscan = off"
+"""A height just written is in no statistics yet: without this the planner reads all transfers."""
+
 BATCH_CLOSE = [
     _function(
         "ledger_batches_close",
@@ -283,6 +286,7 @@ BATCH_CLOSE = [
             "(SELECT asset FROM ledger_totals WHERE height >= NEW.height) GROUP BY asset "
             "HAVING SUM(debits) <> SUM(credits) OR SUM(debits_held) <> SUM(credits_held))",
         ),
+        settings=BY_INDEX,
     ),
     _trigger("ledger_batches_close", "BEFORE INSERT", "ledger_batches", "ledger_batches_close"),
 ]
