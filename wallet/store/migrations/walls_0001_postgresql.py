@@ -7,7 +7,7 @@ from wallet.store.migrations import walls_0001_assets
 
 CHECKED_MAX = 1_000
 """Lines of a height up to which its accounts and holds are looked at too; `ledger verify` looks at
-those of every height. A settlement of 50,000 lines would take twice as long with it."""
+those of every height, large settlements too."""
 
 UNDONE = ("ledger_accounts", "ledger_batches", "ledger_transfers", "ledger_transfer_ids")
 """Never changed; taken away only by a rollback, and only what is above where it goes back to."""
