@@ -5,11 +5,13 @@ from collections.abc import Callable
 from wallet.bootstrap import Deployment
 from wallet.ledger.holds import expired, void_expired
 from wallet.ledger.partitions import Partitions
+from wallet.ledger.versions.following import LedgerFollower
+from wallet.ledger.versions.heads import HeadSigner
+from wallet.ledger_alarm import LedgerAlarm
 from wallet.mirrors.folder import ImageFolder
 from wallet.mirrors.schedule import Schedule
-from wallet.proving import proving_jobs
 from wallet.signing.coordinator import load_coordinator
-from wallet.worker import Job
+from wallet.worker import Job, quietly
 
 HOLDS_MS = 5_000
 """How often what expired holds kept is given back."""
@@ -20,12 +22,18 @@ IMAGES_MS = 60_000
 PARTITIONS_MS = 60_000
 """How often the open partition of the ledger is looked at."""
 
+VERIFY_MS = 1000
+"""How often new heights of the ledger are recomputed from their rows."""
+
+HEADS_MS = 60_000
+"""How often the ledger's head is signed, if it moved."""
+
 
 def ledger_jobs(deployment: Deployment) -> list[Job]:
     """What the ledger needs done, beside posting."""
     jobs = [
         Job(name="holds", every_ms=HOLDS_MS, run=_holds(deployment)),
-        *proving_jobs(deployment),
+        *_proving_jobs(deployment),
     ]
     if deployment.settings.ledger_partition_transfers:
         partitions = Partitions(
@@ -37,6 +45,20 @@ def ledger_jobs(deployment: Deployment) -> list[Job]:
     if deployment.settings.images_every_hours:
         jobs.append(Job(name="images", every_ms=IMAGES_MS, run=image_schedule(deployment).step))
     return jobs
+
+
+def _proving_jobs(deployment: Deployment) -> list[Job]:
+    """Verify what was posted, and sign where the ledger stands."""
+    networks = [network.id for network in deployment.settings.networks]
+    coordinator = deployment.payments.context.coordinator
+    heads = HeadSigner(
+        deployment.database, deployment.clock, coordinator.public_key, coordinator.sign_head
+    )
+    ledger = LedgerFollower(deployment.database, LedgerAlarm(deployment.clock, networks))
+    return [
+        Job(name="ledger.verify", every_ms=VERIFY_MS, run=quietly(ledger.step)),
+        Job(name="ledger.head", every_ms=HEADS_MS, run=heads.step),
+    ]
 
 
 def _holds(deployment: Deployment) -> Callable[[], None]:

@@ -1,18 +1,19 @@
 """The writer: many callers, few commits, and each is told only what is durable."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from wallet.ledger import chart, writer, writing
 from wallet.ledger.balances import asset_totals, balance, off_balance
 from wallet.ledger.errors import BadTransfer, CauseConflict, LedgerBusy
 from wallet.ledger.posting import Posted, Result, Transfer, post_batch, single
+from wallet.ledger.posting import post_each as posting_each
 from wallet.ledger.writer import LedgerWriter
 from wallet.store.database import Database
 from wallet.store.tables.ledger import ledger_batches, ledger_transfers
@@ -230,3 +231,35 @@ def test_close_posts_what_waits(database: Database, posting: LedgerWriter) -> No
     own.close()
     assert all(future.done() for future in given)
     assert net(database, BOB) == 30
+
+
+def test_a_writer_that_has_stopped_takes_nothing(database: Database) -> None:
+    own = LedgerWriter(database, Clock())
+    own.close()
+    with pytest.raises(LedgerBusy):
+        own.submit("late", [pay(1, 1)])
+
+
+def test_the_same_height_of_another_history_is_judged_again(
+    own_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a rollback and as many new heights: the number is the same, the state is not."""
+    with own_database.write() as tx:
+        post_batch(tx, "start", [single(chart.HOUSE, ALICE, "BTC", 1_000)], NOW_S)
+    again: list[str] = []
+    post_each = posting_each
+
+    def counting(tx: Connection, cause: str, transfers: Sequence[Transfer], now_s: int) -> Posted:
+        again.append(cause)
+        return post_each(tx, cause, transfers, now_s)
+
+    monkeypatch.setattr(writer, "post_each", counting)
+    own = LedgerWriter(own_database, Clock())
+    own.post("known", [pay(1, 1)])
+    with own_database.write() as tx:
+        table = " ON ledger_batches" if own_database.dialect == "postgresql" else ""
+        tx.execute(text(f"DROP TRIGGER ledger_batches_no_update{table}"))
+        tx.execute(ledger_batches.update().values(state_hash=b"x" * 32))
+    assert [Result.OK] == own.post("next", [pay(1, 2)]).results
+    own.close()
+    assert again == ["next"]

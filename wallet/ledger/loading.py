@@ -116,10 +116,15 @@ def load_head(tx: Connection, books: Books, *, following: bool = False) -> None:
     books.terms_version = account_terms.terms_version(tx)
 
 
+def head(tx: Connection) -> tuple[int, bytes]:
+    """The last height and its state hash."""
+    row = tx.execute(_HEAD).one_or_none()
+    return (0, GENESIS) if row is None else (int(row.height), bytes(row.state_hash))
+
+
 def head_height(tx: Connection) -> int:
     """The height of the last batch, 0 before the first."""
-    row = tx.execute(_HEAD).one_or_none()
-    return 0 if row is None else int(row.height)
+    return head(tx)[0]
 
 
 def load_for(tx: Connection, books: Books, transfers: Sequence[Transfer]) -> None:

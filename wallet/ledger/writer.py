@@ -4,10 +4,10 @@ Callers give batches and wait. One thread judges what waits as one group, at the
 have; another writes the group before it and commits it once, for all its batches. What a caller
 is told was committed before.
 
-Other transactions may post between two groups (`post_batch` in a worker's own): the height is the
-fencing token, and so is the version of accounts' terms. A group is written only on the height and
-by the terms it was judged on; if they went on, it is judged again. A writer that was stopped and
-revived can therefore do no harm.
+Other transactions may post between two groups (`post_batch` in a worker's own): the height with
+its state hash is the fencing token, and so is the version of accounts' terms. A group is written
+only on the state and by the terms it was judged on; if they went on, it is judged again. A writer
+that was stopped and revived can therefore do no harm.
 """
 
 import queue
@@ -70,6 +70,8 @@ class _Group:
     answers: list[Posted] = field(default_factory=list)
     sealed: list[Sealed] = field(default_factory=list)
     terms_version: int = 0
+    base: tuple[int, bytes] = (0, b"")
+    """The height and state hash that it was judged on."""
 
     def tell(self) -> None:
         """Answer everybody."""
@@ -103,6 +105,7 @@ class LedgerWriter:
         self._judged: queue.Queue[_Group | None] = queue.Queue(1)
         self._books: Books | None = None
         self._failed: list[_Group] = []
+        self._closed = False
         self._threads = [
             threading.Thread(target=self._judge_all, name="ledger-judge", daemon=True),
             threading.Thread(target=self._write_all, name="ledger-write", daemon=True),
@@ -120,6 +123,8 @@ class LedgerWriter:
         database's own error where what became of the batch is not known: give it again, under
         the same cause, to learn it.
         """
+        if self._closed:
+            raise LedgerBusy("the ledger's writer is stopping, try again at the next start")
         numbered = checked(cause, transfers)
         request = _Request(cause, numbered, content_digest(numbered), whole)
         request.answer.set_running_or_notify_cancel()  # what was given cannot be taken back
@@ -136,10 +141,14 @@ class LedgerWriter:
         return self.submit(cause, transfers, whole=whole).result()
 
     def close(self) -> None:
-        """Post what waits, then stop."""
+        """Post what waits, then stop; what comes later is refused."""
+        self._closed = True
         self._waiting.put(None)
         for thread in self._threads:
             thread.join()
+        with suppress(queue.Empty):  # given in the moment of closing: nobody would ever answer
+            while (request := self._waiting.get_nowait()) is not None:
+                _fail([request], LedgerBusy("the ledger's writer has stopped, try again"))
 
     # The judging thread.
 
@@ -195,7 +204,8 @@ class LedgerWriter:
             loading.load_head(tx, books)
         found = earlier_batches(tx, [request.cause for request in requests])
         loading.load_for(tx, books, [t for request in requests for t in request.transfers])
-        group, now_s = _Group(terms_version=books.terms_version), self._clock.now_s()
+        group = _Group(terms_version=books.terms_version, base=(books.height, books.state_hash))
+        now_s = self._clock.now_s()
         for request in requests:
             try:
                 posted = self._judge_one(tx, books, request, found, now_s, group)
@@ -263,7 +273,7 @@ class LedgerWriter:
         try:
             if group.sealed:
                 with self._database.write() as tx:
-                    if loading.head_height(tx) != group.sealed[0].height - 1:
+                    if loading.head(tx) != group.base:
                         raise _Stale
                     if terms_version(tx) != group.terms_version:
                         raise _Stale
