@@ -87,6 +87,12 @@ class AccountWrong(Invalid):
     code = "mirror.account_wrong"
 
 
+class StandingWrong(Invalid):
+    """Users, assets, terms or escrows of an image that cannot be, or that its balances deny."""
+
+    code = "mirror.standing_wrong"
+
+
 class StateDiffers(Conflict):
     """The ledger at hand had another state at the image's height."""
 
