@@ -80,6 +80,7 @@ MIRRORED = (
     "image",
     "joining",
     "making",
+    "outside",
     "promises",
     "replaying",
     "rollback",

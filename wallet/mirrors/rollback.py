@@ -27,34 +27,24 @@ from wallet.mirrors.errors import (
     RollbackQuorum,
     ServiceRunning,
     StateDiffers,
-    WithdrawalsInFlight,
 )
 from wallet.mirrors.folder import ImageFolder
 from wallet.mirrors.image import Image, Progress, open_image, silent
 from wallet.mirrors.manifest import Attest
+from wallet.mirrors.outside import check_alone
 from wallet.mirrors.tails import Ends, ends_of, records_of
 from wallet.mirrors.undoing import check_reach, undo
 from wallet.settings import StaffSettings
 from wallet.store.database import Database
-from wallet.store.schema import approvals, leases, ledger_rollbacks, withdrawals
-from wallet.store.tables.ledger import ledger_transfer_ids
+from wallet.store.schema import approvals, leases, ledger_rollbacks
 from wallet.treasury.approvals import check_signature, stored
 from wallet.treasury.errors import AlreadyApproved, RequesterApproves, UnknownApprover
 from wallet.treasury.staff_keys import StaffKey
-from wallet.withdrawals.states import FINAL
 
 DOMAIN = "ledger-rollback"
 """No approval of a rollback is one of a payment: their digests are of different domains."""
 
-CHUNK = 400
-"""Ids in one IN list."""
-
-_c, _i = ledger_rollbacks.c, ledger_transfer_ids.c
-_UNDER_WAY = (
-    select(withdrawals.c.id)
-    .where(withdrawals.c.status.not_in([str(state) for state in FINAL]))
-    .order_by(withdrawals.c.id)
-)
+_c = ledger_rollbacks.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +97,8 @@ class RollbackDesk:
     def ask(self, tag: str, key: StaffKey) -> Rollback:
         """Ask for a rollback to a tag in one's own name; the asker cannot approve it.
 
-        Raises UnknownApprover, NothingToUndo, StateDiffers, BeforeOrigin, PartitionSealed.
+        Raises UnknownApprover, NothingToUndo, StateDiffers, BeforeOrigin, PartitionSealed, and what
+        check_alone raises.
         """
         self._check_member(key)
         image, now_s = open_image(self._folder.find(tag), self._key), self._clock.now_s()
@@ -177,7 +168,7 @@ class RollbackDesk:
 
         Killed at any moment, either all of it was done or nothing but the archive was written.
         Raises NotAsked, RollbackExpired, RollbackQuorum, LedgerMoved, ServiceRunning,
-        WithdrawalsInFlight, FileProblem, and what check_image raises.
+        FileProblem, and what check_image and check_alone raise.
         """
         with self._database.read() as tx:
             found = self._waiting(tx, id)
@@ -192,7 +183,7 @@ class RollbackDesk:
                     "ask for the rollback again",
                     {"height": found.ends.to},
                 )
-            _check_quiet(tx, found.ends.after, now_s)
+            _check_quiet(tx, now_s)
             written = write_archive(archive, found.ends, records_of(tx, found.ends), self._attest)
             self._milestone("rollback:archived")
             row = update(ledger_rollbacks).where(_c.id == id)
@@ -268,28 +259,17 @@ def _undone(tx: Connection, image: Image) -> Ends:
     ends = ends_of(tx, manifest.height)
     if ends.to == ends.after:
         raise NothingToUndo(f"the ledger is at height {ends.to}, where the image was taken")
+    check_alone(tx, ends.after)
     return ends
 
 
-def _check_quiet(tx: Connection, height: int, now_s: int) -> None:
-    """No worker runs, and no withdrawal is under way whose hold would be taken back."""
+def _check_quiet(tx: Connection, now_s: int) -> None:
+    """No worker runs."""
     held = tx.execute(select(leases.c.role).where(leases.c.expires_s > now_s)).scalars().all()
     if held:
         raise ServiceRunning(
             f"workers hold {', '.join(sorted(held)[:5])}: stop every process of the service, API "
             "and workers, and try again"
-        )
-    under_way = list(tx.execute(_UNDER_WAY).scalars())
-    ids: list[str] = []
-    for start in range(0, len(under_way), CHUNK):
-        # A withdrawal's hold has its id.
-        holds = _i.id.in_(under_way[start : start + CHUNK])
-        ids += tx.execute(select(_i.id).where(holds, _i.height > height)).scalars()
-    if ids:
-        raise WithdrawalsInFlight(
-            f"{len(ids)} withdrawals are under way whose holds would be undone, {ids[0]} first: "
-            "cancel them, or let them be paid, and ask again",
-            {"withdrawals": ids[:100]},
         )
 
 
