@@ -11,8 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from signer.protocol import Approval, digest, dump
-from signer.protocol.wire import Fields
+from signer.protocol import Approval, LedgerRollback
 from wallet.clock import Clock
 from wallet.duties import DAY_S
 from wallet.events import append_event
@@ -40,9 +39,6 @@ from wallet.store.schema import approvals, leases, ledger_rollbacks
 from wallet.treasury.approvals import check_signature, stored
 from wallet.treasury.errors import AlreadyApproved, RequesterApproves, UnknownApprover
 from wallet.treasury.staff_keys import StaffKey
-
-DOMAIN = "ledger-rollback"
-"""No approval of a rollback is one of a payment: their digests are of different domains."""
 
 _c = ledger_rollbacks.c
 
@@ -105,7 +101,18 @@ class RollbackDesk:
         with self._database.write() as tx:
             ends = _undone(tx, image)
             id = self._new_id()
-            body = _body(id, tag, ends, image.digest, key.id, now_s)
+            asked = LedgerRollback(
+                id=id,
+                tag=tag,
+                after=ends.after,
+                after_hash=ends.after_hash,
+                to=ends.to,
+                to_hash=ends.to_hash,
+                image=image.digest,
+                requester=key.id,
+                created_s=now_s,
+                expires_s=now_s + DAY_S,
+            )
             tx.execute(
                 insert(ledger_rollbacks).values(
                     id=id,
@@ -113,12 +120,12 @@ class RollbackDesk:
                     to_height=ends.after,
                     from_height=ends.to,
                     status="requested",
-                    body=body,
-                    digest=digest(DOMAIN, body),
+                    body=asked.encode(),
+                    digest=asked.digest,
                     approvals_required=self._required,
                     requester=key.id,
                     created_s=now_s,
-                    expires_s=now_s + DAY_S,
+                    expires_s=asked.expires_s,
                 )
             )
             found = self._get(tx, id)
@@ -220,29 +227,30 @@ class RollbackDesk:
         row: Any = tx.execute(select(ledger_rollbacks).where(_c.id == id)).one_or_none()
         if row is None:
             raise NotAsked(f"got id {id[:40]!r}, which no rollback has")
-        fields = Fields(bytes(row.body), "a rollback")
+        asked = LedgerRollback.decode(bytes(row.body))
         return Rollback(
             id=row.id,
             tag=row.tag,
             status=row.status,
-            ends=Ends.decode(fields.blob("ends")),
-            image=fields.blob("image"),
-            digest=digest(DOMAIN, bytes(row.body)),
-            requester=fields.text("requester"),
+            ends=Ends(
+                after=asked.after, after_hash=asked.after_hash, to=asked.to, to_hash=asked.to_hash
+            ),
+            image=asked.image,
+            digest=asked.digest,
+            requester=asked.requester,
             approvals_required=max(row.approvals_required, self._required),
-            approvers=self._counting(stored(tx, bytes(row.digest)), row),
-            expires_s=fields.units("expires_s"),
+            approvers=self._counting(stored(tx, bytes(row.digest)), asked),
+            expires_s=asked.expires_s,
         )
 
-    def _counting(self, kept: Sequence[Approval], row: Any) -> tuple[str, ...]:
+    def _counting(self, kept: Sequence[Approval], asked: LedgerRollback) -> tuple[str, ...]:
         """Who approved these very bytes and is on the roster today, the requester never."""
-        exact = digest(DOMAIN, bytes(row.body))
         names = []
         for approval in kept:
-            if approval.approver not in self._roster or approval.approver == row.requester:
+            if approval.approver not in self._roster or approval.approver == asked.requester:
                 continue
             check_signature(self._roster, approval)
-            if approval.intent_digest == exact:
+            if approval.intent_digest == asked.digest:
                 names.append(approval.approver)
         return tuple(names)
 
@@ -271,21 +279,6 @@ def _check_quiet(tx: Connection, now_s: int) -> None:
             f"workers hold {', '.join(sorted(held)[:5])}: stop every process of the service, API "
             "and workers, and try again"
         )
-
-
-def _body(id: str, tag: str, ends: Ends, image: bytes, requester: str, now_s: int) -> bytes:
-    return dump(
-        {
-            "v": 1,
-            "id": id,
-            "tag": tag,
-            "ends": ends.encode(),
-            "image": image,
-            "requester": requester,
-            "created_s": now_s,
-            "expires_s": now_s + DAY_S,
-        }
-    )
 
 
 def _event(found: Rollback) -> dict[str, object]:
