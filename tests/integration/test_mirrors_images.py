@@ -155,6 +155,17 @@ def test_restoring_needs_an_empty_ledger(
         join(other, image, now_s=NOW_S)
 
 
+def test_what_does_not_come_out_as_the_image_is_not_kept(
+    database: Database, other: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(database)
+    image = open_image(image_of(database, tmp_path / "t1.image").path, KEY)
+    monkeypatch.setattr("wallet.mirrors.joining.fingerprint_of", lambda _tx: b"?" * 32)
+    with pytest.raises(PartDamaged):
+        join(other, image, now_s=NOW_S)
+    assert not any(rows_of(other).values())
+
+
 def test_what_an_image_is_taken_of_and_over(database: Database, tmp_path: Path) -> None:
     with pytest.raises(NothingToImage):
         image_of(database, tmp_path / "t1.image")
