@@ -14,6 +14,7 @@ from wallet.ledger.balances import asset_totals, balance, off_balance
 from wallet.ledger.errors import BadTransfer, CauseConflict, LedgerBusy
 from wallet.ledger.posting import Posted, Result, Transfer, checked, post_batch, single
 from wallet.ledger.posting import post_each as posting_each
+from wallet.ledger.sealing import Heights
 from wallet.ledger.terms.stated import Change, state_frozen
 from wallet.ledger.writer import LedgerWriter
 from wallet.store.database import Database
@@ -74,10 +75,10 @@ def test_what_waits_is_committed_at_once(
     go = Event()
     write = writing.write
 
-    def counting(tx: object, sealed: list[object]) -> None:
+    def counting(tx: Connection, heights: Heights) -> None:
         go.wait(60)
-        groups.append(len(sealed))
-        write(tx, sealed)  # type: ignore[arg-type]
+        groups.append(len(heights.sealed))
+        write(tx, heights)
 
     monkeypatch.setattr(writer, "write", counting)
     waiting = [posting.submit(f"pay:{n}", [pay(1, n)]) for n in range(1, 101)]
@@ -175,9 +176,9 @@ def test_a_database_error_is_told_and_the_next_batch_goes_on(
 ) -> None:
     write = writing.write
 
-    def failing(tx: object, sealed: object) -> None:
-        write(tx, sealed)  # type: ignore[arg-type]
-        tx.execute(text("SELECT nothing"))  # type: ignore[attr-defined]
+    def failing(tx: Connection, heights: Heights) -> None:
+        write(tx, heights)
+        tx.execute(text("SELECT nothing"))
 
     monkeypatch.setattr(writer, "write", failing)
     with pytest.raises(DBAPIError):
@@ -207,9 +208,9 @@ def test_more_than_may_wait_is_refused(database: Database, monkeypatch: pytest.M
     go = Event()
     write = writing.write
 
-    def slow(tx: object, sealed: object) -> None:
+    def slow(tx: Connection, heights: Heights) -> None:
         go.wait(60)
-        write(tx, sealed)  # type: ignore[arg-type]
+        write(tx, heights)
 
     monkeypatch.setattr(writer, "write", slow)
     posting = LedgerWriter(database, Clock(), group_lines=1, waiting_max=2)

@@ -242,7 +242,7 @@ def test_an_id_posted_before_is_found(database: Database, mirror: Database) -> N
         created_s=NOW_S,
         state_hash=sealed.state_hash,
         accounts=[],
-        transfers=sealed.lines,
+        transfers=sealed.transfers.text.decode().splitlines(keepends=True),
     )
     with pytest.raises(TailRefused) as caught:
         replay(mirror, head, iter([record]))

@@ -15,7 +15,7 @@ from wallet.ledger.encoding import GENESIS, opened_line
 from wallet.ledger.judging import Judge
 from wallet.ledger.loading import load_for, load_head, load_numbers
 from wallet.ledger.results import Result
-from wallet.ledger.sealing import Sealed, seal
+from wallet.ledger.sealing import Sealed, seal, together
 from wallet.ledger.transfers import Transfer, TransferKind
 from wallet.ledger.writing import write
 from wallet.milestones import Milestone, pass_by
@@ -89,7 +89,7 @@ class _Follower:
         """Write what was judged. Raises TailRefused where an id or cause was there before."""
         if self.group:
             try:
-                write(self.tx, self.group)
+                write(self.tx, together(self.group))
             except IntegrityError as error:
                 height = self.group[0].height
                 what = f"the database refuses it: {str(error.orig).splitlines()[0]}"
