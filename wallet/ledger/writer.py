@@ -79,6 +79,8 @@ class _Group:
     heights: Heights | None = None
     basis: Basis | None = None
     """What it was judged on."""
+    has_posted_ids: bool = False
+    """Whether an id or a cause of it was posted before, which the database told."""
 
     def tell(self) -> None:
         """Answer everybody."""
@@ -260,8 +262,29 @@ class LedgerWriter:
 
     def _recover(self) -> None:
         """Post what could not be written as judged; the writing thread is idle meanwhile."""
-        failed, self._failed, self._books = self._failed, [], None
-        for request in [request for group in failed for request in group.requests]:
+        failed, self._failed = self._failed, []
+        for group in failed:
+            if group.has_posted_ids or not self._post_together(group.requests):
+                self._post_singly(group.requests)
+        self._books = None
+
+    def _post_together(self, requests: Sequence[_Request]) -> bool:
+        """Judge and write in one transaction, where nobody comes in between; False: it failed."""
+        self._books = None
+        try:
+            with self._database.write() as tx:
+                group = self._judge(tx, requests)
+                if group.heights is not None:
+                    write(tx, group.heights)
+        except Exception:  # noqa: BLE001 - one by one tells each caller what is wrong with his
+            return False
+        group.tell()
+        return True
+
+    def _post_singly(self, requests: Sequence[_Request]) -> None:
+        for request in requests:
+            if request.answer.done():
+                continue
             try:
                 with self._database.write() as tx:
                     act: Callable[..., Posted] = post_whole if request.whole else post_each
@@ -290,8 +313,10 @@ class LedgerWriter:
                     if loading.basis(tx) != group.basis:
                         raise _Stale
                     write(tx, group.heights)
-        except (_Stale, IntegrityError):
-            # The ledger went on, or an id was posted before: judge again, one by one.
+        except _Stale:
+            self._fail_later(group)
+        except IntegrityError:
+            group.has_posted_ids = True
             self._fail_later(group)
         except Exception as error:  # noqa: BLE001 - the callers are told, the thread lives on
             self._fail_later(_Group())
