@@ -17,6 +17,9 @@ from tests.bench.timing import BenchRow
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER.parents[1] / ".bench" / "results.json"
+MS_FROM_NS = 100_000
+"""What takes less is told in microseconds: a transfer of a batch takes a few."""
+
 MARKS = {True: "yes", False: "NO", None: ""}
 
 
@@ -85,7 +88,9 @@ def _report(rows: list[BenchRow]) -> dict[str, object]:
 
 
 def _text(value: int, row: BenchRow) -> str:
-    return f"{value / 1e6:,.3f} ms" if row.unit == "ns" else f"{value:,} {row.unit}"
+    if row.unit != "ns":
+        return f"{value:,} {row.unit}"
+    return f"{value / 1e3:,.2f} us" if value < MS_FROM_NS else f"{value / 1e6:,.3f} ms"
 
 
 def _aim(row: BenchRow) -> str:
