@@ -17,9 +17,7 @@ from tests.bench.timing import BenchRow
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER.parents[1] / ".bench" / "results.json"
-MS_FROM_NS = 100_000
-"""What takes less is told in microseconds: a transfer of a batch takes a few."""
-
+MILLISECOND_TENTH_NS = 100_000
 MARKS = {True: "yes", False: "NO", None: ""}
 
 
@@ -90,7 +88,7 @@ def _report(rows: list[BenchRow]) -> dict[str, object]:
 def _text(value: int, row: BenchRow) -> str:
     if row.unit != "ns":
         return f"{value:,} {row.unit}"
-    return f"{value / 1e3:,.2f} us" if value < MS_FROM_NS else f"{value / 1e6:,.3f} ms"
+    return f"{value / 1e6:,.3f} ms" if value >= MILLISECOND_TENTH_NS else f"{value / 1e3:,.2f} us"
 
 
 def _aim(row: BenchRow) -> str:

@@ -44,19 +44,19 @@ LATENCIES = ((1, 200), (100, 100), (10_000, 20))
 def rows() -> list[BenchRow]:
     """On PostgreSQL evenly and with one hot account, and on SQLite."""
     trades = Trades()
-    with _postgresql() as (database, url):
+    with postgresql() as (database, url):
         writer = LedgerWriter(database, BenchClock())
-        _warm(writer, trades)
-        even = _throughput(writer, trades, "even")
-        hot = _throughput(writer, trades, "hot", hot=True)
+        warm(writer, trades)
+        even = throughput(writer, trades, "even")
+        hot = throughput(writer, trades, "hot", hot=True)
         note = _latencies(writer, trades)
         writer.close()
         copied = _copied(url, trades)
         one_by_one = _one_by_one(psycopg.connect(_plain(url)), trades, "%s")
     with _sqlite() as (lite, path):
         writer = LedgerWriter(lite, BenchClock())
-        _warm(writer, trades)
-        embedded = _throughput(writer, trades, "lite", batches=10)
+        warm(writer, trades)
+        embedded = throughput(writer, trades, "lite", batches=10)
         writer.close()
         lite_one_by_one = _one_by_one(_synchronous(path), trades, "?")
     return [
@@ -93,7 +93,7 @@ def rows() -> list[BenchRow]:
 
 
 @contextmanager
-def _postgresql() -> Iterator[tuple[Database, str]]:
+def postgresql() -> Iterator[tuple[Database, str]]:
     with postgres_url() as url:
         database = Database.open(url)
         database.migrate()
@@ -114,13 +114,14 @@ def _sqlite() -> Iterator[tuple[Database, Path]]:
         database.close()
 
 
-def _warm(writer: LedgerWriter, trades: Trades) -> None:
+def warm(writer: LedgerWriter, trades: Trades) -> None:
     """Let the writer learn the accounts, and the database its pages, as in a day of work."""
-    writer.post("warm", trades.batch(WARM_LINES))
-    _throughput(writer, trades, "warm", batches=20)
+    name = f"warm:{trades.skip(0)}"
+    writer.post(name, trades.batch(WARM_LINES))
+    throughput(writer, trades, name, batches=20)
 
 
-def _throughput(
+def throughput(
     writer: LedgerWriter, trades: Trades, name: str, *, hot: bool = False, batches: int = BATCHES
 ) -> int:
     """Nanoseconds a transfer, of batches given as fast as they are taken."""
