@@ -112,12 +112,13 @@ def quieten(life: Life, tell: Callable[[str], None] = lambda _line: None) -> Non
         life.eth.mine(2)
         life.keep.clock.time_s += 120
         _release(life)
-        if round_number > 1 and not _left(life):
+        left = _left(life)
+        if round_number > 1 and not left:
             break
-    life.work()
     tell(f"quiet after {round_number} rounds")
-    left = _left(life)
     assert not left, f"stuck after {QUIET_ROUNDS} rounds: {left}"
+    life.work()  # which may begin a gather, and no withdrawal again
+    assert not invariants.unfinished(life)
 
 
 def _release(life: Life) -> None:
