@@ -79,6 +79,8 @@ def effect_of(name: str, before: object, after: object) -> Effect:
     grown = Effect.LOOSER if after > before else Effect.TIGHTER
     if name.endswith(("_max", "_skew_s")):
         return grown
+    if name == "rollback_quorum" and 0 in (before, after):
+        return grown  # 0 is never
     if name.endswith(("_min", "_quorum")) or name == "approvals":
         return grown.reverse
     return Effect.OTHER

@@ -50,6 +50,7 @@ class SignerConfig:
     config_sha256: bytes
     policy_sha256: bytes
     governance_quorum: int = 0
+    rollback_quorum: int = 0
     language: Language = Language.ENGLISH
 
 
@@ -61,6 +62,7 @@ def load_config(config_text: bytes, policy_text: bytes) -> SignerConfig:
     networks = table.rows("networks", _network)
     approvers = table.rows("approvers", _approver) if table.has("approvers") else []
     quorum = table.integer("governance_quorum", 0)
+    rollback_quorum = table.integer("rollback_quorum", 0)
     language = _language(table.text("language", Language.ENGLISH))
     table.done()
     governors = sum(approver.role == GOVERNANCE for approver in approvers)
@@ -68,6 +70,11 @@ def load_config(config_text: bytes, policy_text: bytes) -> SignerConfig:
         raise ConfigError(
             f"signer.toml.governance_quorum: got {quorum}, expected at most {governors}, the"
             f" approvers whose role is {GOVERNANCE}"
+        )
+    if rollback_quorum > len(approvers):
+        raise ConfigError(
+            f"signer.toml.rollback_quorum: got {rollback_quorum}, expected at most "
+            f"{len(approvers)}, the approvers"
         )
     if not coordinators:
         raise ConfigError("signer.toml.coordinators: got none, expected at least one key")
@@ -88,6 +95,7 @@ def load_config(config_text: bytes, policy_text: bytes) -> SignerConfig:
         config_sha256=hashlib.sha256(config_text).digest(),
         policy_sha256=hashlib.sha256(policy_text).digest(),
         governance_quorum=quorum,
+        rollback_quorum=rollback_quorum,
         language=language,
     )
 

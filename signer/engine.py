@@ -30,6 +30,7 @@ from signer.home import Home, Keys
 from signer.judging import flow_of, judge
 from signer.keystore import Unlock
 from signer.languages import Language
+from signer.ledger_heads import AcceptedRollback, check_ledger_head
 from signer.log import LogKind
 from signer.lookalike import LookAlike, OwnAddresses, look_alikes
 from signer.protocol import (
@@ -43,7 +44,7 @@ from signer.protocol import (
     SignRequest,
     WindowSum,
 )
-from signer.siblings import check_ledger_head, check_prev_state
+from signer.siblings import check_prev_state
 from signer.state import signed_data
 
 GUARDS: Mapping[Kind, Callable[[SignRequest, GuardContext], SpendFacts]] = {
@@ -69,6 +70,7 @@ class Review:
     """A request that passed every check: what would be signed, and the words for a person.
 
     `replaced` are the first bytes signed for the same intents, which these conflict with.
+    `accepted` is the rollback of the service's ledger that explains why it went back.
     `alarms` are payees that look like known addresses and are none; `lines` shows them first.
     """
 
@@ -78,6 +80,7 @@ class Review:
     payment: PaymentFacts
     decision: Decision
     replaced: SignedBytes | None
+    accepted: AcceptedRollback | None
     alarms: tuple[LookAlike, ...]
     lines: tuple[str, ...]
 
@@ -172,7 +175,13 @@ class Engine:
         check_intents(request, context)
         check_times(request, now_s, *self._limits())
         check_prev_state(request.prev_state, home.state, home.log)
-        check_ledger_head(request.ledger_head, home.state)
+        accepted = check_ledger_head(
+            request.ledger_head,
+            request.rollbacks,
+            home.state,
+            config.roster,
+            config.rollback_quorum,
+        )
         check_again(request, home.state)
         try:
             facts = GUARDS[request.kind](request, context)
@@ -196,6 +205,8 @@ class Engine:
         if alarms and config.policy.unattended:
             # Nobody is there to read a warning.
             raise Refused("payee.look_alike", "; ".join(str(alarm) for alarm in alarms))
+        if accepted is not None:
+            facts = replace(facts, notes=(*facts.notes, accepted.words))
         rules = config.networks[request.network]
         words = self._language or config.language
         lines = review_lines(facts, rules, request.intents, approvers, decision, alarms, words)
@@ -206,6 +217,7 @@ class Engine:
             payment=payment,
             decision=decision,
             replaced=replaced,
+            accepted=accepted,
             alarms=alarms,
             lines=tuple(lines),
         )
@@ -236,7 +248,7 @@ class Engine:
         """Commit first; what is returned is already in the log."""
         request, digest = review.request, review.request_digest
         flow, now_s, units = flow_of(review.facts), self._now(), review.facts.counted_units
-        again = review.replaced
+        again, accepted = review.replaced, review.accepted
         windows = tuple(
             WindowSum(seconds=w, units=self._home.state.spent_units(flow, w, now_s, again) + units)
             for w in REPORTED_WINDOWS_S
@@ -245,7 +257,14 @@ class Engine:
             request.request_id, digest, Result.SIGNED, "", signatures, keys, windows
         )
         data = signed_data(
-            request, digest, review.facts, review.payment, r_values, answer, review.replaced
+            request,
+            digest,
+            review.facts,
+            review.payment,
+            r_values,
+            answer,
+            review.replaced,
+            None if accepted is None else (accepted.rollback.digest, accepted.approvers),
         )
         self._home.state.apply(self._home.log.append(LogKind.SIGNED, self._now(), data))
         return answer

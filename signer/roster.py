@@ -2,13 +2,33 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from signer.errors import ProtocolError, Refused, SignerError
-from signer.protocol import APPROVAL, Approval, Intent, digest, verify
+from signer.protocol import APPROVAL, Approval, digest, verify
 from signer.protocol.wire import Fields
 
 GOVERNANCE = "governance"
 """The role of those whose approvals change what this signer allows."""
+
+
+class Approvable(Protocol):
+    """What people approve: an intent, or a rollback of the service's ledger."""
+
+    @property
+    def digest(self) -> bytes:
+        """What approvals name."""
+        ...
+
+    @property
+    def requester(self) -> str:
+        """Who asked, and so does not approve."""
+        ...
+
+    @property
+    def created_s(self) -> int:
+        """No approval is older."""
+        ...
 
 
 class RosterError(SignerError):
@@ -41,7 +61,7 @@ class Roster:
         return self._by_id[approver].role
 
     def verified(
-        self, intents: Sequence[Intent], approvals: Sequence[Approval], until_s: int
+        self, intents: Sequence[Approvable], approvals: Sequence[Approval], until_s: int
     ) -> dict[bytes, frozenset[str]]:
         """Who approved each intent, by digest. Any approval that fails a check refuses it all."""
         by_digest = {intent.digest: intent for intent in intents}
@@ -75,7 +95,7 @@ class Roster:
             raise Refused("approval.unknown_person", f"got approver {name!r}, not in the roster")
         return approver
 
-    def _check(self, approval: Approval, intent: Intent, until_s: int) -> None:
+    def _check(self, approval: Approval, intent: Approvable, until_s: int) -> None:
         name = self._known(approval.approver).id
         if name == intent.requester:
             raise Refused("approval.by_requester", f"{name} asked for it and approved it")

@@ -1,7 +1,4 @@
-"""Noticing a signer, or the service's ledger, that was put back or written anew.
-
-A signer is noticed by what its answers said of its log before, a ledger by the heads that requests
-carried: the signers keep them where nobody at the service can reach.
+"""Noticing a signer that was put back or exists twice, by what its answers said of its log before.
 
 A coordinator relays the last answer's counter and log head of every signer. It can lie: a number
 too high, or another head, makes a signer refuse, which whoever holds the coordinator's key can do
@@ -12,7 +9,7 @@ from collections.abc import Sequence
 
 from signer.errors import Refused
 from signer.log import Log
-from signer.protocol import LedgerHead, SignerState
+from signer.protocol import SignerState
 from signer.state import State
 
 
@@ -39,22 +36,4 @@ def _check_own(said: SignerState, log: Log) -> None:
     if log.head_before(said.counter) != said.log_head:
         raise Refused(
             "state.cloned", f"got another log head of mine at {said.counter}: I exist twice"
-        )
-
-
-def check_ledger_head(said: LedgerHead | None, state: State) -> None:
-    """Raise Refused for a ledger that is not what it was, by the newest head that was signed with.
-
-    Requests are made side by side and may come late: an older head is no contradiction.
-    """
-    known = state.ledger_head
-    if said is None or known is None:
-        return
-    if said.height == known.height and said.state_hash != known.state_hash:
-        raise Refused(
-            "ledger.rewritten", f"got another hash of the ledger's height {said.height} than before"
-        )
-    if said.height < known.height and said.time_s > known.time_s:
-        raise Refused(
-            "ledger.went_back", f"got a ledger at {said.height}, it was at {known.height} before"
         )

@@ -70,6 +70,7 @@ class State:
     _change: dict[str, int] = field(default_factory=dict)
     _spending: Spending = field(default_factory=Spending)
     _r_values: dict[bytes, bytes] = field(default_factory=dict)
+    _rollbacks: set[bytes] = field(default_factory=set)
     _payees: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def apply(self, record: Record) -> None:
@@ -142,6 +143,9 @@ class State:
             self._payees.setdefault((network, outline(address)), set()).add(address)
         for name, counter, log_head in data.get("prev_state", ()):
             self._heard(SignerState(signer_id=name, counter=counter, log_head=log_head))
+        for rollback_digest, _approvers in data.get("ledger_rollback", ()):
+            self._rollbacks.add(rollback_digest)
+            self.ledger_head = None  # what was known of the ledger was undone
         for height, state_hash, time_s in data.get("ledger_head", ()):
             self._anchor(LedgerHead(height=height, state_hash=state_hash, time_s=time_s))
         flow = (network, data["asset"], source, data["purpose"])
@@ -175,9 +179,17 @@ class State:
             self.siblings[heard.signer_id] = heard
 
     def _anchor(self, head: LedgerHead) -> None:
-        """Keep the highest head of the service's ledger that something was signed with."""
-        if self.ledger_head is None or self.ledger_head.height < head.height:
+        """Keep the highest head of the service's ledger that something was signed with.
+
+        One from before the one that is known is of heights that were undone since.
+        """
+        known = self.ledger_head
+        if known is None or (known.height < head.height and known.time_s <= head.time_s):
             self.ledger_head = head
+
+    def rollback_used(self, rollback_digest: bytes) -> bool:
+        """Whether a rollback of the service's ledger was accepted before."""
+        return rollback_digest in self._rollbacks
 
     def remembered(self, request_id: str) -> Remembered | None:
         """The answered request of that id, or None."""
@@ -243,10 +255,12 @@ def signed_data(
     r_values: list[list[bytes]],
     answer: bytes,
     replaced: SignedBytes | None = None,
+    accepted: tuple[bytes, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """The data of a SIGNED record: all that `State` needs, and the answer itself for `recall`.
 
-    `payment` is what the policy judged, so that another policy can judge it again.
+    `payment` is what the policy judged, so that another policy can judge it again. `accepted` is
+    the digest of a rollback of the service's ledger and who approved it.
     """
     prev_state = [[s.signer_id, s.counter, s.log_head] for s in request.prev_state]
     head = request.ledger_head
@@ -254,6 +268,7 @@ def signed_data(
         "request_id": request.request_id,
         "request_digest": digest,
         "ledger_head": [[head.height, head.state_hash, head.time_s]] if head else [],
+        "ledger_rollback": [[accepted[0], list(accepted[1])]] if accepted else [],
         "network": facts.network,
         "source": facts.source,
         "asset": facts.asset,

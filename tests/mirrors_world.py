@@ -50,7 +50,7 @@ def fill(database: Database, rounds: int = 2, first: int = 0) -> None:
                 single(chart.HOT, BOB, "BTC", 500),
                 single(chart.DEPOSIT, BOB, "ETH", 10**21),
             ]
-            post_batch(tx, f"deposit:{number}", deposits, now_s)
+            post_batch(tx, f"settlement:deposit:{number}", deposits, now_s)
             held = [
                 Transfer.hold(
                     id=id,
@@ -63,8 +63,10 @@ def fill(database: Database, rounds: int = 2, first: int = 0) -> None:
                 for id, units in ((open_hold, 20), (ended, 30))
             ]
             post_batch(tx, f"hold:{number}", held, now_s)
-            post_batch(tx, f"post:{number}", [Transfer.post(hold_id=ended, units=7)], now_s)
-            posted = post_each(tx, f"settle:{number}", settlement(number), now_s)
+            post_batch(
+                tx, f"settlement:post:{number}", [Transfer.post(hold_id=ended, units=7)], now_s
+            )
+            posted = post_each(tx, f"settlement:{number}", settlement(number), now_s)
         assert [result is Result.OK for result in posted.results] == [True, False, True]
 
 

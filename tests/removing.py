@@ -73,9 +73,20 @@ MOVING = ("tests/integration/test_moving.py", "tests/integration/test_store_role
 
 MIRRORS = tuple(
     f"tests/integration/test_mirrors_{name}.py"
-    for name in ("images", "tails", "rollback", "commands", "kills")
+    for name in ("images", "standing", "tails", "rollback", "commands", "kills")
 )
-MIRRORED = ("checking", "image", "joining", "making", "replaying", "rollback", "tails")
+MIRRORED = (
+    "checking",
+    "image",
+    "joining",
+    "making",
+    "outside",
+    "promises",
+    "replaying",
+    "rollback",
+    "standing",
+    "tails",
+)
 
 PROVEN_BY: Mapping[str, Sequence[str]] = {
     "signer.backup.shares": BACKUP,

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from wallet.addresses.accounts import find_account
 from wallet.addresses.derivation import Deriver
 from wallet.addresses.issuing import issue
+from wallet.addresses.marks import AddressMarks
 from wallet.clock import Clock
 from wallet.deposits.states import DepositStatus
 from wallet.errors import NotFound
@@ -135,6 +136,7 @@ class Canary:
             account_id=account_id,
             now_s=now_s,
         )
+        AddressMarks.of(self._settings.data_dir).check(fresh)  # told to nobody, so not marked
         return fresh.address
 
 

@@ -19,6 +19,7 @@ from signer.protocol.requests import (
     WindowSum,
 )
 from signer.protocol.reserves import ReservesClaim, ReservesCoin
+from signer.protocol.rollbacks import LEDGER_ROLLBACK, ApprovedRollback, LedgerRollback
 from signer.protocol.wire import (
     ANSWER,
     APPROVAL,
@@ -40,16 +41,19 @@ __all__ = [
     "ANSWER",
     "APPROVAL",
     "LEDGER_HEAD",
+    "LEDGER_ROLLBACK",
     "MESSAGE_BYTES_MAX",
     "PROPOSAL",
     "REQUEST",
     "Approval",
+    "ApprovedRollback",
     "AuthenticatorChange",
     "IdentityKey",
     "InputSignature",
     "Intent",
     "Kind",
     "LedgerHead",
+    "LedgerRollback",
     "OwnOutput",
     "Ownership",
     "Payee",

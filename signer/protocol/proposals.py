@@ -28,6 +28,7 @@ TEXT_BYTES_MAX = 256 * 1024
 _KEYS = ("id", "code", "name")
 _DEFAULTS: Mapping[str, int] = {
     "governance_quorum": 0,
+    "rollback_quorum": 0,
     "clock_skew_s": 300,
     "nonce_gap_max": 0,
     "batch_gas_limit_max": 0,

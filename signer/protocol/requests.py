@@ -13,6 +13,7 @@ from signer.protocol.intents import (
     own_list,
     own_output,
 )
+from signer.protocol.rollbacks import ApprovedRollback
 from signer.protocol.wire import Fields, as_blob, as_text, as_units, dump
 
 INTENTS_MAX = 500
@@ -23,6 +24,9 @@ SIGNERS_MAX = 15
 
 WINDOWS_MAX = 8
 """Sums that one answer may carry."""
+
+ROLLBACKS_MAX = 8
+"""Rollbacks that one request may carry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,7 @@ class SignRequest:
     transaction that may carry some (0x04 || rlp).
     `sender` (EVM) is the key's origin. `own` lists re-derivable addresses among payees.
     `ledger_head` is the head of the ledger the request came from: signers keep it in their logs.
+    `rollbacks` took that ledger back, by approval of staff, from heights it has not passed again.
     `prev_state` is what each signer last said of its log, so that one put back notices itself.
     `safe_nonce` goes with a transaction that executes a Safe's: its owners' signatures cover the
     Safe's nonce, and calldata does not hold it. It makes the request version 2.
@@ -85,6 +90,7 @@ class SignRequest:
     prev_state: tuple[SignerState, ...] = ()
     safe_nonce: int | None = None
     ledger_head: LedgerHead | None = None
+    rollbacks: tuple[ApprovedRollback, ...] = ()
 
     def encode(self) -> bytes:
         """The canonical body that the coordinator signs."""
@@ -109,6 +115,8 @@ class SignRequest:
         head = self.ledger_head
         if head is not None:
             fields["ledger_head"] = [head.height, head.state_hash, head.time_s]
+        if self.rollbacks:
+            fields["rollbacks"] = [rollback.encode() for rollback in self.rollbacks]
         if self.safe_nonce is not None:
             fields |= {"v": 2, "safe_nonce": self.safe_nonce}
         return dump(fields)
@@ -140,6 +148,10 @@ class SignRequest:
             signers=tuple(as_text(item) for item in fields.items("signers", SIGNERS_MAX)),
             prev_state=_prev_state(fields),
             ledger_head=_ledger_head(fields),
+            rollbacks=tuple(
+                ApprovedRollback.decode(item)
+                for item in fields.later_items("rollbacks", ROLLBACKS_MAX)
+            ),
             safe_nonce=fields.units("safe_nonce") if version == 2 else None,
         )
         fields.done()

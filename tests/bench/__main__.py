@@ -17,6 +17,7 @@ from tests.bench.timing import BenchRow
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER.parents[1] / ".bench" / "results.json"
+MILLISECOND_TENTH_NS = 100_000
 MARKS = {True: "yes", False: "NO", None: ""}
 
 
@@ -85,7 +86,9 @@ def _report(rows: list[BenchRow]) -> dict[str, object]:
 
 
 def _text(value: int, row: BenchRow) -> str:
-    return f"{value / 1e6:,.3f} ms" if row.unit == "ns" else f"{value:,} {row.unit}"
+    if row.unit != "ns":
+        return f"{value:,} {row.unit}"
+    return f"{value / 1e6:,.3f} ms" if value >= MILLISECOND_TENTH_NS else f"{value / 1e3:,.2f} us"
 
 
 def _aim(row: BenchRow) -> str:

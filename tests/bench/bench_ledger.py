@@ -8,7 +8,9 @@ import sqlite3
 import statistics
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import psycopg
 from tests.bench.postgres import postgres_url, run
 from tests.bench.timing import BenchRow
 from tests.bench.trades import ACCOUNTS, BenchClock, Trades, fund
+from wallet.ledger.posting import Posted
 from wallet.ledger.results import Result
 from wallet.ledger.transfers import Transfer
 from wallet.ledger.writer import LedgerWriter
@@ -27,8 +30,11 @@ AIM_NS = 7_692
 """130,000 transfers a second."""
 
 COPY_RATIO = 8
-BATCHES = 40
+BATCHES = 120
 BATCH_LINES = 10_000
+IN_FLIGHT = 40
+"""Batches given and not answered: what a busy exchange keeps waiting, and no more."""
+
 WARM_LINES = 200_000
 SINGLE_ROWS = 500
 LATENCIES = ((1, 200), (100, 100), (10_000, 20))
@@ -38,19 +44,19 @@ LATENCIES = ((1, 200), (100, 100), (10_000, 20))
 def rows() -> list[BenchRow]:
     """On PostgreSQL evenly and with one hot account, and on SQLite."""
     trades = Trades()
-    with _postgresql() as (database, url):
+    with postgresql() as (database, url):
         writer = LedgerWriter(database, BenchClock())
-        _warm(writer, trades)
-        even = _throughput(writer, trades, "even")
-        hot = _throughput(writer, trades, "hot", hot=True)
+        warm(writer, trades)
+        even = throughput(writer, trades, "even")
+        hot = throughput(writer, trades, "hot", hot=True)
         note = _latencies(writer, trades)
         writer.close()
         copied = _copied(url, trades)
         one_by_one = _one_by_one(psycopg.connect(_plain(url)), trades, "%s")
     with _sqlite() as (lite, path):
         writer = LedgerWriter(lite, BenchClock())
-        _warm(writer, trades)
-        embedded = _throughput(writer, trades, "lite", batches=10)
+        warm(writer, trades)
+        embedded = throughput(writer, trades, "lite", batches=10)
         writer.close()
         lite_one_by_one = _one_by_one(_synchronous(path), trades, "?")
     return [
@@ -87,7 +93,7 @@ def rows() -> list[BenchRow]:
 
 
 @contextmanager
-def _postgresql() -> Iterator[tuple[Database, str]]:
+def postgresql() -> Iterator[tuple[Database, str]]:
     with postgres_url() as url:
         database = Database.open(url)
         database.migrate()
@@ -108,20 +114,26 @@ def _sqlite() -> Iterator[tuple[Database, Path]]:
         database.close()
 
 
-def _warm(writer: LedgerWriter, trades: Trades) -> None:
-    """Let the writer learn the accounts, as one that runs for a day has."""
-    writer.post("warm", trades.batch(WARM_LINES))
+def warm(writer: LedgerWriter, trades: Trades) -> None:
+    """Let the writer learn the accounts, and the database its pages, as in a day of work."""
+    name = f"warm:{trades.skip(0)}"
+    writer.post(name, trades.batch(WARM_LINES))
+    throughput(writer, trades, name, batches=20)
 
 
-def _throughput(
+def throughput(
     writer: LedgerWriter, trades: Trades, name: str, *, hot: bool = False, batches: int = BATCHES
 ) -> int:
-    """Nanoseconds a transfer, of batches given without waiting."""
+    """Nanoseconds a transfer, of batches given as fast as they are taken."""
     given = [trades.batch(BATCH_LINES, hot=hot) for _ in range(batches)]
     start_ns = time.perf_counter_ns()
-    waiting = [writer.submit(f"{name}:{n}", batch) for n, batch in enumerate(given)]
-    for future in waiting:
-        _check(future.result().results)
+    waiting: deque[Future[Posted]] = deque()
+    for number, batch in enumerate(given):
+        if len(waiting) == IN_FLIGHT:
+            _check(waiting.popleft().result().results)
+        waiting.append(writer.submit(f"{name}:{number}", batch))
+    while waiting:
+        _check(waiting.popleft().result().results)
     return (time.perf_counter_ns() - start_ns) // (batches * BATCH_LINES)
 
 

@@ -32,6 +32,11 @@ class Trades:
         """As many transfers between accounts drawn evenly; `hot`: all from the first."""
         return [self._transfer(hot) for _ in range(lines)]
 
+    def skip(self, lines: int) -> int:
+        """Leave out as many ids: the first of them."""
+        first, self._next = self._next, self._next + lines
+        return first
+
     def _transfer(self, hot: bool) -> Transfer:
         draw = self._random.randrange
         debit = 0 if hot else draw(ACCOUNTS)

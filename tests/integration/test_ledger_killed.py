@@ -8,7 +8,7 @@ import os
 import signal
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -199,14 +199,15 @@ def test_a_server_killed_within_copy_or_after_commit_has_a_batch_whole_or_not_at
     begin(grown.database)
     copied = writing._copy
 
-    def half(cursor: Any, table: str, lines: Any) -> None:
+    def half(cursor: Any, table: str, texts: Sequence[bytes]) -> None:
         if table != "ledger_transfers":
-            copied(cursor, table, lines)
+            copied(cursor, table, texts)
             return
+        lines = b"".join(texts).splitlines(keepends=True)
         with cursor.copy(f"COPY {table} FROM STDIN") as copy:
-            copy.write("".join(lines[:2]))
+            copy.write(b"".join(lines[:2]))
             grown.die()
-            copy.write("".join(lines[2:]))
+            copy.write(b"".join(lines[2:]))
 
     with monkeypatch.context() as patch:
         patch.setattr(writing, "_copy", half)

@@ -179,7 +179,7 @@ def test_a_state_hash_is_that_of_the_documented_bytes() -> None:
         f"batch\t1\tcause:1\t{'00' * 32}\t1000\n"
         "accounts\t2\n1\tuser:alice\tBTC\tliability\t0\n2\tchain:hot\tBTC\tasset\t1\n"
         f"transfers\t1\n1\t0\t{uuid(110)}\tsingle\t\\N\t2\t1\t5\t0\n"
-        "balances\t2\n1\t0\t5\t0\t0\t1\n2\t5\t0\t0\t0\t1\n"
+        "balances\t2\n2\t5\t0\t0\t0\t1\n1\t0\t5\t0\t0\t1\n"
     )
     assert made == state_hash(bytes(32), hashlib.sha256(kv_set.encode()).digest(), 1)
 

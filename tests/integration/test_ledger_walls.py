@@ -110,6 +110,12 @@ def set_balance(tx: Connection, account: int, **sums: object) -> None:
     tx.execute(text(statement), row)
 
 
+def open_and_set(tx: Connection, account: int, **sums: object) -> None:
+    """The same at a height opened for it."""
+    insert_transfer(tx)
+    set_balance(tx, account, **sums)
+
+
 def refused(database: Database, code: str, attack: Callable[[Connection], object]) -> None:
     """The attack must fail with `code`, and change nothing."""
     before = snapshot(database)
@@ -213,7 +219,7 @@ def test_rows_cannot_be_replaced(books: Database, table: str, recursive: str) ->
 
 @pytest.mark.parametrize("column", ["debits", "credits", "debits_held", "credits_held"])
 @pytest.mark.parametrize("table", ["ledger_balances", "ledger_totals"])
-@pytest.mark.parametrize("height", ["height", "4"])
+@pytest.mark.parametrize("height", ["height", "4", "5"])
 def test_balances_cannot_be_written_while_no_batch_is_open(
     books: Database, table: str, column: str, height: str
 ) -> None:
@@ -240,24 +246,34 @@ def test_balances_cannot_start_above_zero(books: Database, table: str) -> None:
 
 @pytest.mark.parametrize("sums", [{"debits": 71}, {"debits_held": 101}, {"credits": 29}], ids=str)
 def test_a_user_cannot_be_overdrawn(books: Database, sums: dict[str, int]) -> None:
-    refused(books, "insufficient_funds", lambda tx: set_balance(tx, ALICE_NUMBER, **sums))
+    refused(books, "insufficient_funds", lambda tx: open_and_set(tx, ALICE_NUMBER, **sums))
 
 
 @pytest.mark.parametrize("column", ["debits_held", "credits_held"])
 def test_nothing_less_than_nothing_is_held(books: Database, column: str) -> None:
-    refused(books, "negative", lambda tx: set_balance(tx, VAULT_NUMBER, **{column: -1}))
+    refused(books, "negative", lambda tx: open_and_set(tx, VAULT_NUMBER, **{column: -1}))
 
 
 @pytest.mark.parametrize("column", ["account", "may_go_negative"])
 def test_whose_balance_it_is_stays(books: Database, column: str) -> None:
     statement = text(f"UPDATE ledger_balances SET {column} = 1, height = 5 WHERE account = 2")
-    refused(books, "", lambda tx: tx.execute(statement))
+
+    def attack(tx: Connection) -> None:
+        insert_transfer(tx)
+        tx.execute(statement)
+
+    refused(books, "", attack)
 
 
 @pytest.mark.parametrize("column", ["asset", "kind"])
 def test_whose_total_it_is_stays(books: Database, column: str) -> None:
     statement = text(f"UPDATE ledger_totals SET {column} = 'x', height = 5 WHERE asset = 'ETH'")
-    refused(books, "", lambda tx: tx.execute(statement))
+
+    def attack(tx: Connection) -> None:
+        insert_transfer(tx)
+        tx.execute(statement)
+
+    refused(books, "", attack)
 
 
 HOLDS: list[tuple[str, str, str]] = [
@@ -436,8 +452,8 @@ def test_an_empty_batch_is_refused(books: Database) -> None:
 def test_a_batch_whose_asset_does_not_sum_to_zero_is_refused(books: Database) -> None:
     def attack(tx: Connection) -> None:
         forge = "UPDATE ledger_totals SET credits = :v, height = 5 WHERE asset = 'BTC'"
-        tx.execute(text(f"{forge} AND kind = 'asset'"), {"v": units(tx, 1)})
         insert_transfer(tx)
+        tx.execute(text(f"{forge} AND kind = 'asset'"), {"v": units(tx, 1)})
         close_batch(tx)
 
     refused(books, "ledger.sum_not_zero", attack)

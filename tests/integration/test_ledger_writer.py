@@ -1,6 +1,6 @@
 """The writer: many callers, few commits, and each is told only what is durable."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from uuid import UUID
@@ -12,8 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from wallet.ledger import chart, writer, writing
 from wallet.ledger.balances import asset_totals, balance, off_balance
 from wallet.ledger.errors import BadTransfer, CauseConflict, LedgerBusy
-from wallet.ledger.posting import Posted, Result, Transfer, post_batch, single
+from wallet.ledger.posting import Posted, Result, Transfer, checked, post_batch, single
 from wallet.ledger.posting import post_each as posting_each
+from wallet.ledger.sealing import Heights
+from wallet.ledger.terms.stated import Change, state_frozen
 from wallet.ledger.writer import LedgerWriter
 from wallet.store.database import Database
 from wallet.store.tables.ledger import ledger_batches, ledger_transfers
@@ -73,10 +75,10 @@ def test_what_waits_is_committed_at_once(
     go = Event()
     write = writing.write
 
-    def counting(tx: object, sealed: list[object]) -> None:
+    def counting(tx: Connection, heights: Heights) -> None:
         go.wait(60)
-        groups.append(len(sealed))
-        write(tx, sealed)  # type: ignore[arg-type]
+        groups.append(len(heights.sealed))
+        write(tx, heights)
 
     monkeypatch.setattr(writer, "write", counting)
     waiting = [posting.submit(f"pay:{n}", [pay(1, n)]) for n in range(1, 101)]
@@ -174,9 +176,9 @@ def test_a_database_error_is_told_and_the_next_batch_goes_on(
 ) -> None:
     write = writing.write
 
-    def failing(tx: object, sealed: object) -> None:
-        write(tx, sealed)  # type: ignore[arg-type]
-        tx.execute(text("SELECT nothing"))  # type: ignore[attr-defined]
+    def failing(tx: Connection, heights: Heights) -> None:
+        write(tx, heights)
+        tx.execute(text("SELECT nothing"))
 
     monkeypatch.setattr(writer, "write", failing)
     with pytest.raises(DBAPIError):
@@ -206,9 +208,9 @@ def test_more_than_may_wait_is_refused(database: Database, monkeypatch: pytest.M
     go = Event()
     write = writing.write
 
-    def slow(tx: object, sealed: object) -> None:
+    def slow(tx: Connection, heights: Heights) -> None:
         go.wait(60)
-        write(tx, sealed)  # type: ignore[arg-type]
+        write(tx, heights)
 
     monkeypatch.setattr(writer, "write", slow)
     posting = LedgerWriter(database, Clock(), group_lines=1, waiting_max=2)
@@ -263,3 +265,101 @@ def test_the_same_height_of_another_history_is_judged_again(
     assert [Result.OK] == own.post("next", [pay(1, 2)]).results
     own.close()
     assert again == ["next"]
+
+
+class Between:
+    """Does one thing while a group is judged: after its books were read, before it is written."""
+
+    def __init__(self, database: Database, act: Callable[[Connection], object]) -> None:
+        self._database = database
+        self._acts = [act]
+
+    def now_s(self) -> int:
+        while self._acts:
+            act = self._acts.pop()
+            with self._database.write() as tx:
+                act(tx)
+        return NOW_S
+
+
+def take(units: int) -> Callable[[Connection], object]:
+    return lambda tx: post_batch(tx, "between", [single(ALICE, BOB, "BTC", units)], NOW_S)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_group_that_lost_its_fence_is_judged_on_what_is_there_now(
+    database: Database, posting: LedgerWriter, whole: bool
+) -> None:
+    """By its own books it was good, by the ledger's it no longer is; nothing of it is written."""
+    own = LedgerWriter(database, Between(database, take(600)))
+    posted = own.post("late", [pay(401, 1), pay(400, 2)], whole=whole)
+    own.close()
+    late = [Result.INSUFFICIENT_FUNDS, Result.LINKED_FAILED if whole else Result.OK]
+    assert posted.results == late
+    assert posted.height == (0 if whole else 3)
+    assert net(database, ALICE) == (400 if whole else 0)
+    assert rows(database) == ((2, 2) if whole else (3, 3))
+
+
+def test_groups_behind_one_that_lost_its_fence_are_judged_again_in_their_order(
+    database: Database, posting: LedgerWriter
+) -> None:
+    """They were judged on heights that never came to be."""
+    own = LedgerWriter(database, Between(database, take(600)), group_lines=1)
+    given = [own.submit(f"pay:{n}", [pay(150, n)]) for n in range(1, 6)]
+    results = [future.result() for future in given]
+    own.close()
+    assert [posted.results[0] for posted in results] == [
+        Result.OK,
+        Result.OK,
+        Result.INSUFFICIENT_FUNDS,
+        Result.INSUFFICIENT_FUNDS,
+        Result.INSUFFICIENT_FUNDS,
+    ]
+    assert [posted.height for posted in results] == [3, 4, 0, 0, 0]
+    assert net(database, ALICE) == 100
+
+
+def test_a_group_is_not_written_by_terms_that_were_changed_since(
+    database: Database, posting: LedgerWriter
+) -> None:
+    change = Change(changed_by="staff", reason="a court", since_height=1, since_s=NOW_S)
+    frozen = Between(database, lambda tx: state_frozen(tx, ALICE, "BTC", True, change))
+    own = LedgerWriter(database, frozen)
+    assert own.post("late", [pay(1, 1)]).results == [Result.ACCOUNT_FROZEN]
+    own.close()
+    assert rows(database) == (1, 1)
+
+
+class Arriving:
+    """Joined last by `close`: lets a caller in who came before it and has not given yet."""
+
+    def __init__(self) -> None:
+        self.closing, self.given = Event(), Event()
+
+    def join(self) -> None:
+        self.closing.set()
+        assert self.given.wait(60)
+
+
+def test_what_is_given_in_the_moment_of_closing_is_told_that_it_was_not_posted(
+    database: Database, posting: LedgerWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, arriving, inside = LedgerWriter(database, Clock()), Arriving(), Event()
+    own._threads.append(arriving)  # type: ignore[arg-type]
+
+    def late(cause: str, transfers: Sequence[Transfer]) -> Sequence[Transfer]:
+        inside.set()
+        assert arriving.closing.wait(60)
+        return checked(cause, transfers)
+
+    monkeypatch.setattr(writer, "checked", late)
+    with ThreadPoolExecutor(1) as callers:
+        caller = callers.submit(own.submit, "late", [pay(1, 1)])
+        caller.add_done_callback(lambda _: arriving.given.set())
+        assert inside.wait(60)
+        own.close()
+        answer = caller.result(60)
+    with pytest.raises(LedgerBusy):
+        answer.result(60)
+    assert rows(database) == (1, 1)

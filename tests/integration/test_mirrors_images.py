@@ -90,10 +90,10 @@ def test_a_joined_ledger_posts_nothing_a_second_time(
     fill(database)
     join(other, open_image(image_of(database, tmp_path / "t1.image").path, KEY), now_s=NOW_S)
     with other.write() as tx:
-        again = post_each(tx, "settle:1", settlement(1), NOW_S)
+        again = post_each(tx, "settlement:1", settlement(1), NOW_S)
         assert again.repeated
         assert again.height == 2 * HEIGHTS
-        fresh = post_each(tx, "settle:once more", settlement(1), NOW_S)
+        fresh = post_each(tx, "settlement:once more", settlement(1), NOW_S)
         assert fresh.results == [
             Result.EXISTS_IN_ARCHIVE,
             Result.INSUFFICIENT_FUNDS,
@@ -153,6 +153,17 @@ def test_restoring_needs_an_empty_ledger(
     join(other, image, now_s=NOW_S)
     with pytest.raises(NotEmpty):
         join(other, image, now_s=NOW_S)
+
+
+def test_what_does_not_come_out_as_the_image_is_not_kept(
+    database: Database, other: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(database)
+    image = open_image(image_of(database, tmp_path / "t1.image").path, KEY)
+    monkeypatch.setattr("wallet.mirrors.joining.fingerprint_of", lambda _tx: b"?" * 32)
+    with pytest.raises(PartDamaged):
+        join(other, image, now_s=NOW_S)
+    assert not any(rows_of(other).values())
 
 
 def test_what_an_image_is_taken_of_and_over(database: Database, tmp_path: Path) -> None:
@@ -230,7 +241,7 @@ class TestRefusals:
     def test_a_changed_manifest(self, database: Database, tmp_path: Path) -> None:
         fill(database, rounds=1)
         path = image_of(database, tmp_path / "t1.image").path
-        path.write_bytes(path.read_bytes().replace(b"settle:0", b"settle:9"))
+        path.write_bytes(path.read_bytes().replace(b"settlement:0", b"settlement:9"))
         with pytest.raises(SignatureWrong):
             open_image(path, KEY)
 
@@ -277,7 +288,7 @@ class TestRefusals:
             ("holds", lambda _b: b"", HoldsDiffer),
             ("holds", lambda b: b + b, HoldsDiffer),
             ("holds", halved, HoldsDiffer),
-            ("batches", lambda b: b.replace(b"1\tdeposit", b"9\tdeposit"), PartDamaged),
+            ("batches", lambda b: b.replace(b"1\tsettlement", b"9\tsettlement", 1), PartDamaged),
             ("batches", shortened, PartDamaged),
             ("batches", lambda b: b.split(b"\n", 1)[1], PartDamaged),
             ("batches", lambda b: b.rsplit(b"\n", 2)[0] + b"\n", PartDamaged),

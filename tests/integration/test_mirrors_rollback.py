@@ -1,6 +1,7 @@
 """Rolling back to a tag: with a quorum, exactly, all or nothing, and every refusal of it."""
 
 import io
+import re
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, text, update
+from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError
 
 from signer.protocol import public_key_of
@@ -25,25 +26,32 @@ from tests.mirrors_world import (
     rows_of,
     uuid,
 )
+from wallet.errors import Conflict
 from wallet.events import read_events
 from wallet.ledger import chart
 from wallet.ledger.posting import Transfer, post_batch, single
 from wallet.ledger.versions.verifying import verify
 from wallet.milestones import Milestone, kill_at, pass_by
+from wallet.mirrors import outside
 from wallet.mirrors.errors import (
     BeforeOrigin,
+    CauseUnknown,
+    DepositsBooked,
+    EscrowsMoved,
     FileProblem,
+    IssuesDone,
     LedgerMoved,
     NotAsked,
     NothingToUndo,
     PartDamaged,
     PartitionSealed,
+    PaymentsBooked,
     RollbackExpired,
     RollbackQuorum,
     ServiceRunning,
     SignatureWrong,
     StateDiffers,
-    WithdrawalsInFlight,
+    TransfersMade,
 )
 from wallet.mirrors.folder import ImageFolder
 from wallet.mirrors.image import open_image
@@ -54,7 +62,7 @@ from wallet.mirrors.tails import read_tail
 from wallet.mirrors.undoing import check_reach
 from wallet.settings import StaffSettings
 from wallet.store.database import Database
-from wallet.store.schema import accounts, approvals, leases, withdrawals
+from wallet.store.schema import approvals, leases
 from wallet.store.tables.ledger import ledger_holds
 from wallet.treasury.errors import AlreadyApproved, RequesterApproves, UnknownApprover
 from wallet.treasury.staff_keys import StaffKey
@@ -172,7 +180,7 @@ def test_a_hold_that_ended_above_the_tag_is_open_again(database: Database, tmp_p
     image_of(database, tmp_path / "t1.image")
     before = open_holds(database)
     with database.write() as tx:
-        post_batch(tx, "late end", [Transfer.void(hold_id=uuid(1000))], NOW_S)
+        post_batch(tx, "settlement:late end", [Transfer.void(hold_id=uuid(1000))], NOW_S)
     assert open_holds(database) != before
     ground = Ground(database, tmp_path, Clock())
     ground.desk.carry_out(ground.approved(), ground.archive)
@@ -184,7 +192,7 @@ def test_a_hold_that_ended_above_the_tag_is_open_again(database: Database, tmp_p
 
 def post_more(ground: Ground) -> None:
     with ground.database.write() as tx:
-        post_batch(tx, "more", [single(chart.HOT, ALICE, "BTC", 1)], NOW_S)
+        post_batch(tx, "settlement:more", [single(chart.HOT, ALICE, "BTC", 1)], NOW_S)
 
 
 def test_fewer_approvals_than_needed_do_nothing(ground: Ground) -> None:
@@ -280,50 +288,52 @@ def test_a_running_worker_stands_in_the_way(ground: Ground) -> None:
         ground.desk.carry_out(id, ground.archive)
 
 
-def withdrawal(database: Database, id: str, status: str) -> None:
-    """A row of a withdrawal; its hold has its id."""
-    with database.write() as tx:
-        tx.execute(insert(accounts).values(id=id, external_id=id, created_s=0))
-        tx.execute(
-            insert(withdrawals).values(
-                id=id,
-                external_id=id,
-                account_id=id,
-                network="bitcoin",
-                asset="BTC",
-                address="a",
-                target=b"",
-                units=20,
-                fee_units=0,
-                status=status,
-                intent=b"",
-                intent_digest=id.encode()[-32:],
-                approvals_required=0,
-                policy_hash="",
-                requester="key",
-                created_s=0,
-                updated_s=0,
-                since_s=0,
-                deadline_s=0,
-            )
-        )
-
-
-def test_a_withdrawal_under_way_keeps_its_hold(ground: Ground) -> None:
-    fill(ground.database, rounds=1, first=2)
-    id = ground.approved()
-    before_the_tag, above, ended = uuid(1000), uuid(1004), uuid(1005)
-    withdrawal(ground.database, before_the_tag, "queued")
-    withdrawal(ground.database, ended, "completed")
-    withdrawal(ground.database, above, "broadcast")
-    before = all_rows(ground.database)
-    with pytest.raises(WithdrawalsInFlight) as caught:
-        ground.desk.carry_out(id, ground.archive)
-    assert caught.value.details == {"withdrawals": [above]}
-    assert all_rows(ground.database) == before
+@pytest.mark.parametrize(
+    ("cause", "error"),
+    [
+        ("deposit:1:credit:1", DepositsBooked),
+        ("withdrawal:1:hold", PaymentsBooked),
+        ("payment:1:completed", PaymentsBooked),
+        ("escrow:1:released:0", EscrowsMoved),
+        ("asset_issue:1", IssuesDone),
+        ("asset_redeem:1", IssuesDone),
+        ("apportionment:1", TransfersMade),
+        ("transfer:1", TransfersMade),
+        ("settlements:1", CauseUnknown),
+    ],
+)
+def test_what_was_done_outside_the_ledger_is_not_undone(
+    ground: Ground, cause: str, error: type[Conflict]
+) -> None:
+    """The same batch below the tag stands in nobody's way."""
     with ground.database.write() as tx:
-        tx.execute(update(withdrawals).where(withdrawals.c.id == above).values(status="cancelled"))
-    ground.desk.carry_out(id, ground.archive)
+        post_batch(tx, cause, [single(chart.HOT, ALICE, "BTC", 1)], NOW_S)
+    height = 2 * HEIGHTS
+    before = all_rows(ground.database)
+    with pytest.raises(error) as caught:
+        ground.desk.ask("t1", ANNA)
+    assert caught.value.details == {"causes": [cause], "height": height}
+    (ground.folder / "t1.image").unlink()
+    image_of(ground.database, ground.folder / "t1.image")
+    fill(ground.database, rounds=1, first=2)
+    ground.desk.carry_out(ground.approved(), ground.archive)
+    after = all_rows(ground.database)
+    assert after["ledger_transfers"] == before["ledger_transfers"]
+
+
+def test_every_cause_that_is_posted_here_is_known_to_rollbacks() -> None:
+    """A new kind of batch has to say what it does outside, or it is never undone."""
+    begun = re.compile(r'f"([a-z_]+):\{\w+(?:\.\w+)*\}[:"]')
+    wallet = ROOT / "wallet"
+    named = {
+        kind
+        for path in wallet.rglob("*.py")
+        if "post_batch(" in (source := path.read_text())
+        for kind in begun.findall(source)
+    }
+    kinds = set(outside._REFUSALS) | outside._ALONE
+    assert named - kinds == set()
+    assert {"deposit", "withdrawal", "payment", "escrow", "transfer"} <= named
 
 
 def test_there_must_be_something_to_undo_and_it_must_be_of_this_ledger(
@@ -344,7 +354,7 @@ def test_there_must_be_something_to_undo_and_it_must_be_of_this_ledger(
     with pytest.raises(NotAsked):
         ground.desk.newest("t1")
     path = ground.folder / "t1.image"
-    path.write_bytes(path.read_bytes().replace(b"settle:1", b"settle:9"))
+    path.write_bytes(path.read_bytes().replace(b"settlement:1", b"settlement:9"))
     with pytest.raises(SignatureWrong):
         ground.desk.ask("t1", ANNA)
 

@@ -164,7 +164,7 @@ LIES = [
     pytest.param(lines_of(1, "\t1\t2\t", "\t2\t1\t"), TailRefused, 1, id="sides"),
     pytest.param(lines_of(5, "\t1\t2\t", "\t1\t77\t"), TailRefused, 5, id="no account"),
     pytest.param(lines_of(2, "\thold\t", "\tgift\t"), TailRefused, 2, id="kind"),
-    pytest.param(of_height(4, cause="settle:x"), StateHashWrong, 4, id="cause"),
+    pytest.param(of_height(4, cause="settlement:x"), StateHashWrong, 4, id="cause"),
     pytest.param(of_height(4, content=b"c" * 32), StateHashWrong, 4, id="content"),
     pytest.param(of_height(4, state_hash=b"s" * 32), StateHashWrong, 4, id="state hash"),
     pytest.param(of_height(4, accounts=[]), TailRefused, 4, id="account not opened"),
@@ -242,7 +242,7 @@ def test_an_id_posted_before_is_found(database: Database, mirror: Database) -> N
         created_s=NOW_S,
         state_hash=sealed.state_hash,
         accounts=[],
-        transfers=sealed.lines,
+        transfers=sealed.transfers.text.decode().splitlines(keepends=True),
     )
     with pytest.raises(TailRefused) as caught:
         replay(mirror, head, iter([record]))

@@ -1,14 +1,22 @@
 """The service relays what signers said of their logs, and stops at one that was put back."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from signer.protocol import Purpose, SignerState
+from signer.roster import Approver, Roster
 from tests.fakes import FakeClock
+from tests.integration.test_mirrors_rollback import BEN, CARO, Ground, post_more
+from tests.integration.test_mirrors_rollback import Clock as RollbackClock
 from tests.integration.test_payments_moves import answer, cold_btc, move
+from tests.mirrors_world import NOW_S, image_of
 from tests.payments_world import World
 from wallet.addresses.issuing import Address
 from wallet.events import read_events
 from wallet.ledger.versions.heads import HeadSigner, latest_head
+from wallet.ledger.versions.undone import undone_around
 from wallet.payments import journal
 from wallet.payments.journal import Payment, SignerForked
 from wallet.payments.states import PaymentStatus as P
@@ -66,6 +74,40 @@ def test_a_request_carries_the_ledgers_last_signed_head(world: World) -> None:
         head = latest_head(tx)
     assert head is not None
     assert refill(world, hot).request.ledger_head == head
+
+
+def test_a_request_carries_the_rollback_until_its_heights_are_passed_again(
+    world: World, tmp_path: Path
+) -> None:
+    hot = two_coins(world)
+    coordinator, clock = Coordinator(b"\x07" * 32), FakeClock(NOW_S)
+    heads = HeadSigner(world.database, clock, coordinator.public_key, coordinator.sign_head)
+    image_of(world.database, tmp_path / "t1.image")
+    ground = Ground(world.database, tmp_path, RollbackClock())
+    post_more(ground)
+    heads.step()
+    id = ground.approved()
+    assert refill(world, hot).request.rollbacks == (), "asked for, and not done"
+    done = ground.desk.carry_out(id, ground.archive)
+    clock.time_s += 10
+    heads.step()
+    with world.database.read() as tx:
+        head = latest_head(tx)
+    assert head is not None and head.height == done.ends.after
+
+    request = refill(world, hot).request
+
+    (told,) = request.rollbacks
+    assert request.ledger_head == head
+    assert told.rollback.digest == done.digest
+    roster = Roster([Approver(id=k.id, role="staff", key=k.public_key) for k in (BEN, CARO)])
+    names = roster.verified([told.rollback], told.approvals, told.rollback.expires_s)
+    assert names == {done.digest: {"ben", "caro"}}
+    with world.database.read() as tx:
+        assert len(undone_around(tx, replace(head, height=done.ends.to))) == 1
+        assert undone_around(tx, replace(head, height=done.ends.to + 1)) == ()
+        assert undone_around(tx, replace(head, height=done.ends.after - 1)) == ()
+        assert undone_around(tx, None) == ()
 
 
 def test_an_answer_from_behind_what_was_relayed_is_refused_with_an_alert(world: World) -> None:

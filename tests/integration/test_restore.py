@@ -5,13 +5,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, select, text
 
-from tests.payments_world import Keep, World, outside_address
+from tests.payments_world import BTC, Keep, World, outside_address
 from tests.postgres_cluster import Cluster, cluster
 from wallet import events
+from wallet.addresses.issuing import Address, issue
+from wallet.addresses.marks import AddressMarks, CounterBehind
 from wallet.ledger import chart
 from wallet.ledger.balances import Balance, asset_totals
 from wallet.ledger.chart import Kind
@@ -35,6 +39,8 @@ class Backed:
     keep: Keep
     head: Head
     moment: str
+    told: Address
+    """Handed out after the moment."""
 
     @property
     def height(self) -> int:
@@ -66,6 +72,24 @@ def pay(world: World, name: str) -> None:
         assert tx.execute(status).scalar_one() == "completed"
 
 
+def tell(database: Database, keep: Keep, folder: Path) -> Address:
+    """A deposit address as the API hands it out."""
+    world = World(database, keep)
+    account_id = world.account(str(uuid4()))
+    with database.write() as tx:
+        fresh = issue(
+            tx,
+            world.deriver,
+            network=BTC,
+            source=world.networks[BTC].deposit,
+            account_id=account_id,
+            now_s=0,
+        )
+        AddressMarks.of(folder).check(fresh)
+    AddressMarks.of(folder).note(fresh)
+    return fresh
+
+
 @pytest.fixture(scope="module")
 def backed(request: pytest.FixtureRequest) -> Iterator[Backed]:
     request.getfixturevalue("postgres")  # skips, or fails, where there is no PostgreSQL
@@ -88,11 +112,13 @@ def backed(request: pytest.FixtureRequest) -> Iterator[Backed]:
         database.close()
         moment = str(made.ask("SELECT clock_timestamp()::text"))
         made.ask("SELECT pg_create_restore_point('just before')")
+        told = tell(database := Database.open(made.url), keep, made.folder)
+        database.close()
         made.ask("DROP TABLE ledger_transfers, ledger_balances CASCADE")
         archived(made, str(made.ask("SELECT pg_walfile_name(pg_switch_wal())")))
         made.stop("immediate")
         shutil.rmtree(made.data)
-        yield Backed(made, keep, head, moment)
+        yield Backed(made, keep, head, moment, told)
 
 
 def archived(made: Cluster, segment: str) -> None:
@@ -145,6 +171,18 @@ def test_restored_to_a_named_point_the_wallet_goes_on_paying(backed: Backed) -> 
         with database.read() as tx:
             assert sealed(tx)[-1].last_height > backed.height
         database.migrate()
+
+
+def test_restored_to_a_time_no_address_is_handed_out_twice(backed: Backed) -> None:
+    folder = backed.cluster.folder
+    with restored(backed.cluster, "recovery_target_name = 'just before'") as database:
+        with pytest.raises(CounterBehind):
+            tell(database, backed.keep, folder)
+        with database.write() as tx:
+            AddressMarks.of(folder).move(tx)
+        fresh = tell(database, backed.keep, folder)
+    assert fresh.position == backed.told.position + 1
+    assert fresh.address != backed.told.address
 
 
 def until_promoted(database: Database) -> None:

@@ -148,9 +148,17 @@ def find_by_targets(
     return found
 
 
+def counter_of(address: Address) -> str:
+    """The name of the counter that an address's position was taken from."""
+    return _counter(address.network, address.source, address.branch)
+
+
+def _counter(network: str, source: str, branch: int) -> str:
+    return f"address:{network}:{source}:{branch}"
+
+
 def _next_position(tx: Connection, network: str, source: str, branch: int) -> int:
-    name = f"address:{network}:{source}:{branch}"
-    return counters.next_number(tx, name) - 1
+    return counters.next_number(tx, _counter(network, source, branch)) - 1
 
 
 def _derive(

@@ -43,7 +43,10 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """One gateway; `key_id` is the API key that is the gateway, `agents` those it appointed."""
+    """One gateway; `key_id` is the API key that is the gateway, `agents` those it appointed.
+
+    `key_id` is "" after a restore from an image, until the operator names one: images hold no keys.
+    """
 
     id: str
     name: str
@@ -75,6 +78,8 @@ def open_gateway(
 
 def change_key(tx: Connection, actor: Actor, gateway_id: str, key_id: str, now_s: int) -> Gateway:
     """Make another API key the gateway, for the operator when the first is lost; agents stay.
+
+    Also how a gateway gets its key again that was restored from an image.
 
     Raises GatewayNotFound, KeyUnknown, KeyActsAlready.
     """
@@ -134,7 +139,7 @@ def get_gateway(tx: Connection, gateway_id: str) -> Gateway:
     return Gateway(
         id=row.id,
         name=row.name,
-        key_id=next(key.key_id for key in keys if key.role == Role.GATEWAY),
+        key_id=next((key.key_id for key in keys if key.role == Role.GATEWAY), ""),
         agents=tuple(key.key_id for key in keys if key.role == Role.AGENT),
         created_s=row.created_s,
     )

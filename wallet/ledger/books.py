@@ -11,8 +11,30 @@ from wallet.ledger.chart import Account, Kind
 from wallet.ledger.terms.rules import NO_TERMS, Terms, holder_of, needs_trust
 
 
+class Totals:
+    """The sums of all accounts of a kind in an asset, in base units."""
+
+    __slots__ = ("asset", "credits", "credits_held", "debits", "debits_held", "kind")
+
+    def __init__(self, asset: str, kind: Kind) -> None:
+        self.asset = asset
+        self.kind = kind
+        self.debits = self.credits = self.debits_held = self.credits_held = 0
+
+    def sums(self) -> tuple[int, int, int, int]:
+        """Debits, credits, and the same of open holds."""
+        return self.debits, self.credits, self.debits_held, self.credits_held
+
+    def set_sums(self, sums: tuple[int, int, int, int]) -> None:
+        """The values as stored."""
+        self.debits, self.credits, self.debits_held, self.credits_held = sums
+
+
 class Position:
-    """The sums of one ledger account, in base units, and what it may do."""
+    """The sums of one ledger account, in base units, and what it may do.
+
+    Whoever changes its sums changes those of `totals`, to which it belongs, by the same.
+    """
 
     __slots__ = (
         "account",
@@ -25,12 +47,16 @@ class Position:
         "number",
         "restricted",
         "terms",
+        "text",
+        "totals",
         "trust",
     )
 
-    def __init__(self, account: Account, number: int) -> None:
+    def __init__(self, account: Account, number: int, totals: Totals) -> None:
         self.account = account
         self.number = number
+        self.text = str(number)  # written as often as its sums change
+        self.totals = totals
         self.covered = not account.may_go_negative
         self.debits = self.credits = self.debits_held = self.credits_held = 0
         self.height = 0
@@ -47,9 +73,18 @@ class Position:
         return self.debits, self.credits, self.debits_held, self.credits_held
 
     def set_sums(self, sums: tuple[int, int, int, int], height: int) -> None:
-        """The values as stored, or as before a chain that failed."""
+        """The values as stored."""
         self.debits, self.credits, self.debits_held, self.credits_held = sums
         self.height = height
+
+    def take_back(self, sums: tuple[int, int, int, int], height: int) -> None:
+        """The values as before a chain that failed."""
+        totals = self.totals
+        totals.debits += sums[0] - self.debits
+        totals.credits += sums[1] - self.credits
+        totals.debits_held += sums[2] - self.debits_held
+        totals.credits_held += sums[3] - self.credits_held
+        self.set_sums(sums, height)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +104,8 @@ class Books:
     """Positions by asset and owner, holds by id, and totals by asset and kind, at a height.
 
     `terms` are those that were stated; `trusted_assets` are registered and need trust lines,
-    `untrusted_assets` are known to need none, and their terms are all loaded.
+    `untrusted_assets` are known to need none, and their terms are all loaded. `totalled` are the
+    assets whose totals are.
     """
 
     height: int = 0
@@ -77,7 +113,8 @@ class Books:
     accounts: int = 0
     positions: dict[str, dict[str, Position]] = field(default_factory=dict)
     holds: dict[str, Hold] = field(default_factory=dict)
-    totals: dict[tuple[str, Kind], list[int]] = field(default_factory=dict)
+    totals: dict[tuple[str, Kind], Totals] = field(default_factory=dict)
+    totalled: set[str] = field(default_factory=set)
     terms: dict[tuple[str, str], Terms] = field(default_factory=dict)
     trusted_assets: set[str] = field(default_factory=set)
     untrusted_assets: set[str] = field(default_factory=set)
@@ -90,7 +127,7 @@ class Books:
         """
         account = chart.account(owner, asset)
         self.accounts += 1
-        position = Position(account, self.accounts)
+        position = Position(account, self.accounts, self.total(asset, account.kind))
         self.limit(position)
         self.put(position)
         return position
@@ -99,6 +136,13 @@ class Books:
         """Keep a position, found by its asset and owner."""
         account = position.account
         self.positions.setdefault(account.asset, {})[account.owner] = position
+
+    def total(self, asset: str, kind: Kind) -> Totals:
+        """The sums of the accounts of a kind; zero until they are loaded."""
+        found = self.totals.get((asset, kind))
+        if found is None:
+            found = self.totals[asset, kind] = Totals(asset, kind)
+        return found
 
     def owners(self, asset: str) -> dict[str, Position]:
         """The positions of an asset by owner; what is not loaded is not in it."""

@@ -10,7 +10,8 @@ canonical lower case, nothing as \\N:
                number, owner, asset, kind, may_go_negative
     transfers  how many; then a line each as posted:
                height, line, id, kind, hold_id, debit, credit, units, expires_s
-    balances   how many accounts it changed; then a line each by number:
+    balances   how many accounts it changed; then a line each, in the order in which its transfers
+               first name them, of a transfer the debit before the credit:
                number, debits, credits, debits_held, credits_held, height
 
 A transfer's line and a balance's line are PostgreSQL's COPY text of the same row: what is hashed
@@ -19,12 +20,25 @@ is what is written. Names cannot hold tabs or newlines (wallet.ledger.chart refu
 
 import hashlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from wallet.ledger.books import Position
 
 TAG = b"glaytos ledger state 1\n"
 GENESIS = b"\0" * 32
 """The hash before the first height."""
+
+
+class Lines(NamedTuple):
+    """Lines as they are hashed and written: how many, and their text."""
+
+    number: int
+    text: bytes
+
+
+def lines(texts: Sequence[str]) -> Lines:
+    """Lines made one."""
+    return Lines(len(texts), "".join(texts).encode())
 
 
 def account_line(number: int, owner: str, asset: str, kind: str, may_go_negative: int) -> str:
@@ -39,12 +53,13 @@ def opened_line(position: Position) -> str:
     return account_line(position.number, account.owner, account.asset, account.kind, flag)
 
 
-def balance_line(position: Position) -> str:
-    """The line of a balance."""
-    return (
-        f"{position.number}\t{position.debits}\t{position.credits}\t{position.debits_held}\t"
-        f"{position.credits_held}\t{position.height}\n"
-    )
+def balance_lines(positions: Sequence[Position], height: int) -> list[str]:
+    """The lines of balances that a height changed."""
+    end = f"\t{height}\n"
+    return [
+        f"{p.text}\t{p.debits}\t{p.credits}\t{p.debits_held}\t{p.credits_held}{end}"
+        for p in positions
+    ]
 
 
 def batch_line(height: int, cause: str, content: bytes, created_s: int) -> str:
@@ -52,14 +67,12 @@ def batch_line(height: int, cause: str, content: bytes, created_s: int) -> str:
     return f"{height}\t{cause}\t{content.hex()}\t{created_s}\n"
 
 
-def kv_digest(
-    batch: str, accounts: Sequence[str], transfers: Sequence[str], balances: Sequence[str]
-) -> bytes:
+def kv_digest(batch: str, accounts: Lines, transfers: Lines, balances: Lines) -> bytes:
     """SHA-256 of KVSet(h), from its lines in order."""
     digest = hashlib.sha256(f"batch\t{batch}".encode())
-    for name, lines in (("accounts", accounts), ("transfers", transfers), ("balances", balances)):
-        digest.update(f"{name}\t{len(lines)}\n".encode())
-        digest.update("".join(lines).encode())
+    for name, part in (("accounts", accounts), ("transfers", transfers), ("balances", balances)):
+        digest.update(f"{name}\t{part.number}\n".encode())
+        digest.update(part.text)
     return digest.digest()
 
 

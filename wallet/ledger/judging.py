@@ -4,7 +4,7 @@ A batch is judged at the height it will have. Refused transfers leave no trace; 
 ones is taken back as a whole. `wallet.ledger.writing` stores what was accepted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,9 +14,6 @@ from wallet.ledger.results import Result
 from wallet.ledger.terms.rules import motion, refusal
 from wallet.ledger.transfers import ASSET_MAX, SECONDS_MAX, UNITS_MAX, Transfer, TransferKind
 
-Change = tuple[Position, int, int, int, int]
-"""A position that changed, with its debits, credits and held ones before."""
-
 _SINGLE, _POST = TransferKind.SINGLE, TransferKind.POST
 _OK = Result.OK
 
@@ -25,15 +22,13 @@ _OK = Result.OK
 class Judged:
     """What a batch becomes: a result for each transfer, and the rows of those accepted.
 
-    `lines` and `ids` are COPY text of ledger_transfers and ledger_transfer_ids; `changed` has each
-    position that changed with its sums before.
+    `lines` are COPY text of ledger_transfers; `changed` has each position that changed, once.
     """
 
     height: int
     results: list[Result] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    changed: list[Change] = field(default_factory=list)
+    changed: list[Position] = field(default_factory=list)
     opened: list[Position] = field(default_factory=list)
     made: list[Hold] = field(default_factory=list)
     ended: list[Hold] = field(default_factory=list)
@@ -42,35 +37,48 @@ class Judged:
 
 
 class Judge:
-    """Judges one batch. `known` has what is stored under the transfers' ids already."""
+    """Judges one batch. `known` has what is stored under the transfers' ids already.
+
+    `load` brings into the books what the batch names and they lack, as far as it exists. It is
+    called at the first such name, which a writer that has run for a day seldom meets; without it
+    the books have all there is.
+    """
 
     def __init__(
-        self, books: Books, *, now_s: int, known: Mapping[str, Transfer | None] | None = None
+        self,
+        books: Books,
+        *,
+        now_s: int,
+        load: Callable[[], None] | None = None,
+        known: Mapping[str, Transfer | None] | None = None,
     ) -> None:
         self._books = books
         self._now_s = now_s
+        self._load = load
         self._known = dict(known or {})
         self._height = books.height + 1
         self._judged = Judged(self._height)
-        self._lines, self._ids = self._judged.lines, self._judged.ids
-        self._changed = self._judged.changed
-        self._asset, self._owners = "", books.owners("")
         self._undo: list[tuple[Position, tuple[int, int, int, int], int]] | None = None
 
     def each(self, transfers: Sequence[Transfer]) -> Judged:
         """Judge every transfer by itself, and chains of linked ones as one."""
-        results, post, judge = self._judged.results, self._post_plain, self._judge
+        results, last = self._judged.results, len(transfers)
         start = 0
-        for place, transfer in enumerate(transfers):
-            if transfer.linked:
-                continue
-            if start == place:
-                results.append(_OK if post(transfer) else judge(transfer))
+        while start < last:
+            is_plain = not transfers[start].linked
+            place = self._post_plain(transfers, start) if is_plain else start
+            results += [_OK] * (place - start)
+            start = place
+            while place < last and transfers[place].linked:
+                place += 1
+            if place == last:
+                failed = [Result.LINKED_FAILED] * (last - start)
+                results += [*failed[1:], Result.LINK_OPEN] if failed else []
+            elif place == start:
+                results.append(self._judge(transfers[start]))
             else:
                 results += self._chain(transfers[start : place + 1])
             start = place + 1
-        if start < len(transfers):
-            results += [Result.LINKED_FAILED] * (len(transfers) - start - 1) + [Result.LINK_OPEN]
         return self._judged
 
     def whole(self, transfers: Sequence[Transfer]) -> Judged:
@@ -82,7 +90,6 @@ class Judge:
         judged = self._judged
         parts: tuple[list[Any], ...] = (
             judged.lines,
-            judged.ids,
             judged.changed,
             judged.opened,
             judged.made,
@@ -108,18 +115,21 @@ class Judge:
     def _take_back(self, marks: Sequence[int], posted: Sequence[str]) -> None:
         judged, books = self._judged, self._books
         for position, sums, height in reversed(self._undo or ()):
-            position.set_sums(sums, height)
+            position.take_back(sums, height)
         self._undo = None
-        for position in reversed(judged.opened[marks[3] :]):
+        for position in reversed(judged.opened[marks[2] :]):
             books.close(position)
-        for hold in judged.made[marks[4] :]:
+        for hold in judged.made[marks[3] :]:
             del books.holds[hold.id]
-        for hold in judged.ended[marks[5] :]:
+        for hold in judged.ended[marks[4] :]:
             hold.ended = None
         for id in posted:
             del self._known[id]
 
     def _judge(self, transfer: Transfer) -> Result:
+        if self._load is not None and self._lacks(transfer):
+            self._load()
+            self._load = None
         if transfer.id in self._known:
             return self._compare(self._known[transfer.id], transfer)
         if transfer.expires_s != 0 and transfer.kind is not TransferKind.HOLD:
@@ -128,52 +138,61 @@ class Judge:
             return self._end(transfer, transfer.hold_id)
         return self._start(transfer)
 
-    def _post_plain(self, transfer: Transfer) -> bool:
-        """Post the plain case at once; False, and nothing done, for all that needs a closer look.
+    def _lacks(self, transfer: Transfer) -> bool:
+        """Whether the books may lack what the transfer names."""
+        if transfer.hold_id is not None:
+            return transfer.hold_id not in self._books.holds
+        owners = self._books.owners(transfer.asset)
+        return transfer.debit not in owners or transfer.credit not in owners
+
+    def _post_plain(self, transfers: Sequence[Transfer], start: int) -> int:
+        """Post plain transfers from `start` on until one needs a closer look: the place of that.
 
         The same as `_start` in one piece, where nothing is new, restricted or refused: it is what
         a settlement is made of, and each call saved is a tenth of its time.
         """
-        debit = self._owners.get(transfer.debit)
-        if transfer.asset is not self._asset or debit is None:
-            self._asset = transfer.asset
-            self._owners = self._books.owners(transfer.asset)
-            debit = self._owners.get(transfer.debit)
-        credit = self._owners.get(transfer.credit)
-        units, id, height = transfer.units, transfer.id, self._height
-        if (
-            debit is None
-            or credit is None
-            or debit is credit
-            or transfer.kind is not _SINGLE
-            or debit.restricted
-            or credit.restricted
-            or not 0 < units <= UNITS_MAX
-            or (debit.covered and debit.credits - debit.debits - debit.debits_held < units)
-            or transfer.expires_s
-            or id in self._known
-        ):
-            return False
-        if debit.height != height:
-            self._changed.append(
-                (debit, debit.debits, debit.credits, debit.debits_held, debit.credits_held)
-            )
-            debit.height = height
-        if credit.height != height:
-            self._changed.append(
-                (credit, credit.debits, credit.credits, credit.debits_held, credit.credits_held)
-            )
-            credit.height = height
-        debit.debits += units
-        credit.credits += units
-        lines = self._lines
-        line = len(lines)
-        lines.append(
-            f"{height}\t{line}\t{id}\tsingle\t\\N\t{debit.number}\t{credit.number}\t{units}\t0\n"
-        )
-        self._ids.append(f"{id}\t{height}\t{line}\n")
-        self._known[id] = transfer
-        return True
+        known, lines, changed = self._known, self._judged.lines, self._judged.changed
+        add_line, add_changed = lines.append, changed.append
+        height, line, place = self._height, len(lines), start
+        asset, owners, begin = "", self._books.owners(""), f"{height}\t"
+        try:
+            for place in range(start, len(transfers)):
+                transfer = transfers[place]
+                if transfer.asset != asset:
+                    asset = transfer.asset
+                    owners = self._books.owners(asset)
+                debit, credit = owners[transfer.debit], owners[transfer.credit]
+                units, id = transfer.units, transfer.id
+                if (
+                    debit is credit
+                    or transfer.kind is not _SINGLE
+                    or transfer.linked
+                    or debit.restricted
+                    or credit.restricted
+                    or not 0 < units <= UNITS_MAX
+                    or (debit.covered and debit.credits - debit.debits - debit.debits_held < units)
+                    or transfer.expires_s
+                    or id in known
+                ):
+                    return place
+                if debit.height != height:
+                    debit.height = height
+                    add_changed(debit)
+                if credit.height != height:
+                    credit.height = height
+                    add_changed(credit)
+                debit.debits += units
+                credit.credits += units
+                debit.totals.debits += units
+                credit.totals.credits += units
+                add_line(
+                    f"{begin}{line}\t{id}\tsingle\t\\N\t{debit.text}\t{credit.text}\t{units}\t0\n"
+                )
+                line += 1
+                known[id] = transfer
+        except KeyError:
+            return place  # an account that is not in the books
+        return len(transfers)
 
     def _start(self, transfer: Transfer) -> Result:
         """A single transfer or a hold."""
@@ -195,8 +214,7 @@ class Judge:
         if transfer.kind is not _SINGLE:
             return self._hold(transfer, debit, credit)
         self._touch(debit, credit)
-        debit.debits += units
-        credit.credits += units
+        _move(debit, credit, units)
         self._accept(transfer, debit, credit, units)
         return _OK
 
@@ -205,8 +223,7 @@ class Judge:
         if expires_s != 0 and not self._now_s < expires_s <= SECONDS_MAX:
             return Result.EXPIRY_INVALID
         self._touch(debit, credit)
-        debit.debits_held += transfer.units
-        credit.credits_held += transfer.units
+        _hold(debit, credit, transfer.units)
         hold = Hold(
             id=transfer.id,
             debit=debit,
@@ -235,11 +252,9 @@ class Judge:
         if transfer.kind is _POST and 0 < hold.expires_s <= self._now_s:
             return Result.HOLD_EXPIRED
         self._touch(debit, credit)
-        debit.debits_held -= hold.units
-        credit.credits_held -= hold.units
+        _hold(debit, credit, -hold.units)
         if transfer.kind is _POST:
-            debit.debits += moved
-            credit.credits += moved
+            _move(debit, credit, moved)
         hold.ended = (self._height, len(self._judged.lines))
         self._judged.ended.append(hold)
         # A post of all that is held is kept with its units: what it is compared with later.
@@ -274,8 +289,6 @@ class Judge:
         if stored is None:
             return Result.EXISTS_IN_ARCHIVE
         units = asked.units
-        if stored is None:
-            return Result.EXISTS_IN_ARCHIVE
         if stored.kind is not asked.kind:
             return Result.EXISTS_WITH_DIFFERENT_KIND
         if stored.hold_id != asked.hold_id:
@@ -295,16 +308,16 @@ class Judge:
         return Result.EXISTS
 
     def _touch(self, debit: Position, credit: Position) -> None:
-        """Remember how both were before the batch, and before the chain."""
+        """Remember that the batch changes both, and how they were before the chain."""
         height, changed = self._height, self._judged.changed
         if self._undo is not None:
             self._undo.append((debit, debit.sums(), debit.height))
             self._undo.append((credit, credit.sums(), credit.height))
         if debit.height != height:
-            changed.append((debit, *debit.sums()))
+            changed.append(debit)
             debit.height = height
         if credit.height != height:
-            changed.append((credit, *credit.sums()))
+            changed.append(credit)
             credit.height = height
 
     def _accept(self, transfer: Transfer, debit: Position, credit: Position, units: int) -> None:
@@ -314,11 +327,25 @@ class Judge:
             f"{height}\t{line}\t{id}\t{transfer.kind}\t{transfer.hold_id or NOTHING}\t"
             f"{debit.number}\t{credit.number}\t{units}\t{transfer.expires_s}\n"
         )
-        self._judged.ids.append(f"{id}\t{height}\t{line}\n")
         self._known[id] = transfer
 
 
 NOTHING = "\\N"
+
+
+def _move(debit: Position, credit: Position, units: int) -> None:
+    for paying in (debit, debit.totals):
+        paying.debits += units
+    for paid in (credit, credit.totals):
+        paid.credits += units
+
+
+def _hold(debit: Position, credit: Position, units: int) -> None:
+    """Hold units; fewer than none ends a hold."""
+    for paying in (debit, debit.totals):
+        paying.debits_held += units
+    for paid in (credit, credit.totals):
+        paid.credits_held += units
 
 
 def _terms(debit: Position, credit: Position, units: int) -> Result | None:

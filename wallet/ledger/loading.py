@@ -138,10 +138,10 @@ def load_for(tx: Connection, books: Books, transfers: Sequence[Transfer]) -> Non
         _load_holds(tx, books, rows)
     assets = {t.asset for t in transfers if t.hold_id is None}
     assets |= {holds[id].debit.account.asset for id in ids if id in holds}
-    loaded = {asset for asset, _ in books.totals}
-    for row in _rows(tx, _TOTALS, sorted(assets - loaded)):
-        sums = [row.debits, row.credits, row.debits_held, row.credits_held]
-        books.totals[row.asset, Kind(row.kind)] = sums
+    for row in _rows(tx, _TOTALS, sorted(assets - books.totalled)):
+        sums = (row.debits, row.credits, row.debits_held, row.credits_held)
+        books.total(row.asset, Kind(row.kind)).set_sums(sums)
+    books.totalled |= assets
 
 
 def load_numbers(
@@ -214,7 +214,7 @@ def _load_positions(
     found = {}
     for row in _rows(tx, query, keys):
         account = Account(owner=row.owner, kind=Kind(row.kind), asset=row.asset)
-        position = Position(account, row.number)
+        position = Position(account, row.number, books.total(row.asset, account.kind))
         sums = (row.debits, row.credits, row.debits_held, row.credits_held)
         position.set_sums(sums, row.height)
         books.put(position)

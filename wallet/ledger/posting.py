@@ -35,7 +35,7 @@ from wallet.ledger.errors import (
 )
 from wallet.ledger.judging import Judge
 from wallet.ledger.results import Result
-from wallet.ledger.sealing import seal
+from wallet.ledger.sealing import seal, together
 from wallet.ledger.transfers import Transfer, TransferKind, content_digest, number, single
 from wallet.ledger.writing import write
 from wallet.store.tables.ledger import ledger_batches
@@ -141,7 +141,7 @@ def _post(
     judged = judge.whole(transfers) if whole else judge.each(transfers)
     height = 0
     if judged.lines:
-        write(tx, [seal(books, judged, cause, content, now_s)])
+        write(tx, together([seal(books, judged, cause, content, now_s)]))
         height = books.height
     return Posted(
         height=height,

@@ -12,9 +12,10 @@ from wallet.ledger.judging import Judged
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """A height ready to be written. `lines`, `ids` and `balances` are COPY text.
+    """A height ready to be written. `transfers` and `balances` are COPY text.
 
-    Everything in it is a copy: the books may go on to the next height while it is written.
+    `balances` has the line of each account that changed, `numbers` its number. Everything in it is
+    a copy: the books may go on to the next height while it is written.
     """
 
     height: int
@@ -23,27 +24,49 @@ class Sealed:
     created_s: int
     state_hash: bytes
     opened: Sequence[Position]
-    lines: Sequence[str]
-    ids: Sequence[str]
+    transfers: encoding.Lines
+    numbers: Sequence[int]
     balances: Sequence[str]
     made: Sequence[Hold]
     ended: Sequence[tuple[str, int, int]]
     totals: Sequence[tuple[str, Kind, tuple[int, ...]]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heights:
+    """Heights in order, written and committed together.
+
+    `balances` has the last line of each account that they changed, as COPY text, in the order of
+    the table.
+    """
+
+    sealed: Sequence[Sealed]
+    balances: encoding.Lines
+
+
+def together(sealed: Sequence[Sealed]) -> Heights:
+    """Heights in order as one thing to write."""
+    latest: dict[int, str] = {}
+    for height in sealed:
+        latest.update(zip(height.numbers, height.balances, strict=True))
+    balances = encoding.lines([latest[number] for number in sorted(latest)])
+    return Heights(sealed=sealed, balances=balances)
+
+
 def seal(books: Books, judged: Judged, cause: str, content: bytes, now_s: int) -> Sealed:
     """Close the judged batch as the books' next height."""
-    changed = sorted([change[0] for change in judged.changed], key=attrgetter("number"))
-    balances = [encoding.balance_line(position) for position in changed]
-    height = judged.height
+    height, changed = judged.height, judged.changed
+    transfers = encoding.lines(judged.lines)
+    balances = encoding.balance_lines(changed, height)
     digest = encoding.kv_digest(
         encoding.batch_line(height, cause, content, now_s),
-        [encoding.opened_line(position) for position in judged.opened],
-        judged.lines,
-        balances,
+        encoding.lines([encoding.opened_line(position) for position in judged.opened]),
+        transfers,
+        encoding.lines(balances),
     )
     books.state_hash = encoding.state_hash(books.state_hash, digest, height)
     books.height = height
+    totals = sorted({p.totals for p in changed}, key=attrgetter("asset", "kind"))
     return Sealed(
         height=height,
         cause=cause,
@@ -51,26 +74,10 @@ def seal(books: Books, judged: Judged, cause: str, content: bytes, now_s: int) -
         created_s=now_s,
         state_hash=books.state_hash,
         opened=judged.opened,
-        lines=judged.lines,
-        ids=judged.ids,
+        transfers=transfers,
+        numbers=[position.number for position in changed],
         balances=balances,
         made=judged.made,
         ended=[(hold.id, *hold.ended) for hold in judged.ended if hold.ended is not None],
-        totals=_add_totals(books, judged),
+        totals=[(total.asset, total.kind, total.sums()) for total in totals],
     )
-
-
-def _add_totals(books: Books, judged: Judged) -> Sequence[tuple[str, Kind, tuple[int, ...]]]:
-    changes: dict[tuple[str, Kind], list[int]] = {}
-    for position, debits, credits_, debits_held, credits_held in judged.changed:
-        account = position.account
-        key = (account.asset, account.kind)
-        sums = changes.get(key)
-        if sums is None:
-            sums = changes[key] = books.totals.setdefault(key, [0, 0, 0, 0])
-        sums[0] += position.debits - debits
-        sums[1] += position.credits - credits_
-        if position.debits_held != debits_held or position.credits_held != credits_held:
-            sums[2] += position.debits_held - debits_held
-            sums[3] += position.credits_held - credits_held
-    return [(asset, kind, tuple(sums)) for (asset, kind), sums in changes.items()]

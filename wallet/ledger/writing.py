@@ -11,10 +11,10 @@ from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DBAPIError
 
 from wallet.ledger.books import Hold
-from wallet.ledger.encoding import opened_line
+from wallet.ledger.encoding import Lines, opened_line
 from wallet.ledger.errors import LedgerBroken
 from wallet.ledger.judging import NOTHING
-from wallet.ledger.sealing import Sealed
+from wallet.ledger.sealing import Heights
 from wallet.store.tables.ledger import ledger_batches
 from wallet.store.types import encode_units
 
@@ -35,6 +35,11 @@ _CHANGED = (
     "ON COMMIT DELETE ROWS"
 )
 _FROM_CHANGED = _UPDATE + "ledger_changed n WHERE b.account = n.account"
+_KEEP_IDS = (
+    # Heights just written are in no statistics yet: the planner might read all transfers.
+    "SET LOCAL enable_seqscan = off; INSERT INTO ledger_transfer_ids SELECT id, height, line "
+    "FROM ledger_transfers WHERE height BETWEEN {} AND {}; SET LOCAL enable_seqscan = on"
+)
 _END_HOLDS = (
     "UPDATE ledger_holds h SET ended_height = n.height, ended_line = n.line "
     "FROM unnest(%s::uuid[], %s::bigint[], %s::integer[]) AS n(id, height, line) "
@@ -42,7 +47,7 @@ _END_HOLDS = (
 )
 
 
-def write(tx: Connection, group: Sequence[Sealed]) -> None:
+def write(tx: Connection, heights: Heights) -> None:
     """Write the heights in order. Raises LedgerBroken when the database has other rows than ours.
 
     Raises SQLAlchemy's IntegrityError for an id that was posted before.
@@ -50,7 +55,7 @@ def write(tx: Connection, group: Sequence[Sealed]) -> None:
     act = _write_postgresql if tx.dialect.name == "postgresql" else _write_sqlite
     driver_errors: Any = tx.dialect.loaded_dbapi.Error
     try:
-        act(tx.connection.driver_connection, group)
+        act(tx.connection.driver_connection, heights)
     except driver_errors as error:
         # As if SQLAlchemy had run the statement: who catches its errors catches ours.
         raise DBAPIError.instance("", None, error, driver_errors, dialect=tx.dialect) from error
@@ -61,38 +66,38 @@ def write(tx: Connection, group: Sequence[Sealed]) -> None:
             {
                 "height": sealed.height,
                 "cause": sealed.cause,
-                "transfers": len(sealed.lines),
+                "transfers": sealed.transfers.number,
                 "content": sealed.content,
                 "created_s": sealed.created_s,
                 "state_hash": sealed.state_hash,
             }
-            for sealed in group
+            for sealed in heights.sealed
         ],
     )
 
 
-def _write_postgresql(driver: Any, group: Sequence[Sealed]) -> None:
+def _write_postgresql(driver: Any, heights: Heights) -> None:
     opened = [
-        f"{opened_line(position)[:-1]}\t{sealed.height}\n".replace("\\", "\\\\")
-        for sealed in group
+        f"{opened_line(position)[:-1]}\t{sealed.height}\n".replace("\\", "\\\\").encode()
+        for sealed in heights.sealed
         for position in sealed.opened
     ]
     made = [
-        f"{hold.id}\t{hold.debit.number}\t{hold.credit.number}\t{hold.units}\t{hold.expires_s}\n"
-        for hold in _made(group)
+        f"{h.id}\t{h.debit.number}\t{h.credit.number}\t{h.units}\t{h.expires_s}\n".encode()
+        for h in _made(heights)
     ]
     with driver.cursor() as cursor:
         _copy(cursor, "ledger_accounts", opened)
-        _copy(cursor, "ledger_transfer_ids", [id for sealed in group for id in sealed.ids])
-        _copy(cursor, "ledger_transfers", [line for sealed in group for line in sealed.lines])
+        _copy(cursor, "ledger_transfers", [sealed.transfers.text for sealed in heights.sealed])
+        cursor.execute(_KEEP_IDS.format(heights.sealed[0].height, heights.sealed[-1].height))
         columns = "ledger_holds (id, debit, credit, units, expires_s)"
         _copy(cursor, columns, made)
-        ended = [end for sealed in group for end in sealed.ended]
+        ended = [end for sealed in heights.sealed for end in sealed.ended]
         if ended:
             cursor.execute(_END_HOLDS, [_array(column) for column in zip(*ended, strict=True)])
             _expect(cursor.rowcount, len(ended), "holds")
-        _update_balances(cursor, _latest(group))
-        for asset, kind, sums, height in _totals(group):
+        _update_balances(cursor, heights.balances)
+        for asset, kind, sums, height in _totals(heights):
             cursor.execute(
                 "UPDATE ledger_totals SET debits = %s, credits = %s, debits_held = %s, "
                 "credits_held = %s, height = %s WHERE asset = %s AND kind = %s",
@@ -101,22 +106,27 @@ def _write_postgresql(driver: Any, group: Sequence[Sealed]) -> None:
             _expect(cursor.rowcount, 1, "totals")
 
 
-def _update_balances(cursor: Any, lines: Sequence[str]) -> None:
-    if len(lines) <= JOINED_MAX:
-        rows = [line[:-1].split("\t") for line in lines]
-        cursor.execute(_FROM_ARRAYS, [_array(column) for column in zip(*rows, strict=True)])
+def _update_balances(cursor: Any, balances: Lines) -> None:
+    if balances.number <= JOINED_MAX:
+        columns = zip(*_fields(balances), strict=True)
+        cursor.execute(_FROM_ARRAYS, [_array(column) for column in columns])
     else:
         cursor.execute(_CHANGED)
         cursor.execute("TRUNCATE ledger_changed")  # of another group in the same transaction
-        _copy(cursor, "ledger_changed", lines)
+        _copy(cursor, "ledger_changed", [balances.text])
         cursor.execute(_FROM_CHANGED)
-    _expect(cursor.rowcount, len(lines), "balances")
+    _expect(cursor.rowcount, balances.number, "balances")
 
 
-def _copy(cursor: Any, table: str, lines: Sequence[str]) -> None:
-    if lines:
+def _copy(cursor: Any, table: str, texts: Sequence[bytes]) -> None:
+    if texts:
         with cursor.copy(f"COPY {table} FROM STDIN") as copy:
-            copy.write("".join(lines))
+            for text in texts:
+                copy.write(text)
+
+
+def _fields(lines: Lines) -> list[list[str]]:
+    return [line.split("\t") for line in lines.text.decode().split("\n")[:-1]]
 
 
 def _array(column: Iterable[object]) -> str:
@@ -124,12 +134,12 @@ def _array(column: Iterable[object]) -> str:
     return "{" + ",".join(map(str, column)) + "}"
 
 
-def _write_sqlite(driver: Any, group: Sequence[Sealed]) -> None:
+def _write_sqlite(driver: Any, heights: Heights) -> None:
     many = driver.executemany
-    for sealed in group:
+    for sealed in heights.sealed:
         rows = [(*opened_line(p)[:-1].split("\t"), sealed.height) for p in sealed.opened]
         many("INSERT INTO ledger_accounts VALUES (?, ?, ?, ?, ?, ?)", rows)
-        fields = [line[:-1].split("\t") for line in sealed.lines]
+        fields = _fields(sealed.transfers)
         many(
             "INSERT INTO ledger_transfer_ids VALUES (?, ?, ?)", [(f[2], f[0], f[1]) for f in fields]
         )
@@ -144,17 +154,17 @@ def _write_sqlite(driver: Any, group: Sequence[Sealed]) -> None:
         "INSERT INTO ledger_holds VALUES (?, ?, ?, ?, ?, NULL, NULL)",
         [
             (h.id, h.debit.number, h.credit.number, encode_units(h.units), h.expires_s)
-            for h in _made(group)
+            for h in _made(heights)
         ],
     )
-    ended = [(height, line, id) for sealed in group for id, height, line in sealed.ended]
+    ended = [(height, line, id) for sealed in heights.sealed for id, height, line in sealed.ended]
     done = many(
         "UPDATE ledger_holds SET ended_height = ?, ended_line = ? "
         "WHERE id = ? AND ended_height IS NULL",
         ended,
     )
     _expect(max(done.rowcount, 0), len(ended), "holds")
-    balances = [line[:-1].split("\t") for line in _latest(group)]
+    balances = _fields(heights.balances)
     done = many(
         "UPDATE ledger_balances SET debits = ?, credits = ?, debits_held = ?, credits_held = ?, "
         "height = ? WHERE account = ?",
@@ -166,30 +176,19 @@ def _write_sqlite(driver: Any, group: Sequence[Sealed]) -> None:
         "height = ? WHERE asset = ? AND kind = ?",
         [
             (*map(encode_units, sums), height, asset, kind)
-            for asset, kind, sums, height in _totals(group)
+            for asset, kind, sums, height in _totals(heights)
         ],
     )
-    _expect(done.rowcount, len(list(_totals(group))), "totals")
+    _expect(done.rowcount, len(list(_totals(heights))), "totals")
 
 
-def _made(group: Sequence[Sealed]) -> Iterable[Hold]:
-    return [hold for sealed in group for hold in sealed.made]
+def _made(heights: Heights) -> Iterable[Hold]:
+    return [hold for sealed in heights.sealed for hold in sealed.made]
 
 
-def _latest(group: Sequence[Sealed]) -> Sequence[str]:
-    """The last line of each account that the group changed."""
-    if len(group) == 1:
-        return group[0].balances
-    latest: dict[str, str] = {}
-    for sealed in group:
-        for line in sealed.balances:
-            latest[line[: line.index("\t")]] = line
-    return list(latest.values())
-
-
-def _totals(group: Sequence[Sealed]) -> Iterable[tuple[str, str, tuple[int, ...], int]]:
+def _totals(heights: Heights) -> Iterable[tuple[str, str, tuple[int, ...], int]]:
     latest = {}
-    for sealed in group:
+    for sealed in heights.sealed:
         for asset, kind, sums in sealed.totals:
             latest[asset, str(kind)] = (sums, sealed.height)
     return [(asset, kind, sums, height) for (asset, kind), (sums, height) in latest.items()]

@@ -20,6 +20,7 @@ from wallet.mirrors.errors import (
 from wallet.mirrors.image import Image, Progress, silent
 from wallet.mirrors.making import without_heights
 from wallet.mirrors.manifest import Manifest
+from wallet.mirrors.promises import promised_by
 from wallet.store.tables.ledger import ledger_batches
 
 ID_BYTES = 16
@@ -37,13 +38,14 @@ class Checked:
 
 
 def check_image(image: Image, progress: Progress = silent) -> Checked:
-    """Read all of an image and check it whole: digests, sums, bounds, holds, fingerprint.
+    """Read all of an image and check it whole: digests, sums, bounds, holds, promises, fingerprint.
 
-    Raises PartDamaged, AccountWrong, Overdrawn, SumNotZero, HoldsDiffer.
+    Raises PartDamaged, AccountWrong, Overdrawn, SumNotZero, HoldsDiffer, StandingWrong.
     """
     manifest, fingerprint = image.manifest, Fingerprint()
     held: dict[int, Sums] = {}
     checked = Checked(defaultdict(lambda: [0, 0, 0, 0]), defaultdict(int))
+    promised = promised_by(image, progress)
     accounts = _fields(image, "accounts", fingerprint, progress)
     balances = _fields(image, "balances", fingerprint, progress)
     for number, (account, balance) in enumerate(_paired(accounts, balances), 1):
@@ -51,12 +53,15 @@ def check_image(image: Image, progress: Progress = silent) -> Checked:
         sums = _sums(balance, number, manifest.height)
         if covered and sums[0] + sums[2] > sums[1]:
             raise Overdrawn(f"account {number} of {account[1]} is below zero, which it may not be")
+        promised.meet_account(account[1], account[2], sums[0] - sums[1])
         key = account[2], account[3]
         checked.totals[key] = [a + b for a, b in zip(checked.totals[key], sums, strict=True)]
         checked.heights[key] = max(checked.heights[key], int(balance[5]))
         if sums[2] or sums[3]:
             held[number] = sums[2:]
-    _check_holds(_fields(image, "holds", fingerprint, progress), held)
+    holds = _fields(image, "holds", fingerprint, progress)
+    _check_holds(promised.meet_holds(holds), held)
+    promised.check_met()
     _check_totals(checked)
     if fingerprint.digest() != manifest.fingerprint:
         raise PartDamaged("the state is not that of the fingerprint in the signed manifest")

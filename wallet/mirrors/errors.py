@@ -87,6 +87,12 @@ class AccountWrong(Invalid):
     code = "mirror.account_wrong"
 
 
+class StandingWrong(Invalid):
+    """Users, assets, terms or escrows of an image that cannot be, or that its balances deny."""
+
+    code = "mirror.standing_wrong"
+
+
 class StateDiffers(Conflict):
     """The ledger at hand had another state at the image's height."""
 
@@ -171,10 +177,44 @@ class ServiceRunning(Conflict):
     code = "mirror.service_running"
 
 
-class WithdrawalsInFlight(Conflict):
-    """Withdrawals under way whose holds the rollback would undo; `details` names them."""
+class DepositsBooked(Conflict):
+    """Deposits were credited or taken back in heights that would be undone; `details` names them.
 
-    code = "mirror.withdrawals_in_flight"
+    `details.causes` of this and the next four are the first hundred batches, with the first height
+    that stays in `details.height`.
+    """
+
+    code = "mirror.deposits_booked"
+
+
+class PaymentsBooked(Conflict):
+    """Withdrawals were held, paid or given up in heights that would be undone."""
+
+    code = "mirror.payments_booked"
+
+
+class EscrowsMoved(Conflict):
+    """Escrows were begun, released or ended in heights that would be undone."""
+
+    code = "mirror.escrows_moved"
+
+
+class IssuesDone(Conflict):
+    """Registered assets were issued or redeemed in heights that would be undone."""
+
+    code = "mirror.issues_done"
+
+
+class TransfersMade(Conflict):
+    """Moves between sub-accounts, or shares of losses, are in heights that would be undone."""
+
+    code = "mirror.transfers_made"
+
+
+class CauseUnknown(Conflict):
+    """A batch that would be undone has a cause of which nothing says that it may be."""
+
+    code = "mirror.cause_unknown"
 
 
 class PartitionSealed(Conflict):

@@ -11,7 +11,8 @@ from wallet.mirrors import rows
 from wallet.mirrors.checking import ID_BYTES, Checked, check_image
 from wallet.mirrors.errors import IdsMissing, NotEmpty, PartDamaged
 from wallet.mirrors.image import Image, Progress, silent
-from wallet.mirrors.making import fingerprint_of
+from wallet.mirrors.making import fingerprint_of, standing_digest_of
+from wallet.mirrors.standing import has_standing, write_standing
 from wallet.store.database import Database
 from wallet.store.tables.ledger import (
     ledger_accounts,
@@ -61,15 +62,17 @@ def join(
         milestone("image:restored")
         if fingerprint_of(tx) != image.manifest.fingerprint:
             raise PartDamaged("the restored state is not the image's: nothing was kept")
+        if standing_digest_of(tx) != image.manifest.part("standing").digest:
+            raise PartDamaged("what stands beside the ledger is not the image's: nothing was kept")
     milestone("image:joined")
 
 
 def _refuse_unless_empty(tx: Connection) -> None:
     used = tx.execute(select(ledger_accounts.c.number).limit(1)).first()
-    if used is not None or load_origin(tx) is not None:
+    if used is not None or load_origin(tx) is not None or has_standing(tx):
         raise NotEmpty(
-            "got a ledger that has accounts already, expected an empty one: restore into a new "
-            "database, or go back to a tag with `glaytos-wallet snapshot rollback`"
+            "got a ledger that has accounts or users already, expected an empty one: restore into "
+            "a new database, or go back to a tag with `glaytos-wallet snapshot rollback`"
         )
 
 
@@ -93,6 +96,7 @@ def _restore(
     driver.execute(_SET)
     driver.execute("DROP TABLE ledger_restored")
     rows.write_lines(tx, rows.HOLDS, image.lines("holds"))
+    write_standing(tx, image.lines("standing"))
     set_totals(tx, checked)
     if following:
         tx.execute(

@@ -14,6 +14,7 @@ from wallet.mirrors import rows
 from wallet.mirrors.errors import IdsMissing, NothingToImage
 from wallet.mirrors.image import Block, ImageWriter, Progress, silent
 from wallet.mirrors.manifest import DOMAIN, Attest, Manifest
+from wallet.mirrors.standing import read_standing
 from wallet.store.database import Database
 from wallet.store.tables.ledger import ledger_batches
 
@@ -57,6 +58,7 @@ def make_image(
         fingerprint = Fingerprint()
         for name, blocks in _state(tx, fingerprint):
             writer.add(name, _told(progress, name, blocks))
+        writer.add("standing", _told(progress, "standing", read_standing(tx)))
         if with_ids:
             batches = rows.read_lines(tx, rows.BATCHES, "ORDER BY height")
             writer.add("batches", _told(progress, "batches", batches))
@@ -86,6 +88,14 @@ def fingerprint_of(tx: Connection) -> bytes:
         for _ in blocks:
             pass
     return fingerprint.digest()
+
+
+def standing_digest_of(tx: Connection) -> bytes:
+    """The digest of what stands beside the ledger as it is now, as an image's part has it."""
+    digest = hashlib.sha256()
+    for block, _count in read_standing(tx):
+        digest.update(block)
+    return digest.digest()
 
 
 def without_heights(block: bytes) -> bytes:

@@ -11,10 +11,10 @@ from wallet.mirrors.errors import ImageMalformed, SignatureWrong
 DOMAIN = "ledger-image"
 """What a manifest's signature is over, beside its bytes."""
 
-PARTS = ("accounts", "balances", "holds", "batches", "ids")
+PARTS = ("accounts", "balances", "holds", "standing", "batches", "ids")
 """In their order in the file; the last two only where the ledger joined from it shall post."""
 
-STATE_PARTS = PARTS[:3]
+STATE_PARTS = PARTS[:4]
 HASH_BYTES = 32
 
 Attest = Callable[[str, bytes], Sealed]
@@ -40,7 +40,8 @@ class Part:
 class Manifest:
     """An image of the ledger after the batch `height`, whose own row is the four fields behind it.
 
-    `fingerprint` is that of wallet.ledger.encoding over accounts, balances and open holds.
+    `fingerprint` is that of wallet.ledger.encoding over accounts, balances and open holds; what
+    stands beside them (wallet.mirrors.standing) is covered by the digest of its part.
     """
 
     tag: str

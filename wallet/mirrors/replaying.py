@@ -1,7 +1,7 @@
 """Replaying heights of another ledger: each is judged anew, and must hash to what it says.
 
 The engine's own rules and encoding do it, so what is accepted here is what would have been posted
-here. Nothing of a tail stays unless all of it holds.
+here by accounts without terms. Nothing of a tail stays unless all of it holds.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
-from wallet.ledger.books import Books
+from wallet.ledger.books import Books, Position
 from wallet.ledger.encoding import GENESIS, opened_line
 from wallet.ledger.judging import Judge
 from wallet.ledger.loading import load_for, load_head, load_numbers
 from wallet.ledger.results import Result
-from wallet.ledger.sealing import Sealed, seal
+from wallet.ledger.sealing import Sealed, seal, together
 from wallet.ledger.transfers import Transfer, TransferKind
 from wallet.ledger.writing import write
 from wallet.milestones import Milestone, pass_by
@@ -36,6 +36,19 @@ LINES = 5_000
 """Lines judged in memory before they are written."""
 
 _b = ledger_batches.c
+
+
+class _UnboundBooks(Books):
+    """Books that keep no account to its terms.
+
+    Terms are no part of a height: each was judged by those of its hour where it was posted, and by
+    today's it might be refused.
+    """
+
+    __slots__ = ()
+
+    def limit(self, position: Position) -> None:
+        """Leave it free."""
 
 
 @dataclass(slots=True)
@@ -76,7 +89,7 @@ class _Follower:
         """Write what was judged. Raises TailRefused where an id or cause was there before."""
         if self.group:
             try:
-                write(self.tx, self.group)
+                write(self.tx, together(self.group))
             except IntegrityError as error:
                 height = self.group[0].height
                 what = f"the database refuses it: {str(error.orig).splitlines()[0]}"
@@ -129,7 +142,7 @@ def replay(
     hold; nothing is kept then.
     """
     with database.write() as tx:
-        books = Books()
+        books = _UnboundBooks()
         load_head(tx, books, following=True)
         _check_start(tx, books, ends)
         follower, start = _Follower(tx, books), books.height

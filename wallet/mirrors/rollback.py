@@ -11,8 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from signer.protocol import Approval, digest, dump
-from signer.protocol.wire import Fields
+from signer.protocol import Approval, LedgerRollback
 from wallet.clock import Clock
 from wallet.duties import DAY_S
 from wallet.events import append_event
@@ -27,34 +26,21 @@ from wallet.mirrors.errors import (
     RollbackQuorum,
     ServiceRunning,
     StateDiffers,
-    WithdrawalsInFlight,
 )
 from wallet.mirrors.folder import ImageFolder
 from wallet.mirrors.image import Image, Progress, open_image, silent
 from wallet.mirrors.manifest import Attest
+from wallet.mirrors.outside import check_alone
 from wallet.mirrors.tails import Ends, ends_of, records_of
 from wallet.mirrors.undoing import check_reach, undo
 from wallet.settings import StaffSettings
 from wallet.store.database import Database
-from wallet.store.schema import approvals, leases, ledger_rollbacks, withdrawals
-from wallet.store.tables.ledger import ledger_transfer_ids
+from wallet.store.schema import approvals, leases, ledger_rollbacks
 from wallet.treasury.approvals import check_signature, stored
 from wallet.treasury.errors import AlreadyApproved, RequesterApproves, UnknownApprover
 from wallet.treasury.staff_keys import StaffKey
-from wallet.withdrawals.states import FINAL
 
-DOMAIN = "ledger-rollback"
-"""No approval of a rollback is one of a payment: their digests are of different domains."""
-
-CHUNK = 400
-"""Ids in one IN list."""
-
-_c, _i = ledger_rollbacks.c, ledger_transfer_ids.c
-_UNDER_WAY = (
-    select(withdrawals.c.id)
-    .where(withdrawals.c.status.not_in([str(state) for state in FINAL]))
-    .order_by(withdrawals.c.id)
-)
+_c = ledger_rollbacks.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +93,26 @@ class RollbackDesk:
     def ask(self, tag: str, key: StaffKey) -> Rollback:
         """Ask for a rollback to a tag in one's own name; the asker cannot approve it.
 
-        Raises UnknownApprover, NothingToUndo, StateDiffers, BeforeOrigin, PartitionSealed.
+        Raises UnknownApprover, NothingToUndo, StateDiffers, BeforeOrigin, PartitionSealed, and what
+        check_alone raises.
         """
         self._check_member(key)
         image, now_s = open_image(self._folder.find(tag), self._key), self._clock.now_s()
         with self._database.write() as tx:
             ends = _undone(tx, image)
             id = self._new_id()
-            body = _body(id, tag, ends, image.digest, key.id, now_s)
+            asked = LedgerRollback(
+                id=id,
+                tag=tag,
+                after=ends.after,
+                after_hash=ends.after_hash,
+                to=ends.to,
+                to_hash=ends.to_hash,
+                image=image.digest,
+                requester=key.id,
+                created_s=now_s,
+                expires_s=now_s + DAY_S,
+            )
             tx.execute(
                 insert(ledger_rollbacks).values(
                     id=id,
@@ -122,12 +120,12 @@ class RollbackDesk:
                     to_height=ends.after,
                     from_height=ends.to,
                     status="requested",
-                    body=body,
-                    digest=digest(DOMAIN, body),
+                    body=asked.encode(),
+                    digest=asked.digest,
                     approvals_required=self._required,
                     requester=key.id,
                     created_s=now_s,
-                    expires_s=now_s + DAY_S,
+                    expires_s=asked.expires_s,
                 )
             )
             found = self._get(tx, id)
@@ -177,7 +175,7 @@ class RollbackDesk:
 
         Killed at any moment, either all of it was done or nothing but the archive was written.
         Raises NotAsked, RollbackExpired, RollbackQuorum, LedgerMoved, ServiceRunning,
-        WithdrawalsInFlight, FileProblem, and what check_image raises.
+        FileProblem, and what check_image and check_alone raise.
         """
         with self._database.read() as tx:
             found = self._waiting(tx, id)
@@ -192,7 +190,7 @@ class RollbackDesk:
                     "ask for the rollback again",
                     {"height": found.ends.to},
                 )
-            _check_quiet(tx, found.ends.after, now_s)
+            _check_quiet(tx, now_s)
             written = write_archive(archive, found.ends, records_of(tx, found.ends), self._attest)
             self._milestone("rollback:archived")
             row = update(ledger_rollbacks).where(_c.id == id)
@@ -229,29 +227,30 @@ class RollbackDesk:
         row: Any = tx.execute(select(ledger_rollbacks).where(_c.id == id)).one_or_none()
         if row is None:
             raise NotAsked(f"got id {id[:40]!r}, which no rollback has")
-        fields = Fields(bytes(row.body), "a rollback")
+        asked = LedgerRollback.decode(bytes(row.body))
         return Rollback(
             id=row.id,
             tag=row.tag,
             status=row.status,
-            ends=Ends.decode(fields.blob("ends")),
-            image=fields.blob("image"),
-            digest=digest(DOMAIN, bytes(row.body)),
-            requester=fields.text("requester"),
+            ends=Ends(
+                after=asked.after, after_hash=asked.after_hash, to=asked.to, to_hash=asked.to_hash
+            ),
+            image=asked.image,
+            digest=asked.digest,
+            requester=asked.requester,
             approvals_required=max(row.approvals_required, self._required),
-            approvers=self._counting(stored(tx, bytes(row.digest)), row),
-            expires_s=fields.units("expires_s"),
+            approvers=self._counting(stored(tx, bytes(row.digest)), asked),
+            expires_s=asked.expires_s,
         )
 
-    def _counting(self, kept: Sequence[Approval], row: Any) -> tuple[str, ...]:
+    def _counting(self, kept: Sequence[Approval], asked: LedgerRollback) -> tuple[str, ...]:
         """Who approved these very bytes and is on the roster today, the requester never."""
-        exact = digest(DOMAIN, bytes(row.body))
         names = []
         for approval in kept:
-            if approval.approver not in self._roster or approval.approver == row.requester:
+            if approval.approver not in self._roster or approval.approver == asked.requester:
                 continue
             check_signature(self._roster, approval)
-            if approval.intent_digest == exact:
+            if approval.intent_digest == asked.digest:
                 names.append(approval.approver)
         return tuple(names)
 
@@ -268,44 +267,18 @@ def _undone(tx: Connection, image: Image) -> Ends:
     ends = ends_of(tx, manifest.height)
     if ends.to == ends.after:
         raise NothingToUndo(f"the ledger is at height {ends.to}, where the image was taken")
+    check_alone(tx, ends.after)
     return ends
 
 
-def _check_quiet(tx: Connection, height: int, now_s: int) -> None:
-    """No worker runs, and no withdrawal is under way whose hold would be taken back."""
+def _check_quiet(tx: Connection, now_s: int) -> None:
+    """No worker runs."""
     held = tx.execute(select(leases.c.role).where(leases.c.expires_s > now_s)).scalars().all()
     if held:
         raise ServiceRunning(
             f"workers hold {', '.join(sorted(held)[:5])}: stop every process of the service, API "
             "and workers, and try again"
         )
-    under_way = list(tx.execute(_UNDER_WAY).scalars())
-    ids: list[str] = []
-    for start in range(0, len(under_way), CHUNK):
-        # A withdrawal's hold has its id.
-        holds = _i.id.in_(under_way[start : start + CHUNK])
-        ids += tx.execute(select(_i.id).where(holds, _i.height > height)).scalars()
-    if ids:
-        raise WithdrawalsInFlight(
-            f"{len(ids)} withdrawals are under way whose holds would be undone, {ids[0]} first: "
-            "cancel them, or let them be paid, and ask again",
-            {"withdrawals": ids[:100]},
-        )
-
-
-def _body(id: str, tag: str, ends: Ends, image: bytes, requester: str, now_s: int) -> bytes:
-    return dump(
-        {
-            "v": 1,
-            "id": id,
-            "tag": tag,
-            "ends": ends.encode(),
-            "image": image,
-            "requester": requester,
-            "created_s": now_s,
-            "expires_s": now_s + DAY_S,
-        }
-    )
 
 
 def _event(found: Rollback) -> dict[str, object]:

@@ -1,5 +1,8 @@
 """Accounts, addresses, balances and assets, through the client and over the wire."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tests.integration.api.conftest import NETWORK, World
@@ -47,6 +50,25 @@ def test_every_address_is_fresh_and_found_by_its_text(world: World) -> None:
     assert client.address(first.id) == first
     assert client.list_addresses(address=first.address).data == (first,)
     assert len(client.list_addresses(account_id=account.id, network=NETWORK).data) == 2
+
+
+def test_no_address_is_told_below_its_mark_and_what_is_told_is_marked(
+    world: World, tmp_path: Path
+) -> None:
+    client = world.client()
+    account = client.create_account("user-1")
+    client.create_address(account.id, NETWORK, idempotency_key="first-address-of-1")
+    marks = tmp_path / "address-marks"
+    ((counter, told),) = json.loads(marks.read_text()).items()
+    assert told == 0
+    marks.unlink()
+    client.create_address(account.id, NETWORK, idempotency_key="first-address-of-1")
+    assert json.loads(marks.read_text()) == {counter: 0}, "an answer that is given again is told"
+    marks.write_text(json.dumps({counter: 1}))
+    with pytest.raises(ApiError) as refused:
+        client.create_address(account.id, NETWORK)
+    assert (refused.value.status, refused.value.code) == (409, "address.counter_behind")
+    assert len(client.list_addresses(account_id=account.id, network=NETWORK).data) == 1
 
 
 def test_an_address_needs_an_account_and_a_network_that_exist(world: World) -> None:

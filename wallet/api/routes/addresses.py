@@ -1,12 +1,14 @@
 """/v1/addresses: fresh deposit addresses; an index is never handed out twice."""
 
+import json
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
-from wallet.addresses.issuing import AddressUnknown, issue
+from wallet.addresses.issuing import AddressUnknown, get_address, issue
+from wallet.addresses.marks import AddressMarks
 from wallet.api.bodies import ADDRESS, CODE, NewAddress
 from wallet.api.pages import Page, WindowNow, read_page
 from wallet.api.reads import address_view, one_account, select_addresses
@@ -22,10 +24,11 @@ def create_address(body: NewAddress, once: OnceNow) -> Response:
     """Issue a fresh deposit address; every call with a new Idempotency-Key gives another one."""
     services = once.call.services
     network = services.network(body.network)
+    marks = AddressMarks.of(services.settings.data_dir)
 
     def effect(tx: Connection) -> tuple[int, AddressView]:
         one_account(tx, body.account_id)
-        address_id = issue(
+        fresh = issue(
             tx,
             services.deriver,
             network=network.id,
@@ -33,11 +36,17 @@ def create_address(body: NewAddress, once: OnceNow) -> Response:
             account_id=body.account_id,
             label=body.label,
             now_s=services.clock.now_s(),
-        ).id
-        row = tx.execute(select_addresses().where(addresses.c.id == address_id)).mappings().one()
+        )
+        marks.check(fresh)
+        row = tx.execute(select_addresses().where(addresses.c.id == fresh.id)).mappings().one()
         return 201, address_view(row)
 
-    return once.run(effect)
+    response = once.run(effect)
+    # Committed, and nobody knows it yet; also where a killed process left its answer behind.
+    with services.db.read() as tx:
+        told = get_address(tx, json.loads(bytes(response.body))["id"])
+    marks.note(told)
+    return response
 
 
 @router.get("")

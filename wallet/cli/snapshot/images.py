@@ -46,10 +46,12 @@ def create(
 ) -> None:
     """Take an image of the ledger as it is now, while the service runs.
 
-    One file in data_dir/images: every account, balance and open hold at the last height, its state
-    hash, the digest of each part, and the service's signature. Not the transfers: those stay where
-    they are. With the ids posted before (16 bytes a transfer) a ledger restored from it may post;
-    without them it can only follow this one. Nothing that is written waits for it.
+    One file in data_dir/images: every account, balance and open hold at the last height, the users,
+    registered assets, terms and escrows beside them, its state hash, the digest of each part, and
+    the service's signature. Not the transfers: those stay where they are. Nor any API key: a
+    gateway's key is named anew at a node that was restored (`assets change-gateway-key`). With the
+    ids posted before (16 bytes a transfer) a ledger restored from it may post; without them it can
+    only follow this one. Nothing that is written waits for it.
     """
     settings, folder = deployment_of(config)
     path, coordinator = folder.chosen(tag), load_coordinator(settings.coordinator_key_file)
@@ -105,8 +107,9 @@ def verify(
     """Check an image whole: signature, digest of every part, sums, bounds, holds, fingerprint.
 
     Debits and credits of each asset add up to the same, nobody is below zero who may not be, open
-    holds are what the balances say is held. Unless --alone, the state hash is compared with the
-    ledger's own at that height. Ends with code 1 and the reason where anything differs.
+    holds are what the balances say is held, and escrows and issues are covered by them. Unless
+    --alone, the state hash is compared with the ledger's own at that height. Ends with code 1 and
+    the reason where anything differs.
     """
     opened = open_image(image_named(config, image), expected_key(config, public_key))
     with bars(hidden=as_json) as progress:

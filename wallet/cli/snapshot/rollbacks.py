@@ -48,11 +48,11 @@ def rollback(
 ) -> None:
     """Take the ledger back to a tag: with --key ask for it, with --archive carry it out.
 
-    A rollback undoes every batch above the image, and nothing else. Chains do not go back: deposits
-    stay on them and payments stay made, and deposits, withdrawals, escrows and assets keep the
-    states they had. What was credited or held above the tag is then missing in the ledger, and
-    `glaytos-wallet reconcile` shows each difference. It is for a ledger that was posted to wrongly;
-    what was right about it can be replayed from the archive.
+    A rollback undoes every batch above the image, and nothing else: it is for settlements that
+    were posted wrongly, soon after they were. Chains, users and gateways do not go back, so it is
+    refused where a deposit, a withdrawal, an escrow, an issue or a move between sub-accounts was
+    booked above the tag: post a settlement then that puts the wrong one right. The event
+    `ledger.rolled_back` tells which heights are undone; what was right in them is in the archive.
 
     1. Stop every process of the service, API and workers.
     2. `snapshot rollback --to TAG --key FILE`: one of the staff asks; a day is left for the rest.
@@ -62,9 +62,9 @@ def rollback(
        of the ledger, in one transaction. Killed at any moment it is all or nothing; run it again.
     5. `glaytos-wallet ledger verify`, then `glaytos-wallet reconcile`, before the service starts.
 
-    Refused while a worker runs, while a withdrawal is under way whose hold would be undone, when
-    the ledger went on after it was asked for, and below a sealed partition or the image that the
-    ledger itself began from. `snapshot replay FILE` on the ledger puts the archive back whole.
+    Refused, too, while a worker runs, when the ledger went on after it was asked for, and below a
+    sealed partition or the image that the ledger itself began from. `snapshot replay FILE` on the
+    ledger puts the archive back whole.
     """
     if (key is None) == (archive is None):
         raise typer.BadParameter("give --key to ask for it, or --archive to carry it out")

@@ -68,18 +68,23 @@ class Replay:
         for row in opened:
             if self.positions[str(row.number)].height != height:
                 raise Bad(of_account(row.number, height, "no transfer of its height uses it"))
-        self.changed = sorted(changed, key=lambda position: position.number)
+        self.changed = changed
         digest = encoding.kv_digest(
             encoding.batch_line(height, batch.cause, batch.content, batch.created_s),
-            [
-                encoding.account_line(r.number, r.owner, r.asset, r.kind, r.may_go_negative)
-                for r in opened
-            ],
-            lines,
-            [
-                f"{p.number}\t{p.debits}\t{p.credits}\t{p.debits_held}\t{p.credits_held}\t{height}\n"
-                for p in self.changed
-            ],
+            encoding.lines(
+                [
+                    encoding.account_line(r.number, r.owner, r.asset, r.kind, r.may_go_negative)
+                    for r in opened
+                ]
+            ),
+            encoding.lines(lines),
+            encoding.lines(
+                [
+                    f"{p.number}\t{p.debits}\t{p.credits}\t{p.debits_held}\t{p.credits_held}\t"
+                    f"{height}\n"
+                    for p in changed
+                ]
+            ),
         )
         self.state_hash = encoding.state_hash(self.state_hash, digest, height)
         self.height = height
@@ -93,7 +98,7 @@ class Replay:
         check_account(row)
         self.positions[key] = Position(row)
 
-    def _lines(self, batch: BatchRow, lines: Sequence[str]) -> Iterable[Position]:
+    def _lines(self, batch: BatchRow, lines: Sequence[str]) -> Sequence[Position]:
         height, created_s, positions = batch.height, batch.created_s, self.positions
         changed: list[Position] = []
         try:

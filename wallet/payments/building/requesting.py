@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from signer.protocol import Kind, Sealed, SignRequest
 from wallet.ledger.versions.heads import latest_head
+from wallet.ledger.versions.undone import undone_around
 from wallet.payments import journal
 from wallet.payments.building.orders import SpendOrder
 from wallet.payments.context import PaymentContext
@@ -55,6 +56,7 @@ def seal_request(
     if expires_s <= now_s:
         raise OrderExpired("got an order whose time is over")
     signers = tuple(signer.id for signer in context.signers_of(source))
+    head = latest_head(tx)
     request = SignRequest(
         request_id=context.new_id(),
         created_s=now_s,
@@ -70,7 +72,8 @@ def seal_request(
         signers=signers,
         prev_state=journal.signer_states(tx, signers),
         safe_nonce=order.safe_nonce,
-        ledger_head=latest_head(tx),
+        ledger_head=head,
+        rollbacks=undone_around(tx, head),
     )
     return SealedRequest(
         request=request,

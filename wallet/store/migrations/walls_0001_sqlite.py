@@ -46,6 +46,15 @@ FLOOR = "(SELECT to_height FROM ledger_rollbacks WHERE status = 'undoing')"
 ORIGIN = "(SELECT COALESCE(MAX(height), 0) FROM ledger_origin)"
 """The height of the image this ledger began from, or 0."""
 
+IS_OPEN = (
+    f"(EXISTS (SELECT 1 FROM ledger_transfers WHERE height > {CLOSED}) "
+    f"OR {CLOSED} = 0 AND {ORIGIN} > 0)"
+)
+"""Whether a height has transfers and is not closed, or an image is being joined."""
+
+IS_CLOSED = f"NOT ({FLOOR} IS NOT NULL OR NEW.height > {CLOSED} AND {IS_OPEN})"
+"""Whether a balance is written for a height that is not open, and no rollback takes it back."""
+
 
 def _refuse(code: str, condition: str) -> str:
     return f"  SELECT RAISE(ABORT, '{code}') WHERE {condition};\n"
@@ -125,7 +134,7 @@ BALANCES = [
         _refuse(
             "ledger.balance_written",
             "NEW.account IS NOT OLD.account OR NEW.may_go_negative IS NOT OLD.may_go_negative "
-            f"OR typeof(NEW.height) <> 'integer' OR (NEW.height <= {CLOSED} AND {FLOOR} IS NULL)",
+            f"OR typeof(NEW.height) <> 'integer' OR {IS_CLOSED}",
         )
         + _refuse(
             "ledger.insufficient_funds",
@@ -144,7 +153,7 @@ TOTALS = [
         _refuse(
             "ledger.balance_written",
             "NEW.asset IS NOT OLD.asset OR NEW.kind IS NOT OLD.kind "
-            f"OR typeof(NEW.height) <> 'integer' OR (NEW.height <= {CLOSED} AND {FLOOR} IS NULL)",
+            f"OR typeof(NEW.height) <> 'integer' OR {IS_CLOSED}",
         ),
     ),
 ]
