@@ -18,6 +18,7 @@ from tests.simulation.life import Life
 from tests.simulation.rules import RULES, order_move
 from wallet.deposits import crediting
 from wallet.ledger import chart
+from wallet.payments.collecting import Collector
 from wallet.payments.paying import WithdrawalPayer
 
 FIRST_SEED = int(os.environ.get("SIMULATION_SEED", "1"))
@@ -104,3 +105,13 @@ def test_a_withdrawal_that_never_ends_is_found(
     monkeypatch.setattr(schedule, "RULES", tuple(r for r in RULES if r[0].__name__ == "withdraw"))
     monkeypatch.setattr(WithdrawalPayer, "pay_queued", lambda _payer, _network: 0)
     assert "stuck after" in schedule.run(prepared, 1, 3).failure
+
+
+def test_a_gather_that_never_ends_is_found(
+    prepared: Founded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "QUIET_ROUNDS", 8)
+    monkeypatch.setattr(schedule, "RULES", tuple(r for r in RULES if r[0].__name__ == "deposit"))
+    assert schedule.run(prepared, 1, 5).failure == ""
+    monkeypatch.setattr(Collector, "begin", lambda _collector, _payment: False)
+    assert "stuck after" in schedule.run(prepared, 1, 5).failure
