@@ -128,13 +128,16 @@ class AddressMarks:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = os.open(self._path.with_name(f".{FILE}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise MarksUnreadable(f"cannot lock {self._path}: {error.strerror}") from error
+        handle = self._lock_file()
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         finally:
             os.close(handle)
+
+    def _lock_file(self) -> int:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self._path.with_name(f".{FILE}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise MarksUnreadable(f"cannot lock {self._path}: {error.strerror}") from error

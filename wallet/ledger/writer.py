@@ -25,7 +25,7 @@ from sqlalchemy.exc import IntegrityError
 
 from wallet.clock import Clock
 from wallet.ledger import loading
-from wallet.ledger.books import Books
+from wallet.ledger.books import Basis, Books
 from wallet.ledger.errors import LedgerBusy, LedgerError
 from wallet.ledger.judging import Judge
 from wallet.ledger.posting import (
@@ -39,7 +39,6 @@ from wallet.ledger.posting import (
 )
 from wallet.ledger.results import Result
 from wallet.ledger.sealing import Heights, Sealed, seal, together
-from wallet.ledger.terms.stated import terms_version
 from wallet.ledger.transfers import Transfer, content_digest
 from wallet.ledger.writing import write
 from wallet.store.database import Database
@@ -78,9 +77,8 @@ class _Group:
     answers: list[Posted] = field(default_factory=list)
     sealed: list[Sealed] = field(default_factory=list)
     heights: Heights | None = None
-    terms_version: int = 0
-    base: tuple[int, bytes] = (0, b"")
-    """The height and state hash that it was judged on."""
+    basis: Basis | None = None
+    """What it was judged on."""
 
     def tell(self) -> None:
         """Answer everybody."""
@@ -204,16 +202,16 @@ class LedgerWriter:
 
     def _judge(self, tx: Connection, requests: Sequence[_Request]) -> _Group:
         """Judge requests on the books in memory, reading from `tx` what is not in them."""
-        books = self._books
+        books, now = self._books, loading.basis(tx)
         # A refusal is not written: no height would tell that it came of books others went past.
         stale = books is None or (
-            books.terms_version != terms_version(tx) or loading.head_height(tx) > books.height
+            books.terms_version != now.terms_version or now.height > books.height
         )
         if books is None or stale or books.size > POSITIONS_MAX:
             books = self._books = Books()
             loading.load_head(tx, books)
         found = earlier_batches(tx, [request.cause for request in requests])
-        group = _Group(terms_version=books.terms_version, base=(books.height, books.state_hash))
+        group = _Group(basis=books.basis)
         now_s = self._clock.now_s()
 
         @cache  # once for all of the group
@@ -289,9 +287,7 @@ class LedgerWriter:
         try:
             if group.heights is not None:
                 with self._database.write() as tx:
-                    if loading.head(tx) != group.base:
-                        raise _Stale
-                    if terms_version(tx) != group.terms_version:
+                    if loading.basis(tx) != group.basis:
                         raise _Stale
                     write(tx, group.heights)
         except (_Stale, IntegrityError):
