@@ -194,8 +194,12 @@ def _sqlite_engine(url: URL) -> Engine:
     def begin(connection: Connection) -> None:
         writing = connection.get_execution_options().get("glaytos_mode") == "write"
         driver: Any = connection.connection.driver_connection
-        driver.execute(f"PRAGMA query_only = {'OFF' if writing else 'ON'}")  # it cannot fail
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        # Neither of a reader's two can fail; a writer's BEGIN may find the database busy.
+        driver.execute(f"PRAGMA query_only = {'OFF' if writing else 'ON'}")
+        if writing:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            driver.execute("BEGIN")
 
     return engine
 
