@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 
 from chains.evm.transactions import UnsignedTx
 from chains.simulated.evm import SimulatedEvmChain
@@ -17,6 +18,7 @@ from chains.simulated.utxo_history import START_TIME_S
 from signer.protocol import (
     ANSWER,
     REQUEST,
+    IdentityKey,
     InputSignature,
     Kind,
     Result,
@@ -24,7 +26,6 @@ from signer.protocol import (
     SignAnswer,
     SignRequest,
     digest,
-    identity_sign,
     public_key_of,
 )
 from wallet.payments.replacing.versions import consumed
@@ -79,6 +80,12 @@ class SignerFault(StrEnum):
     UNREADY = "unready"
 
 
+@cache
+def _identity(seed: bytes) -> tuple[bytes, IdentityKey]:
+    """A signer's public and private key; the same few come again in every test."""
+    return public_key_of(seed), IdentityKey(seed)
+
+
 @dataclass
 class FakeSigner:
     """A signer that remembers: each request once, each intent once, and never after expiry."""
@@ -96,7 +103,7 @@ class FakeSigner:
 
     @property
     def public_key(self) -> bytes:
-        return public_key_of(self.seed)
+        return _identity(self.seed)[0]
 
     def sign(self, request: Sealed) -> CheckedAnswer:
         fault = self.faults.popleft() if self.faults else None
@@ -141,7 +148,7 @@ class FakeSigner:
             counter=self.asked,
             log_head=bytes(32),
         ).encode()
-        answer = Sealed(ANSWER, body, identity_sign(self.seed, digest(ANSWER, body))).encode()
+        answer = Sealed(ANSWER, body, _identity(self.seed)[1].sign(digest(ANSWER, body))).encode()
         if code != "request.replayed":
             self.answers[request.request_id] = (sealed.digest, answer)
         return answer

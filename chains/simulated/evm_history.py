@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 import coincurve
 
@@ -54,8 +55,8 @@ class EvmHistory:
     known: dict[str, EvmBlock] = field(default_factory=dict)
     salt: int = 0
     now_s: Callable[[], int] | None = None
-    _mined: dict[str, tuple[Executed, EvmBlock]] = field(default_factory=dict)
-    _outside: dict[bytes, coincurve.PrivateKey] = field(default_factory=dict)
+    mined: dict[str, tuple[Executed, EvmBlock]] = field(default_factory=dict)
+    outsiders: dict[bytes, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         by_contract = {from_text(str(token.contract)): token for token in self.tokens}
@@ -68,6 +69,16 @@ class EvmHistory:
             reverting=set(),
         )
         self.mine()
+
+    def copy(self) -> "EvmHistory":
+        """The same past, with a future of its own."""
+        twin = copy(self)
+        twin.blocks = [replace(block, state=block.state.copy()) for block in self.blocks]
+        twin.known = self.known | {block.ref.hash: block for block in twin.blocks}
+        twin.mempool, twin.ever = dict(self.mempool), dict(self.ever)
+        twin.mined, twin.outsiders = dict(self.mined), dict(self.outsiders)
+        twin.contracts = self.contracts.copy()
+        return twin
 
     def pay(self, payments: Sequence[tuple[bytes, str, int]], *, through: bool = False) -> str:
         """One transaction from outside into the mempool: payees, assets and units.
@@ -100,9 +111,9 @@ class EvmHistory:
         depth = min(depth, len(self.blocks) - 1)
         gone = [one.signed for block in self.blocks[-depth:] for one in block.done] if depth else []
         for signed in gone:
-            del self._mined[signed.txid]
+            del self.mined[signed.txid]
         del self.blocks[len(self.blocks) - depth :]
-        outside = [signed for signed in gone if signed.sender in self._outside]
+        outside = [signed for signed in gone if signed.sender in self.outsiders]
         rivals = [self._rival(signed) for signed in outside] if conflicting else []
         waiting = (gone if keep else []) + list(self.mempool.values())
         self.mempool = {signed.txid: signed for signed in rivals}
@@ -117,7 +128,7 @@ class EvmHistory:
     def take(self, raw: bytes) -> str:
         """A broadcast; the txid. Raises Refused in the words of go-ethereum."""
         signed = read_signed(raw)
-        if signed.txid in self.mempool or signed.txid in self._mined:
+        if signed.txid in self.mempool or signed.txid in self.mined:
             raise Refused(_SERVER_ERROR, "already known")
         if signed.tx.nonce < self.nonce(signed.sender):
             raise Refused(_SERVER_ERROR, "nonce too low")
@@ -147,12 +158,12 @@ class EvmHistory:
 
     def find(self, txid: str) -> tuple[Executed, EvmBlock] | None:
         """A mined transaction and its block."""
-        return self._mined.get(txid)
+        return self.mined.get(txid)
 
     def _append(self, candidates: Sequence[SignedTx]) -> None:
         parent = self.blocks[-1].ref if self.blocks else None
         state = self.blocks[-1].state.copy() if self.blocks else State()
-        state.rich = frozenset(self._outside)
+        state.rich = frozenset(self.outsiders)
         done = []
         for signed in candidates:
             if self._runs(state, signed):
@@ -165,7 +176,7 @@ class EvmHistory:
         block = seal(parent, time_s, self.base_fee_wei, self.salt, state, done)
         self.blocks.append(block)
         self.known[block.ref.hash] = block
-        self._mined.update({one.signed.txid: (one, block) for one in done})
+        self.mined.update({one.signed.txid: (one, block) for one in done})
 
     def _runs(self, state: State, signed: SignedTx) -> bool:
         in_turn = state.nonces.get(signed.sender, 0) == signed.tx.nonce
@@ -193,17 +204,18 @@ class EvmHistory:
 
     def _wait(self, to: bytes, value_wei: int, data: bytes) -> str:
         self.salt += 1
-        key = coincurve.PrivateKey(hashlib.sha256(f"outside {self.salt}".encode()).digest())
-        self._outside[of_public_key(key.public_key.format(compressed=False))] = key
-        signed = self._sign(key, to, value_wei, data)
+        secret = hashlib.sha256(f"outside {self.salt}".encode()).digest()
+        public_key = coincurve.PrivateKey(secret).public_key
+        self.outsiders[of_public_key(public_key.format(compressed=False))] = secret
+        signed = self._sign(secret, to, value_wei, data)
         self.mempool[signed.txid] = signed
         return signed.txid
 
     def _rival(self, signed: SignedTx) -> SignedTx:
         """The same account's same nonce, paid to somebody else."""
-        return self._sign(self._outside[signed.sender], b"\x66" * 20, 1, b"")
+        return self._sign(self.outsiders[signed.sender], b"\x66" * 20, 1, b"")
 
-    def _sign(self, key: coincurve.PrivateKey, to: bytes, value_wei: int, data: bytes) -> SignedTx:
+    def _sign(self, secret: bytes, to: bytes, value_wei: int, data: bytes) -> SignedTx:
         tx = UnsignedTx(
             chain_id=self.chain_id,
             nonce=0,
@@ -214,7 +226,7 @@ class EvmHistory:
             value_wei=value_wei,
             data=data,
         )
-        made = key.sign_recoverable(tx.signing_hash, hasher=None)
+        made = coincurve.PrivateKey(secret).sign_recoverable(tx.signing_hash, hasher=None)
         return tx.with_signature(made)
 
 

@@ -1,7 +1,7 @@
 """Accounts of a simulated EVM chain, and what a call does to them: value, tokens, Safes, sweeps."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from chains.errors import CodecError
 from chains.evm import abi
@@ -70,6 +70,17 @@ class Contracts:
     frozen: set[bytes] = field(default_factory=set)
     token_fee: dict[str, int] = field(default_factory=dict)
     answers: dict[bytes, bytes] = field(default_factory=dict)
+
+    def copy(self) -> "Contracts":
+        """The same code, to be changed apart."""
+        return replace(
+            self,
+            reverting=set(self.reverting),
+            sweepers=dict(self.sweepers),
+            frozen=set(self.frozen),
+            token_fee=dict(self.token_fee),
+            answers=dict(self.answers),
+        )
 
 
 @dataclass

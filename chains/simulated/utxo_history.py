@@ -5,6 +5,7 @@ Scripts are not run: whether a signature is right is what bcoin, lcoin and litec
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 
 from chains.simulated.utxo_blocks import MinedBlock, mine_block
@@ -46,11 +47,20 @@ class UtxoHistory:
     outside: dict[OutPoint, int] = field(default_factory=dict)
     salt: int = 0
     now_s: Callable[[], int] | None = None
-    _mined: dict[str, tuple[Transaction, MinedBlock]] = field(default_factory=dict)
-    _spent: dict[OutPoint, str] = field(default_factory=dict)
+    mined: dict[str, tuple[Transaction, MinedBlock]] = field(default_factory=dict)
+    spent: dict[OutPoint, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.mine()
+
+    def copy(self) -> "UtxoHistory":
+        """The same past, with a future of its own."""
+        twin = copy(self)
+        twin.blocks = list(self.blocks)
+        twin.mempool, twin.ever = dict(self.mempool), dict(self.ever)
+        twin.known, twin.outside = dict(self.known), dict(self.outside)
+        twin.mined, twin.spent = dict(self.mined), dict(self.spent)
+        return twin
 
     def pay(self, outputs: Sequence[tuple[bytes, int]]) -> str:
         """A payment from outside into the mempool: scripts and sats."""
@@ -96,7 +106,7 @@ class UtxoHistory:
 
     def take(self, tx: Transaction) -> None:
         """A broadcast. Raises Refused in the words of Bitcoin Core."""
-        if tx.txid in self._mined:
+        if tx.txid in self.mined:
             raise Refused(-27, "Transaction already in block chain")
         if tx.txid in self.mempool:
             raise Refused(-27, "txn-already-in-mempool")
@@ -115,7 +125,7 @@ class UtxoHistory:
         """A transaction and its block, None while it waits."""
         if txid in self.mempool:
             return self.mempool[txid], None
-        return self._mined.get(txid)
+        return self.mined.get(txid)
 
     def paid_units(self, script: bytes) -> int:
         """All that mined transactions ever paid to a script."""
@@ -132,14 +142,14 @@ class UtxoHistory:
         wanted = set(scripts)
         return sum(
             output.sats
-            for txid, (tx, _) in self._mined.items()
+            for txid, (tx, _) in self.mined.items()
             for vout, output in enumerate(tx.outputs)
-            if output.script in wanted and OutPoint(txid, vout) not in self._spent
+            if output.script in wanted and OutPoint(txid, vout) not in self.spent
         )
 
     def spender(self, outpoint: OutPoint) -> str | None:
         """The mined transaction that spent an output."""
-        return self._spent.get(outpoint)
+        return self.spent.get(outpoint)
 
     def descendants(self, tx: Transaction) -> list[Transaction]:
         """A waiting transaction and all waiting ones that build on it."""
@@ -169,13 +179,13 @@ class UtxoHistory:
         self.blocks.append(block)
         self.known[block.ref.hash] = block
         for tx in txs:
-            self._mined[tx.txid] = (tx, block)
-            self._spent.update(dict.fromkeys(tx.outpoints(), tx.txid))
+            self.mined[tx.txid] = (tx, block)
+            self.spent.update(dict.fromkeys(tx.outpoints(), tx.txid))
 
     def _forget(self, tx: Transaction) -> None:
-        del self._mined[tx.txid]
+        del self.mined[tx.txid]
         for outpoint in tx.outpoints():
-            self._spent.pop(outpoint, None)
+            self.spent.pop(outpoint, None)
 
     def _wait(self, tx: Transaction) -> str:
         coin = tx.outpoints()[0]
@@ -193,7 +203,7 @@ class UtxoHistory:
             exists = outpoint in self.outside or (
                 source is not None and outpoint.vout < len(source[0].outputs)
             )
-            if not exists or outpoint in self._spent:
+            if not exists or outpoint in self.spent:
                 return "bad-txns-inputs-missingorspent"
         return None
 

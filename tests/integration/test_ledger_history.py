@@ -9,6 +9,7 @@ from tests.ledger_world import ALICE, BOB, HEAD, NOW_S, fill
 from wallet.ledger import chart
 from wallet.ledger.partitions import Partitions
 from wallet.ledger.posting import post_batch, single
+from wallet.ledger.versions import history
 from wallet.ledger.versions.findings import BadRange
 from wallet.ledger.versions.history import balances_at, height_at, sums_at, sums_from_latest
 from wallet.ledger.versions.replay import Replay, Sums
@@ -61,6 +62,20 @@ def test_sums_at_every_height_are_those_of_the_replay(books: Database) -> None:
                 assert {number: found.get(number, nothing) for number in numbers} == wanted
             one = numbers[1]
             assert sums_at(tx, height, [one]).get(one, nothing) == wanted[one]
+
+
+def test_many_accounts_in_one_pass_are_the_same(
+    books: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond some number of accounts all are read at once: none of the others is given."""
+    with books.read() as tx:
+        numbers = [row.number for row in accounts(tx)][1:]
+        for height in range(HEAD + MORE + 1):
+            few = sums_from_latest(tx, height, numbers)
+            with monkeypatch.context() as patched:
+                patched.setattr(history, "PASSES_MAX", 0)
+                assert sums_from_latest(tx, height, numbers) == few
+            assert set(few) <= set(numbers)
 
 
 def test_ranges_over_sealed_partitions_are_good(books: Database) -> None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from threading import Event
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,7 +15,6 @@ from wallet.ledger import chart, writer, writing
 from wallet.ledger.balances import asset_totals, balance, off_balance
 from wallet.ledger.errors import BadTransfer, CauseConflict, LedgerBusy
 from wallet.ledger.posting import Posted, Result, Transfer, checked, post_batch, single
-from wallet.ledger.posting import post_each as posting_each
 from wallet.ledger.sealing import Heights
 from wallet.ledger.terms.stated import Change, state_frozen
 from wallet.ledger.writer import LedgerWriter
@@ -249,13 +250,13 @@ def test_the_same_height_of_another_history_is_judged_again(
     with own_database.write() as tx:
         post_batch(tx, "start", [single(chart.HOUSE, ALICE, "BTC", 1_000)], NOW_S)
     again: list[str] = []
-    post_each = posting_each
+    post_together = LedgerWriter._post_together
 
-    def counting(tx: Connection, cause: str, transfers: Sequence[Transfer], now_s: int) -> Posted:
-        again.append(cause)
-        return post_each(tx, cause, transfers, now_s)
+    def counting(own: LedgerWriter, requests: Sequence[Any]) -> bool:
+        again.extend(request.cause for request in requests)
+        return post_together(own, requests)
 
-    monkeypatch.setattr(writer, "post_each", counting)
+    monkeypatch.setattr(LedgerWriter, "_post_together", counting)
     own = LedgerWriter(own_database, Clock())
     own.post("known", [pay(1, 1)])
     with own_database.write() as tx:
@@ -299,6 +300,57 @@ def test_a_group_that_lost_its_fence_is_judged_on_what_is_there_now(
     assert posted.height == (0 if whole else 3)
     assert net(database, ALICE) == (400 if whole else 0)
     assert rows(database) == ((2, 2) if whole else (3, 3))
+
+
+class SecondTime:
+    """Does one thing while the second group is judged; the first waits until `go`."""
+
+    def __init__(self, database: Database, act: Callable[[Connection], object]) -> None:
+        self._database, self._act = database, act
+        self._calls, self.judging, self.go = 0, Event(), Event()
+
+    def now_s(self) -> int:
+        self._calls += 1
+        if self._calls == 1:
+            self.judging.set()
+            self.go.wait(60)
+        if self._calls == 2:
+            with self._database.write() as tx:
+                self._act(tx)
+        return NOW_S
+
+
+def test_a_group_that_lost_its_fence_is_still_committed_at_once(
+    database: Database, posting: LedgerWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups: list[int] = []
+    write = writing.write
+
+    def counting(tx: Connection, heights: Heights) -> None:
+        groups.append(len(heights.sealed))
+        write(tx, heights)
+
+    clock = SecondTime(database, take(600))
+    monkeypatch.setattr(writer, "write", counting)
+    own = LedgerWriter(database, clock)
+    given = [own.submit("first", [pay(1, 100)])]
+    assert clock.judging.wait(60)
+    given += [own.submit(f"pay:{n}", [pay(1, n)]) for n in range(1, 51)]
+    clock.go.set()
+    assert [Result.OK] * 51 == [future.result().results[0] for future in given]
+    own.close()
+    assert groups == [1, 50]
+
+
+def test_a_group_that_lost_its_fence_to_one_of_its_own_transfers_is_posted_one_by_one(
+    database: Database, posting: LedgerWriter
+) -> None:
+    same = replace(pay(7, 1), id=str(UUID(int=77)))
+    own = LedgerWriter(database, Between(database, lambda tx: post_batch(tx, "b", [same], NOW_S)))
+    posted = own.post("late", [same, pay(5, 2)])
+    own.close()
+    assert posted.results == [Result.EXISTS, Result.OK]
+    assert net(database, ALICE) == 1_000 - 7 - 5
 
 
 def test_groups_behind_one_that_lost_its_fence_are_judged_again_in_their_order(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from chains.simulated.line import Fault
 from chains.utxo.psbt import Psbt
 from chains.utxo.transactions import parse
 from tests.payments_world import BTC, CUSTOMER, ETH, Keep, World, outside_address
@@ -15,6 +16,7 @@ from wallet.payments.journal import Payment
 from wallet.payments.replacing import versions
 from wallet.payments.replacing.proving import Prover
 from wallet.payments.replacing.versions import NoConflict, Version, VersionStatus
+from wallet.payments.sending.broadcasting import RETRY_S_MAX
 from wallet.payments.states import PaymentStatus as P
 from wallet.store.database import Database
 from wallet.store.schema import events
@@ -212,6 +214,36 @@ def test_at_the_cap_it_holds_and_tells_people_once(lite: Database, network: str)
     assert world.read(asked.id).status is W.BROADCAST
     ceiling = world.read(asked.id).intent.fee_units_max
     assert all(version.fee_units_max <= ceiling for version in made)
+
+
+@pytest.mark.parametrize("answer", ["taken", "rejected"])
+def test_a_gather_that_has_nothing_left_for_a_rise_is_held(lite: Database, answer: str) -> None:
+    world = world_of(lite)
+    eth = world.keep.eth
+    world.fund_hot_gas()
+    address = world.deposit(world.account("alice"), "ETH", 5 * 10**16)
+    if answer == "rejected":
+        eth.faults.append(Fault.REJECTED)
+    eth.history.base_fee_wei = 10**9
+    assert world.gatherer.run(ETH) == 1
+    world.work()
+    eth.history.base_fee_wei = 10**11
+    for _ in range(AFTER + 2):
+        mine(world)
+        world.work()
+    with lite.read() as tx:
+        (payment,) = journal.unfinished(tx, ETH)
+        (only,) = versions.of(tx, payment.id)
+    assert only.reason == "payment.funds_missing"
+    assert sum("held:payment.funds_missing" in alert for alert in alerts(world)) == 1
+
+    eth.history.base_fee_wei = 10**9
+    world.keep.clock.time_s += RETRY_S_MAX
+    world.work()
+    world.settle()
+    assert world.desk.get(payment.id).status is P.COMPLETED
+    assert eth.held(address.target, "ETH") < 10**15
+    world.check_books()
 
 
 def test_signers_that_refuse_a_replacement_leave_the_first_one_alone(lite: Database) -> None:

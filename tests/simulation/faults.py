@@ -11,7 +11,8 @@ from chains.types import OutPoint
 from chains.utxo.transactions import Transaction, TxInput, TxOutput
 from tests import evm_world
 from tests.payments_world import BTC, ETH
-from tests.simulation.life import CHAIN_OF, Life
+from tests.simulation.founding import CHAIN_OF
+from tests.simulation.life import Life
 from wallet.payments.states import PaymentStatus
 from wallet.reconciliation.settling import LATE_S
 from wallet.reconciliation.states import BreakCode

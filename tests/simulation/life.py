@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,51 +16,27 @@ from chains.simulated.evm import SimulatedEvmChain
 from chains.simulated.line import Line
 from chains.simulated.randomness import Seeded
 from chains.simulated.utxo import SimulatedUtxoChain
-from tests.payments_world import BTC, ETH, Keep, World, asset_settings, outside_address
-from wallet.addresses.accounts import create_account
-from wallet.addresses.issuing import Address, Purpose
+from tests.payments_world import BTC, ETH, World, outside_address
+from tests.simulation.founding import Founded, assets, rules_of
+from wallet.addresses.issuing import Address
 from wallet.deposits.gate import CreditGate
 from wallet.deposits.mempool import MempoolWatcher
-from wallet.deposits.rules import DepositRules
 from wallet.deposits.second_node import SecondNode
 from wallet.deposits.states import DepositStatus
 from wallet.deposits.watcher import Seen
 from wallet.errors import WalletError
 from wallet.ledger import chart
 from wallet.pauses import Scope, active, resume
-from wallet.payments.states import UNFINISHED
+from wallet.payments.states import UNFINISHED, PaymentStatus
 from wallet.reconciliation.reconciler import Reconciler
 from wallet.store.database import Database
 from wallet.store.schema import deposits, payments
 from wallet.withdrawals.records import Withdrawal
 
-MINIMUM = {"BTC": 5_000, "ETH": 10**12, "DUSD": 10_000}
-"""Deposits below these are booked, but not credited to their users."""
-
-HOUSE = {"BTC": 4 * 10**9, "ETH": 50 * 10**18, "DUSD": 10**12}
-"""The operator's own money on the hot side, so that every withdrawal can be paid."""
-
-FIRST = {"BTC": 15_000_000, "ETH": 9 * 10**15, "DUSD": 900_000}
-"""What every user has to begin with."""
-
-NAMES = ("alice", "bob", "carol")
-CHAIN_OF = {"BTC": BTC, "ETH": ETH, "DUSD": ETH}
-
-PROOFS: dict[str, dict[str, Any]] = {
-    "BTC": {"second_node_from": 6_000_000},
-    "ETH": {"safe_from": 10**16, "finalized_from": 16 * 10**15},
-    "DUSD": {"second_node_from": 800_000, "finalized_from": 1_600_000},
-}
-"""What larger deposits need before they are credited: another node's word, or validators'."""
-
-FINAL_BLOCKS = 4
-"""How far behind the tip the simulated validators stand by a block."""
-
 DROP_S = 1_800
 """A deposit that a pool has not shown for so long is given up."""
 
-
-_OPEN = (
+_OPEN_DEPOSITS = (
     select(func.count())
     .select_from(deposits)
     .where(
@@ -68,6 +44,10 @@ _OPEN = (
         deposits.c.status.in_([DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.HELD]),
     )
 )
+
+_OPEN_PAYMENTS = select(
+    payments.c.id, payments.c.source, payments.c.status, payments.c.asset, payments.c.units
+).where(payments.c.status.in_([str(status) for status in UNFINISHED]))
 
 
 class Killed(BaseException):
@@ -91,30 +71,30 @@ class Asked:
 class Life:
     """The deployment; `world` is the process that runs now."""
 
-    def __init__(self, prepared: Path, folder: Path, *, reconciles: bool = False) -> None:
-        """Start from a copy of a prepared database file (see `prepare`) in `folder`.
+    def __init__(self, founded: Founded, folder: Path, *, reconciles: bool = False) -> None:
+        """A life of its own in `folder`, after a past that all of them share (see `prepare`).
 
         With `reconciles`, statements are written too.
         """
         self.reconciles = reconciles
         path = folder / "wallet.sqlite"
-        shutil.copyfile(prepared, path)
+        shutil.copyfile(founded.path, path)
         self.database = Database.open(f"sqlite:///{path}")
-        self.keep = Keep()
+        self.keep = founded.kept()
         self.second: dict[str, SimulatedUtxoChain | SimulatedEvmChain] = {
             BTC: self.keep.btc.second_node(),
             ETH: self.keep.eth.second_node(),
         }
+        self.users = list(founded.users)
+        self.hot, self.cold = founded.hot, founded.cold
+        self.addresses = {name: list(known) for name, known in founded.addresses.items()}
         self.asked: list[Asked] = []
-        self.addresses: dict[str, list[Address]] = {}
         self.deadly_in: int | None = None
         self.shaken: set[str] = set()
         self.milestones: set[str] = set()
         self.deaths = 0
         self.troubles = 0
         self._start()
-        self.users = [self.world.account(name) for name in NAMES]
-        self._found()
 
     @property
     def btc(self) -> SimulatedUtxoChain:
@@ -221,17 +201,20 @@ class Life:
         return self.world.books(chart.COLD, asset)
 
     def open_payments(self) -> list[str]:
-        """Payments that have not ended."""
+        """Payments that have not ended, but for those that wait for money that cold has not."""
         with self.database.read() as tx:
-            rows = tx.execute(
-                select(payments.c.id).where(payments.c.status.in_([str(s) for s in UNFINISHED]))
-            )
-            return list(rows.scalars())
+            rows = tx.execute(_OPEN_PAYMENTS).all()
+        return [row.id for row in rows if not self._waits_for_money(row)]
+
+    def _waits_for_money(self, row: Any) -> bool:
+        """A Safe's signed refill waits until somebody sends there what it lacks."""
+        is_signed = row.source == "ethereum-cold" and row.status == PaymentStatus.SIGNED
+        return is_signed and bool(self.eth.held(self.cold[ETH].target, row.asset) < row.units)
 
     def open_deposits(self) -> int:
         """Deposits of blocks that are neither credited nor booked as nobody's."""
         with self.database.read() as tx:
-            return int(tx.execute(_OPEN).scalar_one())
+            return int(tx.execute(_OPEN_DEPOSITS).scalar_one())
 
     def resume(self, asset: str) -> bool:
         """Staff let withdrawals of an asset go on; False if nothing held them."""
@@ -254,14 +237,7 @@ class Life:
     def _start(self) -> None:
         """A process with all its jobs."""
         world = self.world = self._new_process()
-        rules = {
-            network: {
-                code: DepositRules(asset=world.assets[code])
-                for code, where in CHAIN_OF.items()
-                if where == network
-            }
-            for network in (BTC, ETH)
-        }
+        rules = {network: rules_of(world, network) for network in (BTC, ETH)}
         self.agreeing = {
             network: SecondNode(
                 self.second[network],
@@ -284,11 +260,9 @@ class Life:
 
     def _new_process(self) -> World:
         self.deadly_in = None
-        assets = {
-            code: replace(asset, deposit_units_min=MINIMUM[code], **PROOFS[code])
-            for code, asset in asset_settings().items()
-        }
-        return World(self.database, self.keep, self._milestone, assets=assets, bump_after_blocks=3)
+        return World(
+            self.database, self.keep, self._milestone, assets=assets(), bump_after_blocks=3
+        )
 
     def _milestone(self, name: str) -> None:
         self.milestones.add(name)
@@ -300,46 +274,6 @@ class Life:
     def _watch(self, network: str) -> None:
         while self.world.watchers[network].step().seen is not Seen.SAME:
             pass
-
-    def _found(self) -> None:
-        self.mend()
-        hot = self.world.own_address(BTC, "bitcoin-hot", Purpose.HOT)
-        for _ in range(4):
-            self.btc.fund(hot.target, HOUSE["BTC"] // 4)
-        account = self.world.own_address(ETH, "ethereum-hot", Purpose.HOT)
-        for asset in ("ETH", "DUSD"):
-            self.eth.fund(account.target, asset, HOUSE[asset])
-        self.cold = {
-            BTC: self.world.own_address(BTC, "bitcoin-cold", Purpose.COLD),
-            ETH: self.world.own_address(ETH, "ethereum-cold", Purpose.COLD),
-        }
-        self.hot = {BTC: hot, ETH: account}
-        for user in self.users:
-            for asset, network in CHAIN_OF.items():
-                target = self.deposit_address(user, network, fresh=True).target
-                if network == BTC:
-                    self.btc.fund(target, FIRST[asset])
-                else:
-                    self.eth.fund(target, asset, FIRST[asset])
-        self.world.confirm()
-        self.eth.mine(FINAL_BLOCKS)
-        self.world.scan()
-        for second in self.agreeing.values():
-            second.step()
-
-
-def prepare(folder: Path) -> Path:
-    """An empty, migrated database file to copy from."""
-    path = folder / "prepared.sqlite"
-    database = Database.open(f"sqlite:///{path}")
-    database.migrate()
-    with database.write() as tx:
-        create_account(tx, "nobody", 0)
-    with database.engine.connect() as connection:
-        # One file to copy: nothing may stay in the side file.
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.close()
-    return path
 
 
 def random_of(seed: int, step: int) -> Seeded:

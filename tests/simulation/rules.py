@@ -9,7 +9,8 @@ from chains.simulated.randomness import Seeded
 from signer.protocol import Approval, Intent, Payee, Purpose
 from tests.fakes import SignerFault
 from tests.payments_world import BTC
-from tests.simulation.life import CHAIN_OF, MINIMUM, Life
+from tests.simulation.founding import CHAIN_OF, MINIMUM
+from tests.simulation.life import Life
 from wallet.pauses import Scope, pause
 from wallet.payments.states import UNFINISHED, PaymentStatus
 from wallet.store.schema import payments

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from chains.simulated.randomness import Seeded
 from tests.simulation import invariants
-from tests.simulation.life import CHAIN_OF, Life, random_of
+from tests.simulation.founding import CHAIN_OF, Founded
+from tests.simulation.life import Life, random_of
 from tests.simulation.rules import RULES, cold_payments, sign_offline
 from wallet.withdrawals.states import WithdrawalStatus
 
 QUIET_ROUNDS = 60
-"""Passes of work after all faults stopped; a withdrawal that is not final then is stuck."""
+"""Passes of work after all faults stopped; what is not final then is stuck."""
 
 RECONCILED_EVERY = 16
 """One schedule of so many writes statements too: they take a third of its time again."""
@@ -41,7 +42,7 @@ def folder() -> tempfile.TemporaryDirectory[str]:
 
 
 def run(
-    prepared: Path,
+    prepared: Founded,
     seed: int,
     steps: int,
     *,
@@ -77,7 +78,7 @@ def live(life: Life, seed: int, steps: int) -> None:
     quieten(life)
 
 
-def shorten(prepared: Path, seed: int, steps: int) -> frozenset[int]:
+def shorten(prepared: Founded, seed: int, steps: int) -> frozenset[int]:
     """Steps that a failing schedule does not need to fail in the same way."""
     kind = run(prepared, seed, steps).failure.split(":")[0]
     skip: frozenset[int] = frozenset()
@@ -111,12 +112,13 @@ def quieten(life: Life, tell: Callable[[str], None] = lambda _line: None) -> Non
         life.eth.mine(2)
         life.keep.clock.time_s += 120
         _release(life)
-        if round_number > 1 and _is_quiet(life):
+        left = _left(life)
+        if round_number > 1 and not left:
             break
-    life.work()
-    left = [(w.external_id, str(w.status), w.sub_status) for w in invariants.unfinished(life)]
     tell(f"quiet after {round_number} rounds")
     assert not left, f"stuck after {QUIET_ROUNDS} rounds: {left}"
+    life.work()  # which may begin a gather, and no withdrawal again
+    assert not invariants.unfinished(life)
 
 
 def _release(life: Life) -> None:
@@ -127,10 +129,12 @@ def _release(life: Life) -> None:
                 life.world.withdrawals.release(tx, withdrawal.id)
 
 
-def _is_quiet(life: Life) -> bool:
-    waiting = life.btc.history.mempool or life.eth.history.mempool
-    open_ones = invariants.unfinished(life) or life.open_payments() or life.open_deposits()
-    return not (waiting or open_ones)
+def _left(life: Life) -> list[str]:
+    """What has not ended."""
+    orders = [f"{w.external_id} {w.status} {w.sub_status}" for w in invariants.unfinished(life)]
+    waiting = [*life.btc.history.mempool, *life.eth.history.mempool]
+    open_deposits = [f"{count} deposits"] if (count := life.open_deposits()) else []
+    return [*orders, *life.open_payments(), *open_deposits, *waiting]
 
 
 def _sum_up(life: Life, report: Report) -> None:

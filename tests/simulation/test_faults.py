@@ -12,7 +12,8 @@ from tests.payments_world import ETH
 from tests.reconciling import reporter
 from tests.simulation import schedule
 from tests.simulation.faults import FAULTS, Fault
-from tests.simulation.life import Life, prepare
+from tests.simulation.founding import Founded, prepare
+from tests.simulation.life import Life
 from tests.simulation.test_schedules import FIRST_SEED
 from wallet.pauses import Scope, active
 from wallet.reconciliation.breaks import open_breaks
@@ -23,7 +24,7 @@ STEPS = 12
 
 
 @pytest.fixture(scope="module")
-def prepared() -> Iterator[Path]:
+def prepared() -> Iterator[Founded]:
     with schedule.folder() as place:
         yield prepare(Path(place))
 
@@ -38,7 +39,7 @@ def test_every_kind_of_break_has_its_fault() -> None:
     list(enumerate(FAULTS)),
     ids=[fault.name.replace(" ", "-") for fault in FAULTS],
 )
-def test_a_fault_is_found_and_typed(prepared: Path, number: int, fault: Fault) -> None:
+def test_a_fault_is_found_and_typed(prepared: Founded, number: int, fault: Fault) -> None:
     with schedule.folder() as place:
         life = Life(prepared, Path(place), reconciles=True)
         schedule.live(life, FIRST_SEED + number, STEPS)
@@ -78,7 +79,7 @@ def paused(life: Life) -> set[str]:
         return {asset for asset in life.world.assets if active(tx, Scope.ASSET, asset)}
 
 
-def test_books_differ_by_what_a_thief_took(prepared: Path) -> None:
+def test_books_differ_by_what_a_thief_took(prepared: Founded) -> None:
     with schedule.folder() as place:
         life = Life(prepared, Path(place), reconciles=True)
         schedule.live(life, FIRST_SEED, STEPS)

@@ -13,10 +13,12 @@ import pytest
 
 from chains.simulated.randomness import Seeded
 from tests.simulation import invariants, schedule
-from tests.simulation.life import Life, prepare
+from tests.simulation.founding import Founded, prepare
+from tests.simulation.life import Life
 from tests.simulation.rules import RULES, order_move
 from wallet.deposits import crediting
 from wallet.ledger import chart
+from wallet.payments.collecting import Collector
 from wallet.payments.paying import WithdrawalPayer
 
 FIRST_SEED = int(os.environ.get("SIMULATION_SEED", "1"))
@@ -24,13 +26,13 @@ PARTS, EACH, STEPS = 20, 25, 50
 
 
 @pytest.fixture(scope="module")
-def prepared() -> Iterator[Path]:
+def prepared() -> Iterator[Founded]:
     with schedule.folder() as place:
         yield prepare(Path(place))
 
 
 @pytest.fixture
-def life(prepared: Path) -> Iterator[Life]:
+def life(prepared: Founded) -> Iterator[Life]:
     with schedule.folder() as place:
         life = Life(prepared, Path(place))
         yield life
@@ -39,7 +41,7 @@ def life(prepared: Path) -> Iterator[Life]:
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_schedules_end_well(prepared: Path, part: int) -> None:
+def test_schedules_end_well(prepared: Founded, part: int) -> None:
     first = FIRST_SEED + part * EACH
     sys.stdout.write(f"SIMULATION_SEED={FIRST_SEED}, schedules {first} to {first + EACH - 1}\n")
     seen = [schedule.run(prepared, first + number, STEPS) for number in range(EACH)]
@@ -49,7 +51,7 @@ def test_schedules_end_well(prepared: Path, part: int) -> None:
     assert sum(report.deaths for report in seen) > 0
 
 
-def test_a_seed_repeats_exactly(prepared: Path) -> None:
+def test_a_seed_repeats_exactly(prepared: Founded) -> None:
     first, second = (schedule.run(prepared, FIRST_SEED + 7, 30) for _ in range(2))
     assert first == second
 
@@ -61,10 +63,10 @@ def test_every_rule_is_drawn() -> None:
 
 
 def test_a_deposit_that_is_credited_to_nobody_is_found(
-    prepared: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crediting, "creditor", lambda _row: chart.HOUSE)
-    assert "the chains say" in schedule.run(prepared, 1, 0).failure
+    assert "the chains say" in schedule.run(prepare(tmp_path), 1, 0).failure
 
 
 def test_money_that_leaves_unbooked_is_found(life: Life) -> None:
@@ -97,9 +99,19 @@ def test_a_refill_through_the_safe_is_proven_paid_once(life: Life) -> None:
 
 
 def test_a_withdrawal_that_never_ends_is_found(
-    prepared: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: Founded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schedule, "QUIET_ROUNDS", 2)
     monkeypatch.setattr(schedule, "RULES", tuple(r for r in RULES if r[0].__name__ == "withdraw"))
     monkeypatch.setattr(WithdrawalPayer, "pay_queued", lambda _payer, _network: 0)
     assert "stuck after" in schedule.run(prepared, 1, 3).failure
+
+
+def test_a_gather_that_never_ends_is_found(
+    prepared: Founded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, "QUIET_ROUNDS", 8)
+    monkeypatch.setattr(schedule, "RULES", tuple(r for r in RULES if r[0].__name__ == "deposit"))
+    assert schedule.run(prepared, 1, 5).failure == ""
+    monkeypatch.setattr(Collector, "begin", lambda _collector, _payment: False)
+    assert "stuck after" in schedule.run(prepared, 1, 5).failure

@@ -105,50 +105,72 @@ class Presented:
     peer: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """Who asks, and what the token says of the body that is still to be read."""
+
+    key: ApiKey
+    claims: Claims
+
+
 def authenticate(db: Database, clock: Clock, presented: Presented, scope: Scope) -> ApiKey:
     """The key that signed this request and may make it. Raises Unauthorized and Forbidden.
 
     The nonce is spent in a transaction of its own, so a request that fails later cannot be resent.
     """
-    key, claims = _identify(db, clock, presented.authorization)
-    _check_binding(claims, presented)
-    _check_address(key, presented.peer)
-    _check_scope(key, scope)
-    _spend_nonce(db, claims)
-    return key
+    admitted = admit(db, clock, presented, scope)
+    _check_body(admitted.claims, presented.body)
+    _spend_nonce(db, admitted.claims)
+    return admitted.key
 
 
-def admit(db: Database, clock: Clock, presented: Presented, scope: Scope) -> None:
+def admit(db: Database, clock: Clock, presented: Presented, scope: Scope) -> Admitted:
     """Let a large body be read: all that `authenticate` asks but for the body, and no nonce spent.
 
     Nobody else makes us hold megabytes. Raises Unauthorized and Forbidden.
     """
-    key, claims = _identify(db, clock, presented.authorization)
+    token = _token_of(presented.authorization)
+    claims = read_claims(token)
+    key = _key_of(db, claims)
+    check_signature(token, key.public_key)
+    _check_now(key, claims, clock)
     _check_uri(claims, presented)
     _check_address(key, presented.peer)
     _check_scope(key, scope)
+    return Admitted(key=key, claims=claims)
+
+
+def enter(db: Database, clock: Clock, admitted: Admitted, body: bytes) -> ApiKey:
+    """The key of an admitted request whose body is read; the signature is known to be good.
+
+    Reading may have taken long: what can end meanwhile is asked again. Raises Unauthorized.
+    """
+    key = _key_of(db, admitted.claims)
+    _check_now(key, admitted.claims, clock)
+    _check_body(admitted.claims, body)
+    _spend_nonce(db, admitted.claims)
+    return key
 
 
 def forget_nonces(db: Database, now_s: int) -> None:
     """Drop nonces whose tokens have expired: those are refused by their time already."""
-    with db.write() as tx:
+    with db.beside() as tx:
         tx.execute(delete(api_nonces).where(api_nonces.c.expires_s < now_s))
 
 
-def _identify(db: Database, clock: Clock, authorization: str | None) -> tuple[ApiKey, Claims]:
-    """The key whose token this is, and what the token claims of its request."""
-    token = _token_of(authorization)
-    claims = read_claims(token)
+def _key_of(db: Database, claims: Claims) -> ApiKey:
     with db.read() as tx:
         try:
-            key = find_key(tx, claims.sub)
+            return find_key(tx, claims.sub)
         except ApiKeyNotFound as error:
             raise KeyUnknown("got an unknown key id in `sub`") from error
-    check_signature(token, key.public_key)
+
+
+def _check_now(key: ApiKey, claims: Claims, clock: Clock) -> None:
+    """That key and token are good at this moment."""
     if key.revoked_s is not None:
         raise KeyRevoked("got a revoked API key, expected one in use")
     _check_times(claims, clock.now_s())
-    return key, claims
 
 
 def _token_of(authorization: str | None) -> str:
@@ -172,9 +194,8 @@ def _check_uri(claims: Claims, presented: Presented) -> None:
         raise UriMismatch("got another uri in the token, expected this request's path and query")
 
 
-def _check_binding(claims: Claims, presented: Presented) -> None:
-    _check_uri(claims, presented)
-    if claims.body_hash != body_hash(presented.body):
+def _check_body(claims: Claims, body: bytes) -> None:
+    if claims.body_hash != body_hash(body):
         raise BodyMismatch("got another bodyHash in the token, expected SHA-256 of this body")
 
 
@@ -195,8 +216,9 @@ def _check_scope(key: ApiKey, scope: Scope) -> None:
 
 
 def _spend_nonce(db: Database, claims: Claims) -> None:
+    """Once for ever, by the table's key; beside the writer, who has long batches to write."""
     try:
-        with db.write() as tx:
+        with db.beside() as tx:
             row = {"key_id": claims.sub, "nonce": claims.nonce, "expires_s": claims.exp}
             tx.execute(insert(api_nonces).values(row))
     except IntegrityError as error:

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from chains.errors import ChainError, CodecError, NodeError
 from signer.errors import ProtocolError
+from wallet.addresses.marks import MarksUnreadable
 from wallet.api.auth import Forbidden
 from wallet.api.tokens import Unauthorized
 from wallet.assets.errors import NotAllowed
@@ -64,6 +65,7 @@ STATUS: dict[type[Exception], int] = {
     OperationalError: 503,
     StoreBusy: 503,
     LedgerBusy: 503,
+    MarksUnreadable: 503,
 }
 """Family of errors -> status; a subclass answers as its nearest family. None of these: 500."""
 

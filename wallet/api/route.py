@@ -12,9 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Message
 
 from chains.nesting import TooDeep, check_nesting
-from wallet.api.auth import Presented, admit, authenticate
+from wallet.api.auth import Admitted, Presented, admit, authenticate, enter
 from wallet.api.errors import RequestTooDeep, RequestTooLarge
 from wallet.api.idempotency import Answer, OnceKey, claim, keep, request_hash, stored
+from wallet.api.keys import ApiKey
 from wallet.api.permissions import PERMISSIONS, Scope
 from wallet.api.services import Services
 from wallet.assets.authority import Actor
@@ -72,17 +73,18 @@ class SignedRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             services: Services = request.app.state.services
-            presented = _presented(request)
+            presented, admitted = _presented(request), None
             if scope is not None and bytes_max > BODY_BYTES_MAX:
-                await run_in_threadpool(admit, services.db, services.clock, presented, scope)
+                admitted = await run_in_threadpool(
+                    admit, services.db, services.clock, presented, scope
+                )
             body = await _read(request, bytes_max)
             if self.name not in OWN_DECODERS:
                 _check_depth(body)
             key_id, scopes = "", frozenset[Scope]()
             if scope is not None:
-                presented = replace(presented, body=body)
                 key = await run_in_threadpool(
-                    authenticate, services.db, services.clock, presented, scope
+                    _authenticated, services, replace(presented, body=body), scope, admitted
                 )
                 key_id, scopes = key.id, key.scopes
             request.state.call = Call(
@@ -97,6 +99,14 @@ class SignedRoute(APIRoute):
             return await inner(Request(request.scope, _replay(body)))
 
         return handle
+
+
+def _authenticated(
+    services: Services, presented: Presented, scope: Scope, admitted: Admitted | None
+) -> ApiKey:
+    if admitted is None:
+        return authenticate(services.db, services.clock, presented, scope)
+    return enter(services.db, services.clock, admitted, presented.body)
 
 
 def _presented(request: Request) -> Presented:

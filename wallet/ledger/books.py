@@ -99,6 +99,15 @@ class Hold:
     ended: tuple[int, int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a batch is judged on: the last height, its state hash, and the version of all terms."""
+
+    height: int
+    state_hash: bytes
+    terms_version: int
+
+
 @dataclass(slots=True)
 class Books:
     """Positions by asset and owner, holds by id, and totals by asset and kind, at a height.
@@ -119,6 +128,11 @@ class Books:
     trusted_assets: set[str] = field(default_factory=set)
     untrusted_assets: set[str] = field(default_factory=set)
     terms_version: int = 0
+
+    @property
+    def basis(self) -> Basis:
+        """What the next batch is judged on."""
+        return Basis(self.height, self.state_hash, self.terms_version)
 
     def open(self, owner: str, asset: str) -> Position:
         """The position of an account that no batch used before; it gets the next number.

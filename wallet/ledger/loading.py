@@ -6,13 +6,14 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, tuple_
 
-from wallet.ledger.books import Books, Hold, Position
+from wallet.ledger.books import Basis, Books, Hold, Position
 from wallet.ledger.chart import Account, Kind
 from wallet.ledger.encoding import GENESIS
 from wallet.ledger.errors import FollowsOnly
 from wallet.ledger.terms import stated as account_terms
 from wallet.ledger.terms.rules import holder_of
 from wallet.ledger.transfers import Transfer, TransferKind
+from wallet.store.tables.counters import counters
 from wallet.store.tables.ledger import (
     ledger_accounts,
     ledger_balances,
@@ -36,6 +37,15 @@ _HEAD = (
     )
     .order_by(ledger_batches.c.height.desc())
     .limit(1)
+)
+_last = select(ledger_batches).order_by(ledger_batches.c.height.desc()).limit(1)
+_BASIS = select(  # one row, also before the first batch
+    _last.with_only_columns(ledger_batches.c.height).scalar_subquery().label("height"),
+    _last.with_only_columns(ledger_batches.c.state_hash).scalar_subquery().label("state_hash"),
+    select(counters.c.value)
+    .where(counters.c.name == account_terms.SEQUENCE)
+    .scalar_subquery()
+    .label("terms_version"),
 )
 _ACCOUNTS = select(func.max(_a.number))
 _POSITIONS = select(
@@ -116,15 +126,16 @@ def load_head(tx: Connection, books: Books, *, following: bool = False) -> None:
     books.terms_version = account_terms.terms_version(tx)
 
 
-def head(tx: Connection) -> tuple[int, bytes]:
-    """The last height and its state hash."""
-    row = tx.execute(_HEAD).one_or_none()
-    return (0, GENESIS) if row is None else (int(row.height), bytes(row.state_hash))
+def basis(tx: Connection) -> Basis:
+    """What a batch would be judged on now."""
+    row = tx.execute(_BASIS).one()
+    state_hash = GENESIS if row.state_hash is None else bytes(row.state_hash)
+    return Basis(row.height or 0, state_hash, row.terms_version or 0)
 
 
 def head_height(tx: Connection) -> int:
     """The height of the last batch, 0 before the first."""
-    return head(tx)[0]
+    return basis(tx).height
 
 
 def load_for(tx: Connection, books: Books, transfers: Sequence[Transfer]) -> None:

@@ -25,7 +25,7 @@ from sqlalchemy.exc import IntegrityError
 
 from wallet.clock import Clock
 from wallet.ledger import loading
-from wallet.ledger.books import Books
+from wallet.ledger.books import Basis, Books
 from wallet.ledger.errors import LedgerBusy, LedgerError
 from wallet.ledger.judging import Judge
 from wallet.ledger.posting import (
@@ -39,7 +39,6 @@ from wallet.ledger.posting import (
 )
 from wallet.ledger.results import Result
 from wallet.ledger.sealing import Heights, Sealed, seal, together
-from wallet.ledger.terms.stated import terms_version
 from wallet.ledger.transfers import Transfer, content_digest
 from wallet.ledger.writing import write
 from wallet.store.database import Database
@@ -78,9 +77,10 @@ class _Group:
     answers: list[Posted] = field(default_factory=list)
     sealed: list[Sealed] = field(default_factory=list)
     heights: Heights | None = None
-    terms_version: int = 0
-    base: tuple[int, bytes] = (0, b"")
-    """The height and state hash that it was judged on."""
+    basis: Basis | None = None
+    """What it was judged on."""
+    has_posted_ids: bool = False
+    """Whether an id or a cause of it was posted before, which the database told."""
 
     def tell(self) -> None:
         """Answer everybody."""
@@ -204,16 +204,16 @@ class LedgerWriter:
 
     def _judge(self, tx: Connection, requests: Sequence[_Request]) -> _Group:
         """Judge requests on the books in memory, reading from `tx` what is not in them."""
-        books = self._books
+        books, now = self._books, loading.basis(tx)
         # A refusal is not written: no height would tell that it came of books others went past.
         stale = books is None or (
-            books.terms_version != terms_version(tx) or loading.head_height(tx) > books.height
+            books.terms_version != now.terms_version or now.height > books.height
         )
         if books is None or stale or books.size > POSITIONS_MAX:
             books = self._books = Books()
             loading.load_head(tx, books)
         found = earlier_batches(tx, [request.cause for request in requests])
-        group = _Group(terms_version=books.terms_version, base=(books.height, books.state_hash))
+        group = _Group(basis=books.basis)
         now_s = self._clock.now_s()
 
         @cache  # once for all of the group
@@ -262,8 +262,29 @@ class LedgerWriter:
 
     def _recover(self) -> None:
         """Post what could not be written as judged; the writing thread is idle meanwhile."""
-        failed, self._failed, self._books = self._failed, [], None
-        for request in [request for group in failed for request in group.requests]:
+        failed, self._failed = self._failed, []
+        for group in failed:
+            if group.has_posted_ids or not self._post_together(group.requests):
+                self._post_singly(group.requests)
+        self._books = None
+
+    def _post_together(self, requests: Sequence[_Request]) -> bool:
+        """Judge and write in one transaction, where nobody comes in between; False: it failed."""
+        self._books = None
+        try:
+            with self._database.write() as tx:
+                group = self._judge(tx, requests)
+                if group.heights is not None:
+                    write(tx, group.heights)
+        except Exception:  # noqa: BLE001 - one by one tells each caller what is wrong with his
+            return False
+        group.tell()
+        return True
+
+    def _post_singly(self, requests: Sequence[_Request]) -> None:
+        for request in requests:
+            if request.answer.done():
+                continue
             try:
                 with self._database.write() as tx:
                     act: Callable[..., Posted] = post_whole if request.whole else post_each
@@ -289,13 +310,13 @@ class LedgerWriter:
         try:
             if group.heights is not None:
                 with self._database.write() as tx:
-                    if loading.head(tx) != group.base:
-                        raise _Stale
-                    if terms_version(tx) != group.terms_version:
+                    if loading.basis(tx) != group.basis:
                         raise _Stale
                     write(tx, group.heights)
-        except (_Stale, IntegrityError):
-            # The ledger went on, or an id was posted before: judge again, one by one.
+        except _Stale:
+            self._fail_later(group)
+        except IntegrityError:
+            group.has_posted_ids = True
             self._fail_later(group)
         except Exception as error:  # noqa: BLE001 - the callers are told, the thread lives on
             self._fail_later(_Group())

@@ -36,5 +36,5 @@ class KnownAccounts:
             found.update(str(id) for (id,) in tx.execute(_THESE, these))
         if len(self._known) + len(found) > self._remembered_max:
             self._known = set()
-        self._known = self._known | found
+        self._known.update(found)
         return new - found

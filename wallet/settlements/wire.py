@@ -7,7 +7,7 @@ are checked all at once by one expression each, since a check of each would cost
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import msgspec
 
@@ -66,9 +66,14 @@ class SettlementOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 _FROM_JSON = msgspec.json.Decoder(SettlementOrder)
 _FROM_MSGPACK = msgspec.msgpack.Decoder(SettlementOrder)
 _EXTERNAL_ID = re.compile(r"[A-Za-z0-9._:-]+")
-_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_UUIDS = re.compile(rf"(?:{_UUID}\n)*")
-_AMOUNTS = re.compile(r"(?:[1-9][0-9]*\n)*", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_AMOUNT = re.compile(r"[1-9][0-9]*", re.ASCII)
+# Possessive: nothing is kept to go back to, which takes a third of the time over thousands.
+_AMOUNTS = re.compile(r"(?:[1-9][0-9]*+\n)*+", re.ASCII)
+
+_ID_CHARS = 36
+_HYPHENS = (8, 13, 18, 23)
+_HEX = b"0123456789abcdef"
 
 SHAPES = {
     "single": "debit_account_id, credit_account_id, asset and units, and no more",
@@ -104,19 +109,34 @@ def decode(body: bytes, media_type: str) -> SettlementOrder:
 def _check_texts(transfers: Sequence[TransferOrder]) -> None:
     ids = [transfer.id for transfer in transfers]
     ids += [transfer.hold_id for transfer in transfers if transfer.hold_id]
-    _check_all(ids, _UUIDS, "a UUID in lower case")
+    if not _are_uuids(ids):
+        _name_bad(ids, _UUID, "a UUID in lower case")
     if NO_ID in ids:
         raise Malformed(f"got the id {NO_ID}, expected one of your own")
     amounts = [transfer.units for transfer in transfers if transfer.units]
-    _check_all(amounts, _AMOUNTS, "base units as a whole number above 0")
+    lines = "\n".join([*amounts, ""])
+    # One that has a line break in it would pass for two.
+    if not _AMOUNTS.fullmatch(lines) or lines.count("\n") != len(amounts):
+        _name_bad(amounts, _AMOUNT, "base units as a whole number above 0")
 
 
-def _check_all(texts: Sequence[str], shape: re.Pattern[str], expected: str) -> None:
-    """That each text is of the shape. One that has a line break in it would pass for two."""
-    lines = "".join([text + "\n" for text in texts])
-    if shape.fullmatch(lines) and lines.count("\n") == len(texts):
-        return
-    bad = next(t for t in texts if "\n" in t or not shape.fullmatch(t + "\n"))
+def _are_uuids(ids: Sequence[str]) -> bool:
+    """Whether each is a UUID in lower case: hyphens in their places, nothing else but hex digits.
+
+    Asked of all at once, a place at a time: an expression takes ten times as long.
+    """
+    lines = "\n".join([*ids, ""]).encode("ascii", "replace")
+    width, count = _ID_CHARS + 1, len(ids)
+    return (
+        len(lines) == width * count
+        and lines[_ID_CHARS::width] == b"\n" * count
+        and all(lines[place::width] == b"-" * count for place in _HYPHENS)
+        and len(lines.translate(None, _HEX)) == (len(_HYPHENS) + 1) * count
+    )
+
+
+def _name_bad(texts: Sequence[str], shape: re.Pattern[str], expected: str) -> NoReturn:
+    bad = next(text for text in texts if not shape.fullmatch(text))
     raise Malformed(f"got {bad!r}, expected {expected}")
 
 

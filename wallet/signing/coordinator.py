@@ -13,13 +13,13 @@ from signer.protocol import (
     ANSWER,
     LEDGER_HEAD,
     REQUEST,
+    IdentityKey,
     LedgerHead,
     ProtocolError,
     Sealed,
     SignAnswer,
     SignRequest,
     digest,
-    identity_sign,
     public_key_of,
 )
 from wallet.signing.errors import AnswerRefused, KeyFileError, SignerRolledBack
@@ -35,7 +35,7 @@ class Coordinator:
     def __init__(self, seed: bytes) -> None:
         if len(seed) != SEED_BYTES:
             raise KeyFileError(f"got a seed of {len(seed)} bytes, expected {SEED_BYTES}")
-        self._seed = seed
+        self._key = IdentityKey(seed)
         self.public_key = public_key_of(seed)
 
     def __repr__(self) -> str:
@@ -44,17 +44,17 @@ class Coordinator:
     def seal(self, request: SignRequest) -> Sealed:
         """The request as it travels, signed."""
         body = request.encode()
-        return Sealed(REQUEST, body, identity_sign(self._seed, digest(REQUEST, body)))
+        return Sealed(REQUEST, body, self._key.sign(digest(REQUEST, body)))
 
     def attest(self, domain: str, body: bytes) -> Sealed:
         """A statement of the service about itself, signed; no signer takes it for a request."""
         if domain == REQUEST:
             raise ValueError("got the domain of requests, expected one of statements")
-        return Sealed(domain, body, identity_sign(self._seed, digest(domain, body)))
+        return Sealed(domain, body, self._key.sign(digest(domain, body)))
 
     def sign_head(self, head: LedgerHead) -> bytes:
         """Signature over a head of the ledger, under a domain of its own."""
-        return identity_sign(self._seed, digest(LEDGER_HEAD, head.encode()))
+        return self._key.sign(digest(LEDGER_HEAD, head.encode()))
 
 
 def check_answer(data: bytes, request: Sealed, signer_id: str, public_key: bytes) -> CheckedAnswer:

@@ -26,6 +26,10 @@ from wallet.store.types import UnitsTotal, add_units, subtract_units
 BUSY_MS = 30_000
 """How long a writer waits for another before StoreBusy."""
 
+CONNECTIONS = 30
+"""Connections to PostgreSQL that a process opens as it needs them and keeps: a new one takes as
+long as ten short transactions, so none is closed because for a moment nobody has use for it."""
+
 FORBIDDEN = "42501"
 """PostgreSQL's insufficient_privilege."""
 
@@ -96,13 +100,27 @@ class Database:
         `moving`: also where the database was moved away. Raises StoreBusy when another writer does
         not finish in time, DatabaseMoved, NotAllowed.
         """
+        with self._writing(moving=moving) as tx:
+            if self.dialect == "postgresql":
+                tx.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": WRITER_LOCK})
+            yield tx
+
+    @contextmanager
+    def beside(self) -> Iterator[Connection]:
+        """A writing transaction beside the writer's: only for rows that no writer touches.
+
+        PostgreSQL; SQLite has one writer whatever is written. Raises as `write`.
+        """
+        with self._writing(moving=False) as tx:
+            yield tx
+
+    @contextmanager
+    def _writing(self, *, moving: bool) -> Iterator[Connection]:
         with self.engine.connect() as plain:
             tx = plain.execution_options(glaytos_mode="write")
             try:
                 with tx.begin():
-                    if self.dialect == "postgresql":
-                        tx.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": WRITER_LOCK})
-                    elif not moving:
+                    if not moving:
                         moved.check(tx)
                     yield tx
             except OperationalError as error:
@@ -127,17 +145,6 @@ class Database:
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         with self.engine.connect() as plain:
             tx = plain.execution_options(**options)
-            with tx.begin():
-                yield tx
-
-    @contextmanager
-    def beside(self) -> Iterator[Connection]:
-        """A writing transaction beside the writer's: only for rows that no writer touches.
-
-        PostgreSQL; SQLite has one writer whatever is written.
-        """
-        with self.engine.connect() as plain:
-            tx = plain.execution_options(glaytos_mode="write")
             with tx.begin():
                 yield tx
 
@@ -187,8 +194,12 @@ def _sqlite_engine(url: URL) -> Engine:
     def begin(connection: Connection) -> None:
         writing = connection.get_execution_options().get("glaytos_mode") == "write"
         driver: Any = connection.connection.driver_connection
-        driver.execute(f"PRAGMA query_only = {'OFF' if writing else 'ON'}")  # it cannot fail
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        # Neither of a reader's two can fail; a writer's BEGIN may find the database busy.
+        driver.execute(f"PRAGMA query_only = {'OFF' if writing else 'ON'}")
+        if writing:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            driver.execute("BEGIN")
 
     return engine
 
@@ -199,4 +210,6 @@ def _postgresql_engine(url: URL) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         connect_args={"options": settings},
         pool_pre_ping=True,
+        pool_size=CONNECTIONS,
+        max_overflow=0,
     )

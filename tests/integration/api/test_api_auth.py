@@ -9,7 +9,17 @@ import httpx
 import pytest
 
 from tests.integration.api.conftest import START_S, World
-from wallet.api.auth import forget_nonces
+from wallet.api.auth import (
+    Admitted,
+    BodyMismatch,
+    KeyRevoked,
+    NonceReplayed,
+    Presented,
+    TokenExpired,
+    admit,
+    enter,
+    forget_nonces,
+)
 from wallet.api.keys import revoke_key
 from wallet.api.permissions import PERMISSIONS, Scope
 from wallet.api.tokens import Claims, body_hash, issue_token
@@ -201,3 +211,39 @@ def test_spent_nonces_are_forgotten_only_when_their_token_is_dead(world: World) 
 
 def test_every_scope_opens_some_route() -> None:
     assert set(Scope) == {scope for scope in PERMISSIONS.values() if scope is not None}
+
+
+def admitted(world: World, mine: Credentials, body: bytes = b"{}") -> Admitted:
+    """A request let in before its body was read."""
+    token = issue_token(mine.private_key, claims_for(mine, "/v1/settlements", body))
+    presented = Presented(
+        authorization=f"Bearer {token}", uri="/v1/settlements", body=b"", peer="127.0.0.1"
+    )
+    return admit(world.services.db, world.clock, presented, Scope.SETTLEMENTS_WRITE)
+
+
+def test_what_ends_while_a_large_body_is_read_is_seen(world: World) -> None:
+    db, mine = world.services.db, world.credentials()
+    first, second, third = (admitted(world, mine) for _ in range(3))
+    assert enter(db, world.clock, first, b"{}").id == mine.key_id
+    with pytest.raises(NonceReplayed):
+        enter(db, world.clock, first, b"{}")
+    with pytest.raises(BodyMismatch):
+        enter(db, world.clock, second, b"[]")
+    world.clock.time_s += 60
+    with pytest.raises(TokenExpired):
+        enter(db, world.clock, second, b"{}")
+    world.clock.time_s -= 60
+    with db.write() as tx:
+        revoke_key(tx, mine.key_id, START_S)
+    with pytest.raises(KeyRevoked):
+        enter(db, world.clock, third, b"{}")
+
+
+def test_who_asks_need_not_wait_for_who_writes(world: World) -> None:
+    """SQLite has one writer whatever is written."""
+    if world.services.db.dialect == "sqlite":
+        return
+    asked = admitted(world, world.credentials())
+    with world.services.db.write():
+        enter(world.services.db, world.clock, asked, b"{}")

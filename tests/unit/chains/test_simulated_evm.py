@@ -145,3 +145,18 @@ def test_a_kept_reorg_brings_everything_back(chain: SimulatedEvmChain) -> None:
     assert (chain.sighting(txid).state, chain.nonce(OURS)) == (TxState.MEMPOOL, 0)
     chain.mine()
     assert (chain.sighting(txid).state, chain.nonce(OURS)) == (TxState.MINED, 1)
+
+
+def test_a_copy_of_its_history_goes_its_own_way(chain: SimulatedEvmChain) -> None:
+    kept = chain.history.copy()
+    tip, held = kept.blocks[-1].ref, kept.state.held(OURS, "ETH")
+    chain.reverting.add(CONTRACT)
+    chain.history.state.move("ETH", OURS, PAYEE, 1)
+    chain.broadcast(signed())
+    chain.fund(PAYEE, "ETH", 7)
+    chain.mine()
+    chain.reorg(2, keep=False)
+    assert kept.blocks[-1].ref == tip
+    assert kept.known[tip.hash].state.held(OURS, "ETH") == kept.state.held(OURS, "ETH") == held
+    assert (kept.mempool, kept.ever, kept.contracts.reverting) == ({}, {}, set())
+    assert all(kept.find(one.signed.txid) for block in kept.blocks for one in block.done)

@@ -172,3 +172,17 @@ def test_a_line_is_cut_after_so_many_questions(chain: SimulatedUtxoChain) -> Non
         chain.tip()
     chain.line.mend()
     chain.tip()
+
+
+def test_a_copy_of_its_history_goes_its_own_way(chain: SimulatedUtxoChain) -> None:
+    txid = funded(chain)
+    kept = chain.history.copy()
+    tip, outside = kept.blocks[-1].ref, dict(kept.outside)
+    send(chain, spend(txid, 5_000))
+    chain.fund(SCRIPT, SATS)
+    chain.mine()
+    chain.reorg(2, keep=False)
+    assert kept.blocks[-1].ref == tip
+    assert (kept.mempool, kept.ever, kept.outside) == ({}, {}, outside)
+    assert kept.unspent_units([SCRIPT]) == SATS
+    assert kept.find(txid) is not None

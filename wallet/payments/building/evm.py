@@ -191,6 +191,11 @@ class EvmBuilder:
             asset_units=asset_units,
         )
 
+    def native_units(self, network: str, sender: str) -> int:
+        """Wei at a sender's address at the newest block. Raises NodeError."""
+        standing = self._standing(network, self.door(network), from_text(sender))
+        return standing.held(self._context.native_asset(network))
+
     def _standing(self, network: str, chain: EvmDoor, address: bytes) -> "Standing":
         """What a sender has at the newest block; a burst of payments asks once a block."""
         tip = chain.tip()

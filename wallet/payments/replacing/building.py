@@ -84,9 +84,9 @@ class ReplacementBuilder:
             door = self._evm.door(payment.network)
             asked = self._context.prices.evm_fees(payment.network, door)
             now = (asked.max_fee_wei, asked.priority_fee_wei)
-            return _or_by_a_step(
-                partial(self._store_evm, now=now), partial(self._store_evm, now=(0, 0))
-            )
+            held_wei = self._evm.native_units(payment.network, payment.sender or "")
+            store = partial(self._store_evm, held_wei=held_wei)
+            return _or_by_a_step(partial(store, now=now), partial(store, now=(0, 0)))
         raise NotReplaceable(f"got a {request.kind} of {payment.id}, expected a transaction")
 
     def _store_utxo(self, tx: Connection, payment: Payment, rate: int) -> Version:
@@ -190,11 +190,17 @@ class ReplacementBuilder:
         place = OwnPlace(source=fresh.source, branch=fresh.branch, index=fresh.position)
         return Payout(script=fresh.target, sats=0, place=place)
 
-    def _store_evm(self, tx: Connection, payment: Payment, now: tuple[int, int]) -> Version:
+    def _store_evm(
+        self, tx: Connection, payment: Payment, now: tuple[int, int], held_wei: int
+    ) -> Version:
         order = order_of(payment.request)
         old = decode_sweep(payment.request.payload)
         max_fee, priority = self._evm_fees(payment, order, call_of(old), now)
         raised = with_fees(old, max_fee, priority)
+        need_wei = call_of(raised).value_wei + call_of(raised).fee_wei_max
+        if held_wei < need_wei:
+            # A gather leaves its address nothing for a rise: no node would take the new bytes.
+            raise FundsMissing(f"got {held_wei} wei at {payment.sender}, expected {need_wei}")
         native = order.asset == self._context.native_asset(order.network)
         moves = native and payment.parent_id is None and order.units > 0
         fee = Fee(
@@ -282,12 +288,12 @@ def has_child(tx: Connection, payment: Payment) -> bool:
 
 
 def _or_by_a_step(at_price: Store, by_a_step: Store) -> Store:
-    """Offer what the chain asks now; where a cap forbids that, one step more than before."""
+    """Offer what the chain asks now; where that is too much, one step more than before."""
 
     def store(tx: Connection, payment: Payment) -> Version:
         try:
             return at_price(tx, payment)
-        except (FeeOverCap, PolicyRefused):
+        except (FeeOverCap, FundsMissing, PolicyRefused):
             return by_a_step(tx, payment)
 
     return store
