@@ -32,8 +32,9 @@ class Site:
         if self.owner:
             place = getattr(place, self.owner)
         found: Any = inspect.getattr_static(place, self.function)
-        function: FunctionType = getattr(found, "__func__", None) or getattr(found, "fget", found)
-        return function
+        function: Any = getattr(found, "__func__", None) or getattr(found, "fget", found)
+        inside: FunctionType = inspect.unwrap(function)  # as of a context manager
+        return inside
 
     def without(self) -> CodeType:
         """The same function with nothing in place of the refusal."""

@@ -31,6 +31,7 @@ from wallet.ledger.posting import Result, Transfer, post_batch, post_each, singl
 from wallet.mirrors.checking import check_beside, check_image
 from wallet.mirrors.errors import (
     AccountWrong,
+    FileProblem,
     HoldsDiffer,
     IdsMissing,
     ImageMalformed,
@@ -43,7 +44,7 @@ from wallet.mirrors.errors import (
     SumNotZero,
     TagTaken,
 )
-from wallet.mirrors.image import ImageWriter, open_image, read_manifest
+from wallet.mirrors.image import MAGIC, ImageWriter, open_image, read_manifest
 from wallet.mirrors.joining import join
 from wallet.mirrors.making import make_image
 from wallet.mirrors.manifest import DOMAIN, Manifest
@@ -323,6 +324,41 @@ class TestRefusals:
         path = remade(made.path, "", bytes, parts=tuple(moved))
         with pytest.raises(ImageMalformed):
             open_image(path, KEY)
+
+
+def test_a_tag_is_taken_before_a_byte_is_written_and_also_in_the_meantime(tmp_path: Path) -> None:
+    path = tmp_path / "t1.image"
+    sealed = COORDINATOR.attest(DOMAIN, b"m")
+    with ImageWriter(path) as writer:
+        path.write_bytes(b"another's")
+        with pytest.raises(TagTaken):
+            writer.finish(sealed)
+    with pytest.raises(TagTaken):
+        ImageWriter(path).__enter__()
+    assert path.read_bytes() == b"another's"
+
+
+def test_files_that_cannot_be_read_or_written(tmp_path: Path) -> None:
+    with pytest.raises(FileProblem):
+        open_image(tmp_path / "none", KEY)
+    (tmp_path / "file").touch()
+    with pytest.raises(FileProblem):
+        ImageWriter(tmp_path / "file" / "t1.image").__enter__()
+
+
+def test_an_end_that_is_no_manifest(tmp_path: Path) -> None:
+    path = tmp_path / "t1.image"
+    path.write_bytes(MAGIC + b"noise" * 9 + (5).to_bytes(8, "big") + MAGIC)
+    with pytest.raises(ImageMalformed, match="no manifest"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_part_that_ends_within_a_line(database: Database, tmp_path: Path) -> None:
+    fill(database, rounds=1)
+    path = remade(image_of(database, tmp_path / "t1.image").path, "batches", lambda b: b[:-1])
+    with pytest.raises(PartDamaged, match="within a line"):
+        list(open_image(path, KEY).lines("batches"))
 
 
 def check_all(path: Path) -> None:
