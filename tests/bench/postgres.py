@@ -27,8 +27,10 @@ def postgres_url() -> Iterator[str]:
         run(str(server.get_uri()), *(f"ALTER SYSTEM SET {setting}" for setting in SETTINGS))
         server.cleanup()
         server = get_server(data, cleanup_mode="stop")  # some are read at its start alone
-        yield str(server.get_uri())
-        server.cleanup()
+        try:
+            yield str(server.get_uri())
+        finally:
+            server.cleanup()
 
 
 def run(url: str, *statements: str) -> None:

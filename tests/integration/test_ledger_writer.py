@@ -383,35 +383,17 @@ def test_a_group_is_not_written_by_terms_that_were_changed_since(
     assert rows(database) == (1, 1)
 
 
-class Arriving:
-    """Joined last by `close`: lets a caller in who came before it and has not given yet."""
-
-    def __init__(self) -> None:
-        self.closing, self.given = Event(), Event()
-
-    def join(self) -> None:
-        self.closing.set()
-        assert self.given.wait(60)
-
-
-def test_what_is_given_in_the_moment_of_closing_is_told_that_it_was_not_posted(
+def test_what_is_given_in_the_moment_of_closing_is_refused(
     database: Database, posting: LedgerWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own, arriving, inside = LedgerWriter(database, Clock()), Arriving(), Event()
-    own._threads.append(arriving)  # type: ignore[arg-type]
+    """Called while the writer took requests, given when it no longer does."""
+    own = LedgerWriter(database, Clock())
 
     def late(cause: str, transfers: Sequence[Transfer]) -> Sequence[Transfer]:
-        inside.set()
-        assert arriving.closing.wait(60)
+        own.close()
         return checked(cause, transfers)
 
     monkeypatch.setattr(writer, "checked", late)
-    with ThreadPoolExecutor(1) as callers:
-        caller = callers.submit(own.submit, "late", [pay(1, 1)])
-        caller.add_done_callback(lambda _: arriving.given.set())
-        assert inside.wait(60)
-        own.close()
-        answer = caller.result(60)
     with pytest.raises(LedgerBusy):
-        answer.result(60)
+        own.submit("late", [pay(1, 1)]).result(5)
     assert rows(database) == (1, 1)

@@ -116,6 +116,7 @@ class LedgerWriter:
         self._books: Books | None = None
         self._failed: list[_Group] = []
         self._closed = False
+        self._door = threading.Lock()
         self._threads = [
             threading.Thread(target=self._judge_all, name="ledger-judge", daemon=True),
             threading.Thread(target=self._write_all, name="ledger-write", daemon=True),
@@ -133,17 +134,18 @@ class LedgerWriter:
         database's own error where what became of the batch is not known: give it again, under
         the same cause, to learn it.
         """
-        if self._closed:
-            raise LedgerBusy("the ledger's writer is stopping, try again at the next start")
         numbered = checked(cause, transfers)
         request = _Request(cause, numbered, content_digest(numbered), whole)
         request.answer.set_running_or_notify_cancel()  # what was given cannot be taken back
-        try:
-            self._waiting.put_nowait(request)
-        except queue.Full:
-            raise LedgerBusy(
-                f"{self._waiting.maxsize} batches wait already, try again later"
-            ) from None
+        with self._door:
+            if self._closed:
+                raise LedgerBusy("the ledger's writer is stopping, try again at the next start")
+            try:
+                self._waiting.put_nowait(request)
+            except queue.Full:
+                raise LedgerBusy(
+                    f"{self._waiting.maxsize} batches wait already, try again later"
+                ) from None
         return request.answer
 
     def post(self, cause: str, transfers: Sequence[Transfer], *, whole: bool = False) -> Posted:
@@ -152,13 +154,11 @@ class LedgerWriter:
 
     def close(self) -> None:
         """Post what waits, then stop; what comes later is refused."""
-        self._closed = True
+        with self._door:  # nothing comes in behind the end, where nobody would ever answer it
+            self._closed = True
         self._waiting.put(None)
         for thread in self._threads:
             thread.join()
-        with suppress(queue.Empty):  # given in the moment of closing: nobody would ever answer
-            while (request := self._waiting.get_nowait()) is not None:
-                _fail([request], LedgerBusy("the ledger's writer has stopped, try again"))
 
     # The judging thread.
 
