@@ -30,6 +30,7 @@ AIM_NS = 7_692
 """130,000 transfers a second."""
 
 COPY_RATIO = 8
+ROUNDS = 3
 BATCHES = 120
 BATCH_LINES = 10_000
 IN_FLIGHT = 40
@@ -47,11 +48,13 @@ def rows() -> list[BenchRow]:
     with postgresql() as (database, url):
         writer = LedgerWriter(database, BenchClock())
         warm(writer, trades)
-        even = throughput(writer, trades, "even")
-        hot = throughput(writer, trades, "hot", hot=True)
-        note = _latencies(writer, trades)
+        evens = [throughput(writer, trades, f"even:{n}") for n in range(ROUNDS)]
+        hots = [throughput(writer, trades, f"hot:{n}", hot=True) for n in range(ROUNDS)]
+        note = f"rounds {_listed(evens)}; {_latencies(writer, trades)}"
+        even, hot = min(evens), min(hots)
         writer.close()
-        copied = _copied(url, trades)
+        copies = [_copied(url, trades, f"copied_{n}") for n in range(ROUNDS)]
+        copied = min(copies)
         one_by_one = _one_by_one(psycopg.connect(_plain(url)), trades, "%s")
     with _sqlite() as (lite, path):
         writer = LedgerWriter(lite, BenchClock())
@@ -76,6 +79,7 @@ def rows() -> list[BenchRow]:
             theirs=copied,
             aim=AIM_NS,
             aim_ratio=COPY_RATIO,
+            note=f"rounds {_listed(hots)}; of plain COPY {_listed(copies)}",
         ),
         BenchRow(
             work="ledger transfer, PostgreSQL",
@@ -157,11 +161,15 @@ def _check(results: Sequence[Result]) -> None:
         raise AssertionError(set(results))
 
 
-def _copied(url: str, trades: Trades) -> int:
+def _listed(rounds: Sequence[int]) -> str:
+    return ", ".join(f"{ns:,} ns" for ns in rounds)
+
+
+def _copied(url: str, trades: Trades, table: str) -> int:
     """COPY of the same rows into a table like the ledger's, with its key and one of the ids."""
     with psycopg.connect(_plain(url)) as connection:
         connection.execute(
-            "CREATE TABLE copied (height bigint, line integer, id uuid, kind text, hold_id uuid, "
+            f"CREATE TABLE {table} (height bigint, line integer, id uuid, kind text, hold_id uuid, "
             "debit bigint, credit bigint, units numeric(78, 0), expires_s bigint, "
             "PRIMARY KEY (height, line))"
         )
@@ -169,7 +177,7 @@ def _copied(url: str, trades: Trades) -> int:
         texts = [_copy_text(height, trades.batch(BATCH_LINES)) for height in range(BATCHES)]
         start_ns = time.perf_counter_ns()
         for lines in texts:
-            with connection.cursor() as cursor, cursor.copy("COPY copied FROM STDIN") as copy:
+            with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
                 copy.write(lines)
             connection.commit()
         return (time.perf_counter_ns() - start_ns) // (BATCHES * BATCH_LINES)

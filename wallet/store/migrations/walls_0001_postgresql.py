@@ -114,8 +114,12 @@ IS_OPEN = (
 )
 """Whether a height has transfers and is not closed, or an image is being joined."""
 
-BY_INDEX = " SET enable_seqscan = off"
-"""A height just written is in no statistics yet: without this the planner reads all transfers."""
+BY_INDEX = (
+    " SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
+    " SET max_parallel_workers_per_gather = 0"
+)
+"""A height just written is in no statistics yet: without this the planner reads all transfers, or
+joins a single one with all accounts."""
 
 
 def _after_set(name: str, event: str, table: str, function: str) -> str:
