@@ -10,6 +10,7 @@ from signer.protocol.intents import Approval, Intent, Kind, OwnOutput, Payee, Pu
 from signer.protocol.ownership import AuthenticatorChange, Ownership
 from signer.protocol.proposals import PROPOSAL, Proposal
 from signer.protocol.requests import (
+    ROLLBACKS_MAX,
     InputSignature,
     LedgerHead,
     Result,
@@ -45,6 +46,7 @@ __all__ = [
     "MESSAGE_BYTES_MAX",
     "PROPOSAL",
     "REQUEST",
+    "ROLLBACKS_MAX",
     "Approval",
     "ApprovedRollback",
     "AuthenticatorChange",

@@ -14,6 +14,7 @@ __all__ = [
     "UNITS_MAX",
     "Transfer",
     "TransferKind",
+    "are_uuids",
     "content_digest",
     "number",
     "single",
@@ -24,6 +25,10 @@ ASSET_MAX = 64
 
 SECONDS_MAX = 2**62
 """The latest expiry, as the column holds."""
+
+_ID_CHARS = 36
+_HYPHENS = (8, 13, 18, 23)
+_HEX = b"0123456789abcdef"
 
 
 class TransferKind(StrEnum):
@@ -154,8 +159,8 @@ def number(cause: str, transfers: Sequence[Transfer]) -> Sequence[Transfer]:
         ]
         ids = [transfer.id for transfer in transfers]
     ids += [transfer.hold_id for transfer in transfers if transfer.hold_id is not None]
-    if not _are_uuids(ids):
-        bad = next(id for id in ids if not _are_uuids([id]))
+    if not are_uuids(ids):
+        bad = next(id for id in ids if not are_uuids([id]))
         raise BadTransfer(f"got id {bad[:40]!r}, expected a UUID in lower case")
     return transfers
 
@@ -176,14 +181,18 @@ def content_digest(transfers: Sequence[Transfer]) -> bytes:
     return hashlib.sha256("".join(rows).encode()).digest()
 
 
-def _are_uuids(ids: Sequence[str]) -> bool:
-    """Whether all are UUIDs in lower case. Over all at once: one by one is as dear as posting."""
-    text, dashes = "".join(ids), "-" * len(ids)
+def are_uuids(ids: Sequence[str]) -> bool:
+    """Whether each is a UUID in lower case: hyphens in their places, nothing else but hex digits.
+
+    Asked of all at once, a place at a time: an expression takes ten times as long.
+    """
+    lines = "\n".join([*ids, ""]).encode("ascii", "replace")
+    width, count = _ID_CHARS + 1, len(ids)
     return (
-        set(map(len, ids)) == {36}
-        and text.isascii()
-        and text.encode().translate(None, b"0123456789abcdef") == 4 * dashes.encode()
-        and all(text[place::36] == dashes for place in (8, 13, 18, 23))
+        len(lines) == width * count
+        and lines[_ID_CHARS::width] == b"\n" * count
+        and all(lines[place::width] == b"-" * count for place in _HYPHENS)
+        and len(lines.translate(None, _HEX)) == (len(_HYPHENS) + 1) * count
     )
 
 

@@ -2,12 +2,9 @@
 
 from sqlalchemy import Connection, select
 
-from signer.protocol import Approval, ApprovedRollback, LedgerHead, LedgerRollback
+from signer.protocol import ROLLBACKS_MAX, Approval, ApprovedRollback, LedgerHead, LedgerRollback
 from wallet.store.schema import approvals
 from wallet.store.tables.ledger import ledger_rollbacks
-
-ROLLBACKS_MAX = 8
-"""As many as a request carries, the newest ones."""
 
 _r = ledger_rollbacks.c
 
