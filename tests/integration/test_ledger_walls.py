@@ -230,6 +230,18 @@ def test_balances_cannot_be_written_while_no_batch_is_open(
 
 
 @pytest.mark.parametrize("table", ["ledger_balances", "ledger_totals"])
+@ON_SQLITE
+def test_sqlite_writes_no_balance_of_a_closed_batch_while_another_is_open(
+    books: Database, table: str
+) -> None:
+    def attack(tx: Connection) -> None:
+        insert_transfer(tx)
+        tx.execute(text(f"UPDATE {table} SET height = 4"))
+
+    refused(books, "ledger.balance_written", attack)
+
+
+@pytest.mark.parametrize("table", ["ledger_balances", "ledger_totals"])
 def test_balances_cannot_start_above_zero(books: Database, table: str) -> None:
     keys = {"ledger_balances": "9", "ledger_totals": "'BTC', 'equity'"}[table]
     flag = {"ledger_balances": "0, ", "ledger_totals": ""}[table]

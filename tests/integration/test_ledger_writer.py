@@ -17,12 +17,13 @@ from wallet.ledger.errors import BadTransfer, CauseConflict, LedgerBusy
 from wallet.ledger.posting import Posted, Result, Transfer, checked, post_batch, single
 from wallet.ledger.sealing import Heights
 from wallet.ledger.terms.stated import Change, state_frozen
+from wallet.ledger.versions.verifying import verify
 from wallet.ledger.writer import LedgerWriter
 from wallet.store.database import Database
 from wallet.store.tables.ledger import ledger_batches, ledger_transfers
 
 NOW_S = 1_700_000_000
-ALICE, BOB = chart.user("alice"), chart.user("bob")
+ALICE, BOB, CAROL = map(chart.user, ("alice", "bob", "carol"))
 CALLERS = 8
 
 
@@ -51,6 +52,7 @@ def pay(units: int, number: int) -> Transfer:
 def net(database: Database, owner: str) -> int:
     with database.read() as tx:
         assert off_balance(asset_totals(tx)) == []
+        assert verify(tx).finding is None
         return balance(tx, owner, "BTC").net
 
 
@@ -353,6 +355,29 @@ def test_a_group_that_lost_its_fence_to_one_of_its_own_transfers_is_posted_one_b
     assert net(database, ALICE) == 1_000 - 7 - 5
 
 
+def test_who_was_told_while_a_group_was_judged_again_is_not_told_twice(
+    database: Database, posting: LedgerWriter
+) -> None:
+    """Its cause was posted with others; and because of an id all are posted one by one."""
+    same = replace(pay(7, 1), id=str(UUID(int=77)))
+
+    def between(tx: Connection) -> None:
+        post_batch(tx, "taken", [pay(1, 5)], NOW_S)
+        post_batch(tx, "b", [same], NOW_S)
+
+    clock = SecondTime(database, between)
+    own = LedgerWriter(database, clock)
+    first = own.submit("first", [pay(1, 9)])
+    assert clock.judging.wait(60)
+    taken, late = own.submit("taken", [pay(2, 6)]), own.submit("late", [same, pay(5, 2)])
+    clock.go.set()
+    with pytest.raises(CauseConflict):
+        taken.result(60)
+    assert late.result(60).results == [Result.EXISTS, Result.OK]
+    assert first.result(60).results == [Result.OK]
+    own.close()
+
+
 def test_groups_behind_one_that_lost_its_fence_are_judged_again_in_their_order(
     database: Database, posting: LedgerWriter
 ) -> None:
@@ -370,6 +395,52 @@ def test_groups_behind_one_that_lost_its_fence_are_judged_again_in_their_order(
     ]
     assert [posted.height for posted in results] == [3, 4, 0, 0, 0]
     assert net(database, ALICE) == 100
+
+
+@pytest.fixture
+def two_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first group is written when the second has been judged, and not before."""
+    second, judging, write = Event(), LedgerWriter._judge, LedgerWriter._write
+    judged: list[object] = []
+
+    def judge(own: LedgerWriter, tx: Connection, requests: Sequence[Any]) -> Any:
+        judged.append(group := judging(own, tx, requests))
+        if len(judged) == 2:
+            second.set()
+        return group
+
+    def write_later(own: LedgerWriter, group: Any) -> None:
+        assert second.wait(60)
+        write(own, group)
+
+    monkeypatch.setattr(LedgerWriter, "_judge", judge)
+    monkeypatch.setattr(LedgerWriter, "_write", write_later)
+
+
+@pytest.mark.usefixtures("two_judged")
+def test_what_a_new_account_needs_is_read_beside_what_is_not_written_yet(
+    database: Database, posting: LedgerWriter
+) -> None:
+    """The totals in the database are those before the first group; `net` verifies them."""
+    own = LedgerWriter(database, Clock(), group_lines=1)
+    new = Transfer.single(id=str(UUID(int=2)), debit=ALICE, credit=CAROL, asset="BTC", units=5)
+    given = [own.submit("known", [pay(100, 1)]), own.submit("new", [new])]
+    assert [future.result(60).results for future in given] == [[Result.OK], [Result.OK]]
+    own.close()
+    assert (net(database, ALICE), net(database, CAROL)) == (895, 5)
+
+
+@pytest.mark.usefixtures("two_judged")
+def test_what_a_failed_group_left_no_funds_for_is_judged_again(
+    database: Database, posting: LedgerWriter
+) -> None:
+    """The second group is refused by the books of the first, which are then never written."""
+    own = LedgerWriter(database, Between(database, take(200)), group_lines=1)
+    given = [own.submit("900", [pay(900, 1)]), own.submit("700", [pay(700, 2)])]
+    results = [future.result(60).results for future in given]
+    own.close()
+    assert results == [[Result.INSUFFICIENT_FUNDS], [Result.OK]]
+    assert net(database, ALICE) == 1_000 - 200 - 700
 
 
 def test_a_group_is_not_written_by_terms_that_were_changed_since(

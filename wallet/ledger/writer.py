@@ -263,7 +263,7 @@ class LedgerWriter:
     def _recover(self) -> None:
         """Post what could not be written as judged; the writing thread is idle meanwhile."""
         failed, self._failed = self._failed, []
-        for group in failed:
+        for group in [group for group in failed if group.requests]:
             if group.has_posted_ids or not self._post_together(group.requests):
                 self._post_singly(group.requests)
         self._books = None
@@ -304,7 +304,7 @@ class LedgerWriter:
 
     def _write(self, group: _Group) -> None:
         if self._failed:
-            # It was judged on heights that do not exist.
+            # Judged on heights that do not exist: what it refuses may be good.
             self._failed.append(group)
             return
         try:

@@ -347,6 +347,17 @@ def test_a_chain_without_an_end_is_not_posted(books: Books) -> None:
     assert money(books, BOB)[0] == 51
 
 
+def test_a_failed_chain_leaves_the_totals_those_of_the_accounts(books: Books) -> None:
+    chain = [
+        replace(move(ALICE, chart.HOT, 5), linked=True),
+        replace(Transfer.post(hold_id=HELD, units=3), linked=True),
+        hold(OTHER, 1_000),
+    ]
+    before = {key: totals.sums() for key, totals in books.totals.items()}
+    assert Result.INSUFFICIENT_FUNDS in judge(books, chain).results
+    assert {key: totals.sums() for key, totals in books.totals.items()} == before
+
+
 def test_a_whole_batch_is_one_chain(books: Books) -> None:
     given = number("cause", [move(ALICE, BOB, 40), move(BOB, CAROL, 91)])
     judged = Judge(books, now_s=NOW_S).whole(given)
