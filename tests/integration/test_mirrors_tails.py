@@ -1,12 +1,14 @@
 """Tails: following another ledger height by height, and every way a tail is refused."""
 
 import io
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from signer.protocol import dump
 from tests.mirrors_world import (
     ALICE,
     COORDINATOR,
@@ -43,7 +45,16 @@ from wallet.mirrors.errors import (
 from wallet.mirrors.image import open_image
 from wallet.mirrors.joining import join
 from wallet.mirrors.replaying import replay
-from wallet.mirrors.tails import Ends, Record, ends_of, read_tail, records_of, write_tail
+from wallet.mirrors.tails import (
+    DOMAIN,
+    MAGIC,
+    Ends,
+    Record,
+    ends_of,
+    read_tail,
+    records_of,
+    write_tail,
+)
 from wallet.store.database import Database
 from wallet.store.tables.ledger import ledger_transfers
 
@@ -295,3 +306,49 @@ def test_a_file_that_is_no_tail(database: Database, mirror: Database) -> None:
     assert rows_of(mirror)["ledger_batches"] == []
     with database.read() as tx:
         assert ends_of(tx, 0).after_hash == GENESIS
+
+
+ENDS = Ends(after=0, after_hash=GENESIS, to=1, to_hash=b"h" * 32)
+
+
+def headed(body: bytes, packed: bytes = b"") -> bytes:
+    """A file with a signed head, and what is behind it."""
+    sealed = COORDINATOR.attest(DOMAIN, body).encode()
+    return MAGIC + len(sealed).to_bytes(8, "big") + sealed + packed
+
+
+def told(text: bytes) -> bytes:
+    """A file that says this of its heights."""
+    return headed(ENDS.encode(), zlib.compress(text))
+
+
+BATCH = b"batch\t1\tc\t00\t1\nstate\t00\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        pytest.param(b"GLAYTOS-TAIL-2\n", "no tail of a ledger", id="magic"),
+        pytest.param(MAGIC + b"\1" * 8, "a head of", id="length"),
+        pytest.param(headed(dump({"v": 1})), "does not parse", id="head"),
+        pytest.param(headed(ENDS.encode(), b"plain text"), "does not unpack", id="packing"),
+        pytest.param(told(b"batch"), "ends within a line", id="half a line"),
+        pytest.param(told(b"x" * 2_000 + b"\n"), "a line of more than", id="long line"),
+        pytest.param(told(b"height\t1\n"), "expected a line of batch", id="mark"),
+        pytest.param(told(b"batch\t1\tc\n"), "with 5 fields", id="fields"),
+        pytest.param(
+            told(BATCH + b"accounts\t-1\n"), "got -1 accounts, expected at most", id="count"
+        ),
+        pytest.param(
+            told(BATCH + b"accounts\t3\n"), "got 0 accounts, expected 3", id="missing lines"
+        ),
+        pytest.param(
+            told(BATCH.replace(b"\t1\tc", b"\tone\tc") + b"accounts\t0\ntransfers\t0\n"),
+            "a record that does not parse",
+            id="record",
+        ),
+    ],
+)
+def test_each_way_in_which_a_file_is_no_tail_is_told(data: bytes, why: str) -> None:
+    with pytest.raises(TailMalformed, match=why):
+        list(read_tail(io.BytesIO(data), KEY)[1])
