@@ -1,6 +1,7 @@
 """Gathering EVM deposits: by balance, above a minimum, with gas topped up where it is missing."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,54 @@ def test_tokens_wait_for_their_gas_to_be_final(world: World) -> None:
     assert left > 0
     assert world.books(chart.DEPOSIT, "ETH") == left  # the leftover gas is on the books
     world.check_books()
+
+
+@pytest.mark.parametrize("scanned", [True, False])
+def test_a_deposit_that_a_reorg_may_take_pays_no_gas(lite: World, scanned: bool) -> None:
+    """A gather signed on it would wait for ever if it went: nobody would top up a busy address."""
+    lite.fund_hot_gas(ETHER)
+    address = lite.deposit(lite.account("alice"), "DUSD", 9_000_000)
+    lite.keep.eth.fund(address.target, "ETH", ETHER)
+    lite.keep.eth.mine()  # one block deep, two are asked for
+    if scanned:
+        lite.scan()
+    lite.gatherer.run(ETH)
+    assert [row[:2] for row in made(lite)] == [(Purpose.TOP_UP, "ETH")]
+    lite.keep.eth.reorg(1, keep=False)
+    gather(lite)
+    assert [row[0] for row in made(lite)] == [Purpose.TOP_UP, Purpose.GATHER]
+    assert {row[3] for row in made(lite)} == {P.COMPLETED}
+    assert lite.keep.eth.held(address.target, "DUSD") == 0
+    lite.check_books()
+
+
+def test_a_deposit_on_the_books_pays_gas(lite: World) -> None:
+    lite.fund_hot_gas(ETHER)
+    address = lite.deposit(lite.account("alice"), "DUSD", 9_000_000)
+    lite.keep.eth.fund(address.target, "ETH", ETHER)
+    lite.confirm()
+    lite.gatherer.run(ETH)
+    assert [row[:2] for row in made(lite)] == [(Purpose.GATHER, "DUSD")]
+
+
+def test_what_of_an_address_is_final(lite: World) -> None:
+    """What is not scanned yet, not deep enough, or spent since the scan is not."""
+    lite.fund_hot_gas(ETHER)
+    address = lite.address(lite.account("alice"), ETH)
+    final = partial(lite.desk.evm.final_native_units, ETH, address.address)
+    lite.keep.eth.fund(address.target, "ETH", ETHER)
+    assert final() == 0
+    lite.keep.eth.mine()
+    assert final() == 0
+    lite.scan()
+    assert final() == 0
+    lite.confirm()
+    assert final() == ETHER
+    lite.gatherer.run(ETH)
+    lite.desk.run(ETH)
+    assert final() == ETHER
+    lite.keep.eth.mine()
+    assert final() == 0
 
 
 def test_a_top_up_is_not_somebodys_deposit(world: World) -> None:

@@ -28,6 +28,17 @@ _ENDED_MINED = ("completed", "failed")
 """Final states of a payment that a block can hold."""
 
 
+_COMING = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.HELD)
+_ON_ADDRESS = (
+    select(deposits.c.units, deposits.c.status, deposits.c.sub_status)
+    .join(addresses, addresses.c.id == deposits.c.address_id)
+    .where(
+        deposits.c.network == bindparam("on"),
+        deposits.c.asset == bindparam("of"),
+        addresses.c.address == bindparam("at"),
+        deposits.c.height.is_not(None),  # what only waits in a pool is in no balance yet
+    )
+)
 _WAITING = (
     select(deposits, addresses.c.purpose)
     .join(addresses, addresses.c.id == deposits.c.address_id)
@@ -67,6 +78,17 @@ def advance(tx: Connection, network: str, view: CreditView, now_s: int) -> int:
             apply_change(tx, current, Change(status=DepositStatus.CREDITED), now_s)
             credited += 1
     return credited
+
+
+def unbooked_units(tx: Connection, network: str, asset: str, address: str) -> int:
+    """Deposits that are on an address and not on the books yet: a reorg may still take them."""
+    rows = tx.execute(_ON_ADDRESS, {"on": network, "of": asset, "at": address})
+    return sum(
+        row.units
+        for row in rows
+        if row.status in _COMING
+        or (row.status == DepositStatus.BELOW_MINIMUM and row.sub_status != BOOKED)
+    )
 
 
 def creditor(row: Any) -> str:

@@ -22,7 +22,6 @@ REFUSED_PAUSE_S = 600
 """After a payment of an address was given up or failed, it is left alone so long: refusals do not
 go away by asking again, every try writes rows, and a failure costs gas."""
 
-_COMING = (DepositStatus.SEEN, DepositStatus.CONFIRMING, DepositStatus.HELD)
 _BOOKED = (DepositStatus.CREDITED, DepositStatus.BELOW_MINIMUM)
 
 
@@ -105,24 +104,6 @@ def heaps(tx: Connection, asset: AssetSettings, *, is_native: bool) -> list[Heap
         if units.get(row.id, 0) > 0
     ]
     return sorted(found, key=lambda heap: (-heap.units, heap.sender.address))
-
-
-def unbooked_units(tx: Connection, asset: AssetSettings, address_id: str) -> int:
-    """Deposits that are on the address and not on the books yet."""
-    rows = tx.execute(
-        select(deposits.c.units, deposits.c.status, deposits.c.sub_status).where(
-            deposits.c.address_id == address_id,
-            deposits.c.asset == asset.code,
-            deposits.c.height.is_not(None),  # what only waits in a pool is in no balance yet
-        )
-    )
-    coming = {str(status) for status in _COMING}
-    return sum(
-        row.units
-        for row in rows
-        if row.status in coming
-        or (row.status == str(DepositStatus.BELOW_MINIMUM) and row.sub_status != "booked")
-    )
 
 
 def busy_addresses(tx: Connection, network: str, now_s: int) -> set[str]:

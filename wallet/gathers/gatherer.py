@@ -7,6 +7,7 @@ import structlog
 from chains.evm.addresses import from_text
 from chains.evm.sweeper import runtime_code, sweeper_address
 from chains.types import BlockRef, Family
+from wallet.deposits.crediting import unbooked_units
 from wallet.deposits.watcher import last_scanned
 from wallet.gathers.batches import Batches, Share
 from wallet.gathers.books import (
@@ -14,7 +15,6 @@ from wallet.gathers.books import (
     busy_addresses,
     heaps,
     moved_nothing,
-    unbooked_units,
 )
 from wallet.gathers.deciding import Candidate, Delegation, Way, ways
 from wallet.gathers.delegations import NOBODY, Delegations, Standing
@@ -88,7 +88,7 @@ class Gatherer:
                     address=heap.sender.address,
                     delegation=standings.get(heap.address_id, NOBODY).state,
                     transfer_gas=_transfer_gas(turn.quote),
-                    needs_gas=not is_native and turn.quote.native_units < turn.quote.fee_wei_max,
+                    needs_gas=turn.missing_wei > 0,
                     unbooked=unbooked,
                     is_native=is_native,
                     moved_nothing=heap.address_id in stuck,
@@ -106,7 +106,7 @@ class Gatherer:
     def _turn(self, asset: AssetSettings, heap: Heap, at: BlockRef) -> tuple[Turn, bool]:
         """What may leave an address now, and whether it holds more that is not booked yet."""
         with self._context.database.read() as tx:
-            coming = unbooked_units(tx, asset, heap.address_id)
+            coming = unbooked_units(tx, asset.network, asset.code, heap.sender.address)
         chain = self._context.chains[asset.network]
         free = chain.balance_units(heap.target, asset.code, at) - coming
         if free < max(1, asset.gather_units_min):

@@ -33,11 +33,15 @@ class TooDear(NotBuilt):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """A heap with what the chain said of its transfer: `units` free to move, and the quote."""
+    """A heap with what the chain said of its transfer: `units` free to move, and the quote.
+
+    `missing_wei` is the gas that must be topped up first.
+    """
 
     heap: Heap
     units: int
     quote: EvmQuote
+    missing_wei: int
 
 
 class PlainGathers:
@@ -60,19 +64,23 @@ class PlainGathers:
         asked = 1 if is_native else units
         call = builder.transfer_to(asset.code, target, asked)
         quote = builder.quote(asset.network, asset.code, heap.sender, call, asked)
+        gas_wei = quote.native_units
         if is_native:
             units -= quote.fee_wei_max
-        return Turn(heap=heap, units=units, quote=quote)
+        elif gas_wei:
+            gas_wei = builder.final_native_units(asset.network, heap.sender.address)
+        missing_wei = 0 if is_native else max(0, quote.fee_wei_max - gas_wei)
+        return Turn(heap=heap, units=units, quote=quote, missing_wei=missing_wei)
 
     def gather(self, asset: AssetSettings, turn: Turn) -> int:
         """The transfer, or the top-up before it; returns the payments built. Raises NotBuilt."""
         builder, quote = self._desk.evm, turn.quote
         if turn.units < max(1, asset.gather_units_min):
             return 0
-        missing = quote.fee_wei_max - quote.native_units
-        if asset.contract is not None and missing > 0:
+        if turn.missing_wei:
             # A quarter more, so that a small rise of the price does not need a second top-up.
-            return self._top_up(asset.network, turn.heap, missing + quote.fee_wei_max // 4)
+            units = turn.missing_wei + quote.fee_wei_max // 4
+            return self._top_up(asset.network, turn.heap, units)
         sender = turn.heap.sender
         hot = self._orders.hot(asset.network)
         order = self._orders.payment(asset, Purpose.GATHER, sender, hot, turn.units)

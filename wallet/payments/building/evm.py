@@ -17,6 +17,8 @@ from chains.evm.transactions import UnsignedTx
 from chains.ports import Chain
 from chains.types import BlockRef
 from signer.protocol import Kind, OwnOutput, Purpose
+from wallet.deposits.crediting import unbooked_units
+from wallet.deposits.watcher import last_scanned
 from wallet.fees.desk import EvmFees
 from wallet.payments import journal
 from wallet.payments.building.judging import Fee, check_caps, judge
@@ -191,10 +193,20 @@ class EvmBuilder:
             asset_units=asset_units,
         )
 
-    def native_units(self, network: str, sender: str) -> int:
-        """Wei at a sender's address at the newest block. Raises NodeError."""
-        standing = self._standing(network, self.door(network), from_text(sender))
-        return standing.held(self._context.native_asset(network))
+    def final_native_units(self, network: str, sender: str) -> int:
+        """Wei at a sender's address that are on the books, and that no small reorg takes away.
+
+        What is signed on more waits for ever when a block is lost. Raises NodeError.
+        """
+        native, door = self._context.native_asset(network), self.door(network)
+        with self._context.database.read() as tx:
+            at = last_scanned(tx, network)
+            coming = unbooked_units(tx, network, native, sender)
+        if at is None:
+            return 0
+        address = from_text(sender)
+        newest = self._standing(network, door, address).held(native)
+        return max(0, min(newest, door.balance_units(address, native, at) - coming))
 
     def _standing(self, network: str, chain: EvmDoor, address: bytes) -> "Standing":
         """What a sender has at the newest block; a burst of payments asks once a block."""

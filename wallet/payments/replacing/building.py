@@ -84,7 +84,7 @@ class ReplacementBuilder:
             door = self._evm.door(payment.network)
             asked = self._context.prices.evm_fees(payment.network, door)
             now = (asked.max_fee_wei, asked.priority_fee_wei)
-            held_wei = self._evm.native_units(payment.network, payment.sender or "")
+            held_wei = self._evm.final_native_units(payment.network, payment.sender or "")
             store = partial(self._store_evm, held_wei=held_wei)
             return _or_by_a_step(partial(store, now=now), partial(store, now=(0, 0)))
         raise NotReplaceable(f"got a {request.kind} of {payment.id}, expected a transaction")
