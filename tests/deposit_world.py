@@ -141,6 +141,7 @@ def make_bench(
     with database.write() as tx:
         if tx.execute(select(accounts)).first() is None:
             tx.execute(insert(accounts).values(id=USER, external_id="u", created_s=0))
+        if tx.execute(select(addresses)).first() is None:
             for number, (purpose, target) in enumerate(TARGETS.items()):
                 tx.execute(
                     insert(addresses).values(

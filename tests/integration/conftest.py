@@ -118,6 +118,24 @@ def own_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dat
     server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def other(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A second database, empty, on either engine."""
+    if request.param == "sqlite":
+        database = Database.open(f"sqlite:///{tmp_path}/other.sqlite")
+        database.migrate()
+        yield database
+        database.close()
+        return
+    server = request.getfixturevalue("postgres")
+    name = f"other_{tmp_path.name[-20:].replace('-', '_').lower()}"
+    server.run(f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name} TEMPLATE model")
+    database = Database.open(server.named(name))
+    yield database
+    database.close()
+    server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def reopen(database: Database) -> Iterator[Callable[[], Database]]:
     """Another connection pool to the same database, as a second process has."""

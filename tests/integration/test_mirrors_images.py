@@ -1,6 +1,6 @@
 """Images: what is in one, who joins from it, and what an image or a restore is refused for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,24 +50,6 @@ from wallet.mirrors.making import make_image
 from wallet.mirrors.manifest import DOMAIN, Manifest
 from wallet.store.database import Database
 from wallet.store.tables.ledger import ledger_transfers
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def other(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """A second database, empty, on either engine."""
-    if request.param == "sqlite":
-        database = Database.open(f"sqlite:///{tmp_path}/other.sqlite")
-        database.migrate()
-        yield database
-        database.close()
-        return
-    server = request.getfixturevalue("postgres")
-    name = f"other_{tmp_path.name[-20:].replace('-', '_').lower()}"
-    server.run(f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name} TEMPLATE model")
-    database = Database.open(server.named(name))
-    yield database
-    database.close()
-    server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_a_node_that_joins_has_the_state_and_goes_on_hashing_as_the_source(

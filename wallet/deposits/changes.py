@@ -51,6 +51,12 @@ def apply_change(tx: Connection, row: Any, change: Change, now_s: int) -> Any:
     return new
 
 
+def hold(tx: Connection, row: Any, why: str, now_s: int) -> None:
+    """Put a deposit aside; nothing of it is credited until a person decides."""
+    held = apply_change(tx, row, Change(status=DepositStatus.HELD, sub_status=why), now_s)
+    append_event(tx, "alert.deposit_held", row.id, deposit_event(held), now_s)
+
+
 def deposit_event(row: Any) -> dict[str, object]:
     """What an event tells of a deposit; amounts are base units as text."""
     return {

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from wallet.deposits.changes import Change, apply_change, deposit_event
+from wallet.deposits.changes import Change, apply_change, deposit_event, hold
 from wallet.deposits.gate import CreditView
 from wallet.deposits.states import DepositStatus
 from wallet.deposits.tokens.kept import forget_balances
@@ -12,9 +12,9 @@ from wallet.deposits.tokens.unreadable import forget_above
 from wallet.events import append_event
 from wallet.hosted_keys import coins as hosted_coins
 from wallet.ledger import chart
-from wallet.ledger.posting import Transfer, balance, post_batch, single
+from wallet.ledger.errors import CauseConflict
+from wallet.ledger.posting import Transfer, balance, earlier_batches, post_batch, single
 from wallet.pauses import Scope, pause
-from wallet.store.counters import current, next_number
 from wallet.store.schema import addresses, blocks, deposits, payments, utxos
 
 PAUSED_BY = "wallet:deposits"
@@ -22,6 +22,10 @@ PAUSED_BY = "wallet:deposits"
 
 BOOKED = "booked"
 """Sub-status of a below-minimum deposit that is in the ledger, though not credited to its user."""
+
+
+CREDITED_OTHERWISE = "credited_otherwise"
+"""Why a deposit is held whose credit stands in the ledger with another account or amount."""
 
 
 _ENDED_MINED = ("completed", "failed")
@@ -63,8 +67,8 @@ def advance(tx: Connection, network: str, view: CreditView, now_s: int) -> int:
     credited = 0
     for row in rows:
         if row.status == DepositStatus.BELOW_MINIMUM:
-            if view.tip_height - row.height + 1 >= row.confirmations_required:
-                book(tx, row, now_s)
+            is_deep = view.tip_height - row.height + 1 >= row.confirmations_required
+            if is_deep and _book_or_hold(tx, row, row, now_s):
                 tx.execute(
                     update(deposits).where(deposits.c.id == row.id).values(sub_status=BOOKED)
                 )
@@ -73,8 +77,7 @@ def advance(tx: Connection, network: str, view: CreditView, now_s: int) -> int:
         if row.status == DepositStatus.SEEN:
             current = apply_change(tx, row, Change(status=DepositStatus.CONFIRMING), now_s)
         current, is_proven = view.renew(tx, current, now_s)
-        if is_proven:
-            book(tx, row, now_s)
+        if is_proven and _book_or_hold(tx, row, current, now_s):
             apply_change(tx, current, Change(status=DepositStatus.CREDITED), now_s)
             credited += 1
     return credited
@@ -89,6 +92,19 @@ def unbooked_units(tx: Connection, network: str, asset: str, address: str) -> in
         if row.status in _COMING
         or (row.status == DepositStatus.BELOW_MINIMUM and row.sub_status != BOOKED)
     )
+
+
+def _book_or_hold(tx: Connection, row: Any, current: Any, now_s: int) -> bool:
+    """Book a deposit; False: the ledger has its credit on another account, so a person decides.
+
+    One deposit like that, in a ledger that was joined, must not keep all others waiting.
+    """
+    try:
+        book(tx, row, now_s)
+    except CauseConflict:
+        hold(tx, current, CREDITED_OTHERWISE, now_s)
+        return False
+    return True
 
 
 def creditor(row: Any) -> str:
@@ -113,18 +129,21 @@ def holder(row: Any) -> str:
 def book(tx: Connection, row: Any, now_s: int) -> None:
     """Put a deposit into the ledger, on the account that `creditor` names.
 
-    Money that comes back after a reversal first pays what that left owing.
+    Money that comes back after a reversal first pays what that left owing. A credit that stands
+    already, of a ledger that was joined or outlived its deposits, is not posted again. Raises
+    CauseConflict where it stands for somebody else.
     """
     owner, place, owed = creditor(row), holder(row), 0
     lines: list[Transfer] = []
-    if owner.startswith(chart.user("")) and current(tx, _verb(row, "reverse")):
+    reversals = _reversals(tx, row)
+    if reversals and owner.startswith(chart.user("")):
         debt = chart.receivable(row.account_id)
         owed = min(row.units, max(0, balance(tx, debt, row.asset).net))
         if owed:
             lines.append(single(place, debt, row.asset, owed))
     if owed < row.units:
         lines.append(single(place, owner, row.asset, row.units - owed))
-    post_batch(tx, _cause(tx, row, "credit"), lines, now_s)
+    post_batch(tx, _cause(row, "credit", reversals + 1), lines, now_s)
 
 
 def roll_back(tx: Connection, network: str, fork_height: int, now_s: int) -> int:
@@ -221,17 +240,20 @@ def _reverse(tx: Connection, row: Any, now_s: int) -> None:
             "amount_units": str(missing),
         }
         append_event(tx, "alert.reversal_not_covered", row.id, body, now_s)
-    post_batch(tx, _cause(tx, row, "reverse"), lines, now_s)
+    post_batch(tx, _cause(row, "reverse", _reversals(tx, row) + 1), lines, now_s)
 
 
-def _cause(tx: Connection, row: Any, verb: str) -> str:
-    """A name of its own for each booking: a reorg and back again credits a second time.
+def _reversals(tx: Connection, row: Any) -> int:
+    """How many credits of a deposit were taken back: a reorg and back again credits once more."""
+    count = 0
+    while earlier_batches(tx, [_cause(row, "reverse", count + 1)]):
+        count += 1
+    return count
 
-    That a deposit is not credited twice in a row is the state machine's business: the row changes
-    by compare-and-set in the same transaction.
+
+def _cause(row: Any, verb: str, round: int) -> str:
+    """A name of its own for each booking: credit 1, reverse 1, credit 2, and so on.
+
+    Counted by the ledger itself, and so the same wherever the ledger is.
     """
-    return f"{_verb(row, verb)}:{next_number(tx, _verb(row, verb))}"
-
-
-def _verb(row: Any, verb: str) -> str:
-    return f"deposit:{row.id}:{verb}"
+    return f"deposit:{row.id}:{verb}:{round}"

@@ -1,16 +1,15 @@
-"""Deposits that are held: put aside when doubted, released or rejected by a person, each told."""
+"""Deposits that are held: released or rejected by a person, each told."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from wallet.deposits.changes import Change, apply_change, deposit_event
+from wallet.deposits.changes import Change, apply_change
 from wallet.deposits.crediting import book
 from wallet.deposits.gate import RELEASED
 from wallet.deposits.states import DepositStatus
 from wallet.errors import Conflict, NotFound
-from wallet.events import append_event
 from wallet.store.schema import addresses, deposits
 
 
@@ -30,12 +29,6 @@ class NothingArrived(Conflict):
     """A deposit of which nothing arrived cannot be credited, only rejected."""
 
     code = "deposit.nothing_arrived"
-
-
-def hold(tx: Connection, row: Any, why: str, now_s: int) -> None:
-    """Put a seen deposit aside; nothing of it is credited until a person decides."""
-    held = apply_change(tx, row, Change(status=DepositStatus.HELD, sub_status=why), now_s)
-    append_event(tx, "alert.deposit_held", row.id, deposit_event(held), now_s)
 
 
 def held_deposits(tx: Connection) -> Sequence[Any]:

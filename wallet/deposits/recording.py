@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -12,8 +13,7 @@ from signer.protocol import Purpose
 from wallet.addresses.issuing import Address, find_by_targets
 from wallet.coins.quarantine import mark_dusting
 from wallet.deposits import pending
-from wallet.deposits.changes import Change, apply_change, deposit_event
-from wallet.deposits.holding import hold
+from wallet.deposits.changes import Change, apply_change, deposit_event, hold
 from wallet.deposits.rules import DepositRules
 from wallet.deposits.states import DepositStatus
 from wallet.deposits.tokens.arrivals import QUARANTINED, Arrival
@@ -81,6 +81,16 @@ def record_movements(
                 tx, network, scan.ref, inflow, arrival, owner, rules[inflow.asset], now_s
             )
     return Recorded(deposits=found, outputs=outputs)
+
+
+def deposit_id(network: str, txid: str, position: str) -> str:
+    """A UUID that follows from where the money arrived (SHA-256, its first 16 bytes).
+
+    Whoever finds the deposit again gives it the same, in a database that never saw it too: its
+    ledger, joined from an image, knows by the cause that it was credited.
+    """
+    digest = sha256(f"{network}\n{txid}\n{position}".encode()).digest()
+    return str(UUID(bytes=digest[:16]))
 
 
 def is_deposit(own_purpose: Purpose | None, address_purpose: str) -> bool:
@@ -220,7 +230,7 @@ def _record_deposit(
         row = tx.execute(
             insert(deposits)
             .values(
-                id=str(uuid4()),
+                id=deposit_id(network, inflow.txid, inflow.position),
                 account_id=owner.account_id,
                 address_id=owner.id,
                 network=network,

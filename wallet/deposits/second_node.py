@@ -18,10 +18,9 @@ from chains.ports import Chain
 from chains.types import OutPoint
 from policies.depth import Waits
 from wallet.clock import Clock
-from wallet.deposits.changes import Change, apply_change, deposit_event
+from wallet.deposits.changes import Change, apply_change, deposit_event, hold
 from wallet.deposits.crediting import advance
 from wallet.deposits.gate import DISAGREES, HELD_WHY, SILENT, CreditGate
-from wallet.deposits.holding import hold
 from wallet.deposits.states import DepositStatus
 from wallet.events import append_event
 from wallet.milestones import Milestone

@@ -42,7 +42,8 @@ ARROWS: dict[DepositStatus, frozenset[DepositStatus]] = {
     ),
     DepositStatus.REJECTED: frozenset({DepositStatus.ORPHANED}),
     DepositStatus.CREDITED: frozenset({DepositStatus.REVERSED}),
-    DepositStatus.BELOW_MINIMUM: frozenset({DepositStatus.ORPHANED}),
+    # Held where the ledger, joined from elsewhere, has it on another account.
+    DepositStatus.BELOW_MINIMUM: frozenset({DepositStatus.HELD, DepositStatus.ORPHANED}),
     # A transaction that left the chain may come back, or lose its inputs to another one.
     DepositStatus.ORPHANED: frozenset({DepositStatus.SEEN, DepositStatus.REPLACED}),
     DepositStatus.REVERSED: frozenset({DepositStatus.SEEN, DepositStatus.REPLACED}),
