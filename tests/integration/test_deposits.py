@@ -135,6 +135,20 @@ def test_a_reorg_and_back_to_the_very_same_blocks_credits_again(bench: Bench) ->
     assert bench.owned() == bench.owned(chart.HOT) == 5_000
 
 
+def test_a_deposit_that_goes_twice_is_taken_back_twice(bench: Bench) -> None:
+    bench.chain.mine()
+    for salt in ("b", "c"):
+        bench.chain.mine(pay(("deposit", 5_000)))
+        bench.chain.mine()
+        bench.follow()
+        assert bench.owned() == bench.owned(chart.HOT) == 5_000
+        bench.chain.drop(2)
+        for _ in range(3):
+            bench.chain.mine(salt=salt)
+        bench.follow()
+        assert bench.owned() == bench.owned(chart.HOT) == 0
+
+
 def test_reversal_of_money_already_spent_is_owed_by_the_user_and_alarms(bench: Bench) -> None:
     payment = pay(("deposit", 5_000))
     bench.chain.mine()
@@ -157,6 +171,10 @@ def test_reversal_of_money_already_spent_is_owed_by_the_user_and_alarms(bench: B
     balanced(bench)
 
     bench.chain.mine(pay(("deposit", 2_000), nonce=7))
+    bench.chain.mine()
+    bench.follow()
+    assert bench.owned() == 2_000  # other money pays no debt unasked
+    assert bench.owned(chart.receivable(USER)) == 4_000
     bench.chain.mine(payment)
     bench.chain.mine()
     bench.follow()
