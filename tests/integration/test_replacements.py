@@ -246,6 +246,27 @@ def test_a_gather_that_has_nothing_left_for_a_rise_is_held(lite: Database, answe
     world.check_books()
 
 
+def test_no_rise_is_paid_with_ether_that_a_reorg_may_take(lite: Database) -> None:
+    world = world_of(lite)
+    eth = world.keep.eth
+    world.fund_hot_gas()
+    address = world.deposit(world.account("alice"), "ETH", 5 * 10**16)
+    eth.history.base_fee_wei = 10**9
+    assert world.gatherer.run(ETH) == 1
+    world.work()
+    eth.history.base_fee_wei = 10**11
+    for _ in range(AFTER - 1):
+        mine(world)
+        world.work()
+    eth.fund(address.target, "ETH", 10**18)
+    mine(world)
+    world.work()
+    with lite.read() as tx:
+        (payment,) = journal.unfinished(tx, ETH)
+        (only,) = versions.of(tx, payment.id)
+    assert only.reason == "payment.funds_missing"
+
+
 def test_signers_that_refuse_a_replacement_leave_the_first_one_alone(lite: Database) -> None:
     world, asked = stuck(lite, BTC)
     for signer in world.keep.signers.values():
