@@ -47,7 +47,6 @@ class Position:
         "number",
         "restricted",
         "terms",
-        "text",
         "totals",
         "trust",
     )
@@ -55,7 +54,6 @@ class Position:
     def __init__(self, account: Account, number: int, totals: Totals) -> None:
         self.account = account
         self.number = number
-        self.text = str(number)  # written as often as its sums change
         self.totals = totals
         self.covered = not account.may_go_negative
         self.debits = self.credits = self.debits_held = self.credits_held = 0

@@ -19,8 +19,12 @@ is what is written. Names cannot hold tabs or newlines (wallet.ledger.chart refu
 """
 
 import hashlib
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from wallet.ledger.books import Position
 
@@ -28,12 +32,94 @@ TAG = b"glaytos ledger state 1\n"
 GENESIS = b"\0" * 32
 """The hash before the first height."""
 
+NOTHING = "\\N"
+"""No value, in a line."""
+
+NO_HOLD = msgspec.Raw(NOTHING.encode())
+"""The hold_id of a transfer that ends no hold, in a column."""
+
+
+_JSON = msgspec.json.Encoder()
+_TABS = bytes.maketrans(b",", b"\t")
+
+
+class Balance(Protocol):
+    """An account's sums, in base units, and the last height that changed them."""
+
+    number: int
+    debits: int
+    credits: int
+    debits_held: int
+    credits_held: int
+    height: int
+
 
 class Lines(NamedTuple):
     """Lines as they are hashed and written: how many, and their text."""
 
     number: int
     text: bytes
+
+
+@dataclass(slots=True)
+class TransferColumns:
+    """The transfers of a height as posted, column by column: ten thousand rows are no objects."""
+
+    ids: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    hold_ids: list[str | msgspec.Raw] = field(default_factory=list)
+    debits: list[int] = field(default_factory=list)
+    credits: list[int] = field(default_factory=list)
+    units: list[int] = field(default_factory=list)
+    expiries: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def complete(self) -> None:
+        """Make those plain transfers of which only ids, accounts and units were added."""
+        new = len(self.ids) - len(self.kinds)
+        self.kinds += ["single"] * new
+        self.hold_ids += [NO_HOLD] * new
+        self.expiries += [0] * new
+
+    def cut(self, length: int) -> None:
+        """Forget those after the first `length`."""
+        for column in self._all():
+            del column[length:]
+
+    def lines(self, height: int) -> Lines:
+        """Their lines."""
+        number = len(self)
+        rows = zip(repeat(height, number), range(number), *self._all(), strict=True)
+        return Lines(number, _text(rows))
+
+    def _all(self) -> tuple[list[Any], ...]:
+        return (
+            self.ids,
+            self.kinds,
+            self.hold_ids,
+            self.debits,
+            self.credits,
+            self.units,
+            self.expiries,
+        )
+
+
+def balance_lines(balances: Sequence[Balance]) -> Lines:
+    """The lines of balances as they are."""
+    rows = (
+        (b.number, b.debits, b.credits, b.debits_held, b.credits_held, b.height) for b in balances
+    )
+    return Lines(len(balances), _text(rows))
+
+
+def _text(rows: Iterable[tuple[Any, ...]]) -> bytes:
+    """Rows of numbers, ids and kinds as lines: JSON's, without the brackets and quotes.
+
+    None of these can hold such a character. It takes a seventh of the time of formatting each.
+    """
+    return _JSON.encode_lines(rows).translate(_TABS, b'[]"')
 
 
 def lines(texts: Sequence[str]) -> Lines:
@@ -51,15 +137,6 @@ def opened_line(position: Position) -> str:
     account = position.account
     flag = int(account.may_go_negative)
     return account_line(position.number, account.owner, account.asset, account.kind, flag)
-
-
-def balance_lines(positions: Sequence[Position], height: int) -> list[str]:
-    """The lines of balances that a height changed."""
-    end = f"\t{height}\n"
-    return [
-        f"{p.text}\t{p.debits}\t{p.credits}\t{p.debits_held}\t{p.credits_held}{end}"
-        for p in positions
-    ]
 
 
 def batch_line(height: int, cause: str, content: bytes, created_s: int) -> str:

@@ -5,10 +5,13 @@ ones is taken back as a whole. `wallet.ledger.writing` stores what was accepted.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
 from wallet.ledger.books import Books, Hold, Position
+from wallet.ledger.encoding import NO_HOLD, TransferColumns
 from wallet.ledger.errors import UnknownOwner
 from wallet.ledger.results import Result
 from wallet.ledger.terms.rules import motion, refusal
@@ -22,12 +25,12 @@ _OK = Result.OK
 class Judged:
     """What a batch becomes: a result for each transfer, and the rows of those accepted.
 
-    `lines` are COPY text of ledger_transfers; `changed` has each position that changed, once.
+    `posted` are the accepted ones; `changed` has each position that changed, once.
     """
 
     height: int
     results: list[Result] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
+    posted: TransferColumns = field(default_factory=TransferColumns)
     changed: list[Position] = field(default_factory=list)
     opened: list[Position] = field(default_factory=list)
     made: list[Hold] = field(default_factory=list)
@@ -68,6 +71,7 @@ class Judge:
             is_plain = not transfers[start].linked
             place = self._post_plain(transfers, start) if is_plain else start
             results += [_OK] * (place - start)
+            self._judged.posted.complete()
             start = place
             while place < last and transfers[place].linked:
                 place += 1
@@ -89,13 +93,12 @@ class Judge:
     def _chain(self, transfers: Sequence[Transfer]) -> list[Result]:
         judged = self._judged
         parts: tuple[list[Any], ...] = (
-            judged.lines,
             judged.changed,
             judged.opened,
             judged.made,
             judged.ended,
         )
-        marks = [len(part) for part in parts]
+        marks, posted = [len(part) for part in parts], len(judged.posted)
         self._undo, results = [], list[Result]()
         for transfer in transfers:
             results.append(self._judge(transfer))
@@ -108,6 +111,7 @@ class Judge:
         self._take_back(marks, [transfer.id for transfer, result in pairs if result is _OK])
         for part, mark in zip(parts, marks, strict=True):
             del part[mark:]
+        judged.posted.cut(posted)
         failed = Result.LINKED_FAILED
         rest = len(transfers) - len(results)
         return [failed] * (len(results) - 1) + results[-1:] + [failed] * rest
@@ -117,11 +121,11 @@ class Judge:
         for position, sums, height in reversed(self._undo or ()):
             position.take_back(sums, height)
         self._undo = None
-        for position in reversed(judged.opened[marks[2] :]):
+        for position in reversed(judged.opened[marks[1] :]):
             books.close(position)
-        for hold in judged.made[marks[3] :]:
+        for hold in judged.made[marks[2] :]:
             del books.holds[hold.id]
-        for hold in judged.ended[marks[4] :]:
+        for hold in judged.ended[marks[3] :]:
             hold.ended = None
         for id in posted:
             del self._known[id]
@@ -151,10 +155,12 @@ class Judge:
         The same as `_start` in one piece, where nothing is new, restricted or refused: it is what
         a settlement is made of, and each call saved is a tenth of its time.
         """
-        known, lines, changed = self._known, self._judged.lines, self._judged.changed
-        add_line, add_changed = lines.append, changed.append
-        height, line, place = self._height, len(lines), start
-        asset, owners, begin = "", self._books.owners(""), f"{height}\t"
+        known, posted = self._known, self._judged.posted
+        add_id, add_units = posted.ids.append, posted.units.append
+        add_debit, add_credit = posted.debits.append, posted.credits.append
+        add_changed = self._judged.changed.append
+        height, place = self._height, start
+        asset, owners = "", self._books.owners("")
         try:
             for place in range(start, len(transfers)):
                 transfer = transfers[place]
@@ -185,10 +191,10 @@ class Judge:
                 credit.credits += units
                 debit.totals.debits += units
                 credit.totals.credits += units
-                add_line(
-                    f"{begin}{line}\t{id}\tsingle\t\\N\t{debit.text}\t{credit.text}\t{units}\t0\n"
-                )
-                line += 1
+                add_id(id)
+                add_debit(debit.number)
+                add_credit(credit.number)
+                add_units(units)
                 known[id] = transfer
         except KeyError:
             return place  # an account that is not in the books
@@ -255,7 +261,7 @@ class Judge:
         _hold(debit, credit, -hold.units)
         if transfer.kind is _POST:
             _move(debit, credit, moved)
-        hold.ended = (self._height, len(self._judged.lines))
+        hold.ended = (self._height, len(self._judged.posted))
         self._judged.ended.append(hold)
         # A post of all that is held is kept with its units: what it is compared with later.
         asked = transfer if transfer.units else replace(transfer, units=moved)
@@ -321,16 +327,15 @@ class Judge:
             credit.height = height
 
     def _accept(self, transfer: Transfer, debit: Position, credit: Position, units: int) -> None:
-        lines, id, height = self._judged.lines, transfer.id, self._height
-        line = len(lines)
-        lines.append(
-            f"{height}\t{line}\t{id}\t{transfer.kind}\t{transfer.hold_id or NOTHING}\t"
-            f"{debit.number}\t{credit.number}\t{units}\t{transfer.expires_s}\n"
-        )
-        self._known[id] = transfer
-
-
-NOTHING = "\\N"
+        posted = self._judged.posted
+        posted.ids.append(transfer.id)
+        posted.kinds.append(str(transfer.kind))
+        posted.hold_ids.append(transfer.hold_id or NO_HOLD)
+        posted.debits.append(debit.number)
+        posted.credits.append(credit.number)
+        posted.units.append(units)
+        posted.expiries.append(transfer.expires_s)
+        self._known[transfer.id] = transfer
 
 
 def _move(debit: Position, credit: Position, units: int) -> None:

@@ -140,7 +140,7 @@ def _post(
     judge = Judge(books, now_s=now_s, known=known)
     judged = judge.whole(transfers) if whole else judge.each(transfers)
     height = 0
-    if judged.lines:
+    if judged.posted:
         write(tx, together([seal(books, judged, cause, content, now_s)]))
         height = books.height
     return Posted(

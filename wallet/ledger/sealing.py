@@ -12,10 +12,10 @@ from wallet.ledger.judging import Judged
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """A height ready to be written. `transfers` and `balances` are COPY text.
+    """A height ready to be written. `transfers` are COPY text.
 
-    `balances` has the line of each account that changed, `numbers` its number. Everything in it is
-    a copy: the books may go on to the next height while it is written.
+    `changed` are the accounts that changed: `together` reads their sums, while the books are at
+    the last height that it is given. The books may go on while that is written.
     """
 
     height: int
@@ -25,14 +25,13 @@ class Sealed:
     state_hash: bytes
     opened: Sequence[Position]
     transfers: encoding.Lines
-    numbers: Sequence[int]
-    balances: Sequence[str]
+    changed: Sequence[Position]
     made: Sequence[Hold]
     ended: Sequence[tuple[str, int, int]]
     totals: Sequence[tuple[str, Kind, tuple[int, ...]]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Heights:
     """Heights in order, written and committed together.
 
@@ -46,23 +45,19 @@ class Heights:
 
 def together(sealed: Sequence[Sealed]) -> Heights:
     """Heights in order as one thing to write."""
-    latest: dict[int, str] = {}
-    for height in sealed:
-        latest.update(zip(height.numbers, height.balances, strict=True))
-    balances = encoding.lines([latest[number] for number in sorted(latest)])
-    return Heights(sealed=sealed, balances=balances)
+    changed = set().union(*[height.changed for height in sealed])
+    return Heights(sealed, encoding.balance_lines(sorted(changed, key=attrgetter("number"))))
 
 
 def seal(books: Books, judged: Judged, cause: str, content: bytes, now_s: int) -> Sealed:
     """Close the judged batch as the books' next height."""
     height, changed = judged.height, judged.changed
-    transfers = encoding.lines(judged.lines)
-    balances = encoding.balance_lines(changed, height)
+    transfers = judged.posted.lines(height)
     digest = encoding.kv_digest(
         encoding.batch_line(height, cause, content, now_s),
         encoding.lines([encoding.opened_line(position) for position in judged.opened]),
         transfers,
-        encoding.lines(balances),
+        encoding.balance_lines(changed),
     )
     books.state_hash = encoding.state_hash(books.state_hash, digest, height)
     books.height = height
@@ -75,8 +70,7 @@ def seal(books: Books, judged: Judged, cause: str, content: bytes, now_s: int) -
         state_hash=books.state_hash,
         opened=judged.opened,
         transfers=transfers,
-        numbers=[position.number for position in changed],
-        balances=balances,
+        changed=changed,
         made=judged.made,
         ended=[(hold.id, *hold.ended) for hold in judged.ended if hold.ended is not None],
         totals=[(total.asset, total.kind, total.sums()) for total in totals],

@@ -16,10 +16,11 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -247,7 +248,7 @@ class LedgerWriter:
         judge = Judge(books, now_s=now_s, load=load)
         judged = (judge.whole if request.whole else judge.each)(request.transfers)
         _name_known(tx, books, request.transfers, judged.results, now_s)
-        if not judged.lines:
+        if not judged.posted:
             return Posted(
                 height=0, state_hash=books.state_hash, repeated=False, results=judged.results
             )

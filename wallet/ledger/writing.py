@@ -11,9 +11,8 @@ from sqlalchemy import Connection, insert
 from sqlalchemy.exc import DBAPIError
 
 from wallet.ledger.books import Hold
-from wallet.ledger.encoding import Lines, opened_line
+from wallet.ledger.encoding import NOTHING, Lines, opened_line
 from wallet.ledger.errors import LedgerBroken
-from wallet.ledger.judging import NOTHING
 from wallet.ledger.sealing import Heights
 from wallet.store.tables.ledger import ledger_batches
 from wallet.store.types import encode_units

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from wallet.ledger.books import Books, Position
-from wallet.ledger.encoding import GENESIS, opened_line
+from wallet.ledger.encoding import GENESIS, lines, opened_line
 from wallet.ledger.judging import Judge
 from wallet.ledger.loading import load_for, load_head, load_numbers
 from wallet.ledger.results import Result
@@ -71,7 +71,8 @@ class _Follower:
             if result not in (Result.OK, Result.LINKED_FAILED):
                 raise _refused(height, f"transfer {transfer.id} is {result}", str(result))
         opened = [opened_line(position) for position in judged.opened]
-        if opened != list(record.accounts) or judged.lines != list(record.transfers):
+        posted = judged.posted.lines(judged.height)
+        if opened != list(record.accounts) or posted != lines(record.transfers):
             raise _refused(height, "its lines are not those its transfers make", "lines")
         sealed = seal(books, judged, record.cause, record.content, record.created_s)
         if sealed.state_hash != record.state_hash:
@@ -81,7 +82,7 @@ class _Follower:
                 {"height": height},
             )
         self.group.append(sealed)
-        self.lines += len(judged.lines)
+        self.lines += len(judged.posted)
         if self.lines >= LINES:
             self.flush()
 

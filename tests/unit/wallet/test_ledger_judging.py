@@ -1,10 +1,10 @@
 """Judging: each result has its example, with the numbers written out. Nothing here is stored."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from wallet.ledger import chart
 from wallet.ledger.books import Books
@@ -75,7 +75,7 @@ def test_ok_moves_the_units(books: Books) -> None:
     judged = judge(books, [move(ALICE, BOB, 45)])
     assert judged.results == [Result.OK]
     assert (money(books, ALICE), money(books, BOB)) == ((50, 50), (95, 0))
-    assert [line.split("\t")[7] for line in judged.lines] == ["45"]
+    assert judged.posted.units == [45]
 
 
 def sums(books: Books) -> dict[str, object]:
@@ -142,7 +142,7 @@ def test_a_refused_transfer_leaves_no_trace(
     before = (sums(books), books.accounts)
     judged = judge(books, [transfer])
     assert judged.results == [result]
-    assert not any((judged.lines, judged.changed, judged.opened, judged.made))
+    assert not any((judged.posted, judged.changed, judged.opened, judged.made))
     assert (sums(books), books.accounts) == before
 
 
@@ -239,7 +239,7 @@ STORED = move(chart.HOT, ALICE, 100, id=MOVED)
 )
 def test_an_id_is_posted_once(books: Books, result: Result, asked: Transfer) -> None:
     judged = judge(books, [asked], known=[STORED])
-    assert (judged.results, judged.lines) == ([result], [])
+    assert (judged.results, len(judged.posted)) == ([result], 0)
 
 
 def test_a_hold_of_the_same_id_with_another_expiry_is_another(books: Books) -> None:
@@ -299,7 +299,7 @@ def test_linked_transfers_fail_together_and_leave_no_trace(books: Books) -> None
     assert (money(books, ALICE), money(books, BOB)) == ((102, 50), (43, 0))
     assert CAROL not in books.owners("BTC")
     assert OTHER not in books.holds
-    assert [line.split("\t")[1] for line in judged.lines] == ["0"]
+    assert judged.posted.lines(judged.height).text.split(b"\t")[1] == b"0"
 
 
 def test_a_failed_chain_opens_ended_holds_again(books: Books) -> None:
@@ -333,7 +333,7 @@ def test_a_transfer_twice_in_a_chain_is_posted_once(books: Books) -> None:
     one = move(ALICE, BOB, 1, id=OTHER, linked=True)
     judged = judge(books, [one, one, move(BOB, ALICE, 2)])
     assert judged.results == [Result.OK, Result.EXISTS, Result.OK]
-    assert (len(judged.lines), money(books, BOB)[0]) == (2, 49)
+    assert (len(judged.posted), money(books, BOB)[0]) == (2, 49)
 
 
 def test_a_chain_without_an_end_is_not_posted(books: Books) -> None:
@@ -362,7 +362,7 @@ def test_a_whole_batch_is_one_chain(books: Books) -> None:
     given = number("cause", [move(ALICE, BOB, 40), move(BOB, CAROL, 91)])
     judged = Judge(books, now_s=NOW_S).whole(given)
     assert judged.results == [Result.LINKED_FAILED, Result.INSUFFICIENT_FUNDS]
-    assert (judged.lines, money(books, ALICE)) == ([], (95, 50))
+    assert (len(judged.posted), money(books, ALICE)) == (0, (95, 50))
 
 
 def test_the_second_of_two_new_accounts_being_unknown_opens_none(books: Books) -> None:

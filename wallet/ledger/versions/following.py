@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, select, update
 
-from wallet.ledger.judging import NOTHING
+from wallet.ledger.encoding import NOTHING
 from wallet.ledger.versions import crosschecks, history
 from wallet.ledger.versions.findings import Bad, Finding, of_batch
 from wallet.ledger.versions.replay import Position, Replay

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from wallet.ledger import encoding
 from wallet.ledger.chart import account
+from wallet.ledger.encoding import NOTHING
 from wallet.ledger.errors import UnknownOwner
-from wallet.ledger.judging import NOTHING
 from wallet.ledger.transfers import UNITS_MAX
 from wallet.ledger.versions.findings import Bad, of_account, of_batch, of_line
 from wallet.ledger.versions.rows import AccountRow, BatchRow
@@ -78,13 +78,7 @@ class Replay:
                 ]
             ),
             encoding.lines(lines),
-            encoding.lines(
-                [
-                    f"{p.number}\t{p.debits}\t{p.credits}\t{p.debits_held}\t{p.credits_held}\t"
-                    f"{height}\n"
-                    for p in changed
-                ]
-            ),
+            encoding.balance_lines(changed),
         )
         self.state_hash = encoding.state_hash(self.state_hash, digest, height)
         self.height = height

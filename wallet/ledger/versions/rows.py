@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
-from wallet.ledger.judging import NOTHING
+from wallet.ledger.encoding import NOTHING
 from wallet.ledger.versions.findings import Bad, of_batch, of_line
 from wallet.store.tables.ledger import LINES_MAX, ledger_accounts, ledger_batches
 from wallet.store.types import DIGITS, encode_units

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, text
 
-from wallet.ledger.judging import NOTHING
+from wallet.ledger.encoding import NOTHING
 from wallet.ledger.transfers import Transfer, TransferKind, content_digest
 from wallet.ledger.versions.crosschecks import NO_HOLD, NO_ID, NOT_ENDED, first_row
 from wallet.ledger.versions.findings import (
