@@ -103,7 +103,7 @@ def forbidden(role: Role) -> list[str]:
     ]
     found += [f"UPDATE {table} SET {column_of(table)} = NULL" for table in WRITTEN]
     found += [f"INSERT INTO {table} DEFAULT VALUES" for table in sorted(roles.SEALED)]
-    found += ["INSERT INTO ledger_transfers_open DEFAULT VALUES"]
+    found += ["INSERT INTO ledger_transfers_to_2 DEFAULT VALUES"]
     found += ["CREATE TABLE mine (id integer)", "SET session_replication_role = replica"]
     found += ["ALTER FUNCTION ledger_batches_close() RESET search_path"]
     found += ["DROP FUNCTION store_immutable() CASCADE", "DELETE FROM deposits"]
@@ -115,6 +115,7 @@ def forbidden(role: Role) -> list[str]:
     ]
     if role in (Role.API, Role.READER):
         found += [f"INSERT INTO {table} DEFAULT VALUES" for table in LEDGER]
+        found += ["INSERT INTO ledger_transfers_open DEFAULT VALUES"]
         found += ["UPDATE ledger_balances SET credits = 0", "UPDATE ledger_totals SET credits = 0"]
         found += ["UPDATE ledger_holds SET ended_height = 1", "DELETE FROM blocks"]
         found += ["SELECT ledger_partition_cut()", "SELECT ledger_partition_finish()"]
@@ -157,6 +158,10 @@ def test_the_service_role_posts_seals_and_takes_its_events(served: Served) -> No
         assert balance(tx, ALICE, "BTC").available == 97
         head = tx.execute(text("SELECT MAX(height) FROM ledger_batches")).scalar()
         assert sealed(tx)[-1].last_height == head
+    with database.write() as tx:
+        post_batch(tx, "next", [single(ALICE, chart.user("bob"), "BTC", 1)], NOW_S)
+    with pytest.raises(NotAllowed, match="permission denied"), database.write() as tx:
+        tx.execute(text(f"INSERT INTO ledger_transfers_to_{head} DEFAULT VALUES"))
     database.migrate()
     database.close()
 

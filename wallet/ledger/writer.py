@@ -44,9 +44,9 @@ from wallet.ledger.transfers import Transfer, content_digest
 from wallet.ledger.writing import write
 from wallet.store.database import Database
 
-GROUP_LINES = 100_000
-"""Transfers after which no further batch joins a group: less than a second of work. The larger it
-is, the fewer balances are written: an account that changed twice in a group is written once."""
+GROUP_LINES = 150_000
+"""Transfers after which no further batch joins a group: a second of work. The larger it is, the
+fewer balances are written: an account that changed twice in a group is written once."""
 
 TURN = timedelta(milliseconds=1)
 """How long the judging thread keeps the interpreter from the writing one, which wants it for a

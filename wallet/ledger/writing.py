@@ -15,6 +15,7 @@ from wallet.ledger.encoding import NOTHING, Lines, opened_line
 from wallet.ledger.errors import LedgerBroken
 from wallet.ledger.sealing import Heights
 from wallet.store.tables.ledger import ledger_batches
+from wallet.store.tables.partitions import OPEN_PARTITION
 from wallet.store.types import encode_units
 
 JOINED_MAX = 1_000
@@ -87,7 +88,8 @@ def _write_postgresql(driver: Any, heights: Heights) -> None:
     ]
     with driver.cursor() as cursor:
         _copy(cursor, "ledger_accounts", opened)
-        _copy(cursor, "ledger_transfers", [sealed.transfers.text for sealed in heights.sealed])
+        # Named itself, the partition takes many rows at a time; through their table, one by one.
+        _copy(cursor, OPEN_PARTITION, [sealed.transfers.text for sealed in heights.sealed])
         cursor.execute(_KEEP_IDS.format(heights.sealed[0].height, heights.sealed[-1].height))
         columns = "ledger_holds (id, debit, credit, units, expires_s)"
         _copy(cursor, columns, made)

@@ -14,6 +14,7 @@ from wallet.store import walls
 from wallet.store.columns import metadata
 from wallet.store.errors import StoreError
 from wallet.store.migrations import walls_0001_partitions
+from wallet.store.tables.partitions import OPEN_PARTITION
 
 
 class Role(StrEnum):
@@ -153,6 +154,7 @@ def statements(prefix: str = NAME_PREFIX) -> Sequence[str]:
             for table in sorted(metadata.tables)
             if (granted := rights(role, table))
         ),
+        f"GRANT INSERT ON {OPEN_PARTITION} TO {named[Role.SERVICE]}",
         *(
             f"GRANT EXECUTE ON FUNCTION {function}() TO {named[Role.SERVICE]}"
             for function in walls_0001_partitions.FUNCTIONS

@@ -53,7 +53,7 @@ _DROP_WALLS = [
 CUT = _privileged(
     "ledger_partition_cut",
     f" SET lock_timeout = '{CUT_LOCK_TIMEOUT_S}s'",
-    "  head bigint;\n  lower bigint;\n  sealed text;\n",
+    "  head bigint;\n  lower bigint;\n  sealed text;\n  writer regrole;\n",
     f"  PERFORM pg_advisory_xact_lock({WRITER_LOCK});\n"
     "  SELECT MAX(height) INTO head FROM ledger_batches;\n"
     f"  SELECT {_LOWER} INTO lower FROM pg_class c WHERE c.oid = '{OPEN_PARTITION}'::regclass;\n"
@@ -74,7 +74,13 @@ CUT = _privileged(
     "FOR VALUES FROM (%1$s) TO (MAXVALUE)', head + 1);\n"
     + _each(partition_walls("%1$s"))
     + "".join(f"  {statement};\n" for statement in partition_walls(OPEN_PARTITION))
-    + "  RETURN head;\n",
+    # Who may add transfers adds them to the open partition, and to no other.
+    + "  FOR writer IN SELECT a.grantee::regrole FROM pg_class c, aclexplode(c.relacl) a\n"
+    "    WHERE c.oid = 'ledger_transfers'::regclass AND a.privilege_type = 'INSERT'\n"
+    "    AND a.grantee NOT IN (c.relowner, 0)\n"
+    f"  LOOP\n    EXECUTE format('GRANT INSERT ON {OPEN_PARTITION} TO %s', writer);\n"
+    "    EXECUTE format('REVOKE INSERT ON %s FROM %s', sealed, writer);\n  END LOOP;\n"
+    "  RETURN head;\n",
 )
 
 

@@ -10,6 +10,9 @@ from sqlalchemy import BigInteger, Column, Table
 from wallet.store.columns import metadata
 from wallet.store.types import BaseUnits
 
+OPEN_PARTITION = "ledger_transfers_open"
+"""The partition of ledger_transfers, on PostgreSQL, that has the newest heights."""
+
 ledger_partitions = Table(
     "ledger_partitions",  # those whose checkpoints are all written, without a gap
     metadata,
