@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import jwt
-from jwt.algorithms import Algorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from signer.errors import ProtocolError
-from signer.protocol.wire import identity_sign, verify
 from wallet.errors import WalletError
 
 LIFETIME_S_MAX = 60
@@ -60,38 +58,7 @@ class Claims:
     body_hash: str
 
 
-class _Ed25519(Algorithm):
-    """Ed25519 by the library that signs everything else; PyJWT's own wants another one."""
-
-    def prepare_key(self, key: Any) -> bytes:
-        return bytes(key)
-
-    def sign(self, msg: bytes, key: bytes) -> bytes:
-        return identity_sign(key, msg)
-
-    def verify(self, msg: bytes, key: bytes, sig: bytes) -> bool:
-        try:
-            verify(key, msg, sig)
-        except ProtocolError:
-            return False
-        return True
-
-    @staticmethod
-    def to_jwk(key_obj: Any, as_dict: bool = False) -> Any:  # noqa: ARG004 - PyJWT's interface
-        raise jwt.InvalidKeyError("API keys do not travel as JWK")
-
-    @staticmethod
-    def from_jwk(jwk: Any) -> Any:  # noqa: ARG004 - PyJWT's interface
-        raise jwt.InvalidKeyError("API keys do not travel as JWK")
-
-
-def _codec() -> jwt.PyJWS:
-    codec = jwt.PyJWS(algorithms=[])
-    codec.register_algorithm("EdDSA", _Ed25519())
-    return codec
-
-
-_CODEC = _codec()
+_CODEC = jwt.PyJWS(algorithms=["EdDSA"])
 
 
 def body_hash(body: bytes) -> str:
@@ -109,7 +76,8 @@ def issue_token(seed: bytes, claims: Claims) -> str:
         "exp": claims.exp,
         "bodyHash": claims.body_hash,
     }
-    return _CODEC.encode(json.dumps(payload).encode(), seed, algorithm="EdDSA")
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    return _CODEC.encode(json.dumps(payload).encode(), key, algorithm="EdDSA")
 
 
 def read_claims(token: str) -> Claims:
@@ -130,7 +98,8 @@ def read_claims(token: str) -> Claims:
 def check_signature(token: str, public_key: bytes) -> None:
     """Raise TokenSignatureWrong unless `public_key` (32 bytes) signed the token."""
     try:
-        _CODEC.decode(token, public_key, algorithms=["EdDSA"])
+        key = Ed25519PublicKey.from_public_bytes(public_key)
+        _CODEC.decode(token, key, algorithms=["EdDSA"])
     except jwt.PyJWTError as error:
         raise TokenSignatureWrong("got a token that the key in `sub` did not sign") from error
 
