@@ -5,13 +5,12 @@ from collections.abc import Callable
 from wallet.bootstrap import Deployment
 from wallet.ledger.holds import expired, void_expired
 from wallet.ledger.partitions import Partitions
-from wallet.ledger.versions.following import LedgerFollower
 from wallet.ledger.versions.heads import HeadSigner
-from wallet.ledger_alarm import LedgerAlarm
+from wallet.ledger_verifier import LedgerVerifier
 from wallet.mirrors.folder import ImageFolder
 from wallet.mirrors.schedule import Schedule
 from wallet.signing.coordinator import load_coordinator
-from wallet.worker import Job, quietly
+from wallet.worker import Job
 
 HOLDS_MS = 5_000
 """How often what expired holds kept is given back."""
@@ -54,9 +53,9 @@ def _proving_jobs(deployment: Deployment) -> list[Job]:
     heads = HeadSigner(
         deployment.database, deployment.clock, coordinator.public_key, coordinator.sign_head
     )
-    ledger = LedgerFollower(deployment.database, LedgerAlarm(deployment.clock, networks))
+    verifier = LedgerVerifier(deployment.settings.database_url, networks)
     return [
-        Job(name="ledger.verify", every_ms=VERIFY_MS, run=quietly(ledger.step)),
+        Job(name="ledger.verify", every_ms=VERIFY_MS, run=verifier.step, end=verifier.close),
         Job(name="ledger.head", every_ms=HEADS_MS, run=heads.step),
     ]
 

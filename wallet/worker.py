@@ -13,11 +13,15 @@ _LOG = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Something to do again and again. `run` does what is due now and returns."""
+    """Something to do again and again. `run` does what is due now and returns.
+
+    `end` is called when nothing is due any more; a run that takes long returns then.
+    """
 
     name: str
     every_ms: int
     run: Callable[[], None]
+    end: Callable[[], None] | None = None
 
 
 Admit = Callable[[str], bool]
@@ -46,6 +50,7 @@ class Worker:
 
     def __init__(self, jobs: Sequence[Job], admit: Admit = admit_all) -> None:
         self._admit = admit
+        self._ends = [job.end for job in jobs if job.end is not None]
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._failing: dict[str, str] = {}
         self.stopping = Event()
@@ -70,6 +75,8 @@ class Worker:
     def stop(self) -> None:
         """Let running jobs finish their step, start no other."""
         self.stopping.set()
+        for end in self._ends:
+            end()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
 

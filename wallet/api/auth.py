@@ -1,9 +1,11 @@
 """Who asks: token, key, address, freshness, scope; in that order, and before the body is parsed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
-from sqlalchemy import delete, insert
+from sqlalchemy import Connection, delete, insert
 from sqlalchemy.exc import IntegrityError
 
 from wallet.api.keys import ApiKey, ApiKeyNotFound, find_key
@@ -120,7 +122,8 @@ def authenticate(db: Database, clock: Clock, presented: Presented, scope: Scope)
     """
     admitted = admit(db, clock, presented, scope)
     _check_body(admitted.claims, presented.body)
-    _spend_nonce(db, admitted.claims)
+    with _spent_nonce(db, admitted.claims):
+        pass
     return admitted.key
 
 
@@ -145,10 +148,10 @@ def enter(db: Database, clock: Clock, admitted: Admitted, body: bytes) -> ApiKey
 
     Reading may have taken long: what can end meanwhile is asked again. Raises Unauthorized.
     """
-    key = _key_of(db, admitted.claims)
-    _check_now(key, admitted.claims, clock)
     _check_body(admitted.claims, body)
-    _spend_nonce(db, admitted.claims)
+    with _spent_nonce(db, admitted.claims) as tx:
+        key = _known_key(tx, admitted.claims)
+        _check_now(key, admitted.claims, clock)
     return key
 
 
@@ -160,10 +163,14 @@ def forget_nonces(db: Database, now_s: int) -> None:
 
 def _key_of(db: Database, claims: Claims) -> ApiKey:
     with db.read() as tx:
-        try:
-            return find_key(tx, claims.sub)
-        except ApiKeyNotFound as error:
-            raise KeyUnknown("got an unknown key id in `sub`") from error
+        return _known_key(tx, claims)
+
+
+def _known_key(tx: Connection, claims: Claims) -> ApiKey:
+    try:
+        return find_key(tx, claims.sub)
+    except ApiKeyNotFound as error:
+        raise KeyUnknown("got an unknown key id in `sub`") from error
 
 
 def _check_now(key: ApiKey, claims: Claims, clock: Clock) -> None:
@@ -215,11 +222,16 @@ def _check_scope(key: ApiKey, scope: Scope) -> None:
         raise ScopeMissing(f"got a key without {scope}", {"scope": str(scope)})
 
 
-def _spend_nonce(db: Database, claims: Claims) -> None:
-    """Once for ever, by the table's key; beside the writer, who has long batches to write."""
+@contextmanager
+def _spent_nonce(db: Database, claims: Claims) -> Iterator[Connection]:
+    """A transaction that spends it, unless what is done in it raises.
+
+    Once for ever, by the table's key; beside the writer, who has long batches to write.
+    """
     try:
         with db.beside() as tx:
             row = {"key_id": claims.sub, "nonce": claims.nonce, "expires_s": claims.exp}
             tx.execute(insert(api_nonces).values(row))
+            yield tx
     except IntegrityError as error:
         raise NonceReplayed("got a nonce used before, expected a new one") from error

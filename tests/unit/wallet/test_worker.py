@@ -74,3 +74,18 @@ def test_a_job_of_another_process_is_left_alone() -> None:
 
     assert not theirs.is_set()
     assert set(refused) <= {"theirs"}
+
+
+def test_a_run_that_takes_long_is_ended_when_the_worker_stops() -> None:
+    running, ended = Event(), Event()
+
+    def run() -> None:
+        running.set()
+        ended.wait(timeout=30)
+
+    worker = Worker([Job(name="long", every_ms=10, run=run, end=ended.set)])
+    worker.start()
+    assert running.wait(timeout=30)
+    assert not ended.is_set()
+    worker.stop()
+    assert ended.is_set()
