@@ -368,6 +368,10 @@ def test_nothing_goes_back_before_the_image_a_ledger_began_from(
     made = image_of(ground.database, tmp_path / "t2.image", "t2")
     join(later, open_image(made.path, KEY), now_s=NOW_S)
     fill(later, rounds=1, first=3)
+    with later.read() as tx:
+        check_reach(tx, made.manifest.height)
+        with pytest.raises(BeforeOrigin):
+            check_reach(tx, made.manifest.height - 1)
     with pytest.raises(BeforeOrigin):
         Ground(later, ground.folder, ground.clock).desk.ask("t1", ANNA)
     later.close()
