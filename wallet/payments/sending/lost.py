@@ -5,8 +5,7 @@ and that difference is booked. The very same bytes are sent again; nothing is ev
 that had failed is not sent again: its money was given back.
 """
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from sqlalchemy import Connection, bindparam, select, update
 
 from wallet.events import append_event
