@@ -20,6 +20,7 @@ from wallet.ledger import chart, writing
 from wallet.ledger.posting import Transfer, balance, post_batch, single
 from wallet.ledger.versions.verifying import verify
 from wallet.store.database import Database
+from wallet.store.tables.partitions import OPEN_PARTITION
 
 ALICE = chart.user("alice")
 HOLD = "00000000-0000-0000-0000-000000000001"
@@ -200,7 +201,7 @@ def test_a_server_killed_within_copy_or_after_commit_has_a_batch_whole_or_not_at
     copied = writing._copy
 
     def half(cursor: Any, table: str, texts: Sequence[bytes]) -> None:
-        if table != "ledger_transfers":
+        if table != OPEN_PARTITION:
             copied(cursor, table, texts)
             return
         lines = b"".join(texts).splitlines(keepends=True)
