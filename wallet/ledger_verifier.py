@@ -64,8 +64,8 @@ class LedgerVerifier:
             answer = child.answers.readline()
         except (OSError, ValueError):  # it ended, or was closed meanwhile
             answer = b""
-        if answer:
-            self._check(answer)
+        if answer.endswith(b"\n"):
+            _check(answer)
         elif not self._closed:
             self._end()
             raise LedgerVerifierFailed(
@@ -96,10 +96,11 @@ class LedgerVerifier:
             child.orders.close()
             child.answers.close()
 
-    def _check(self, answer: bytes) -> None:
-        failed = json.loads(answer)
-        if failed is not None:
-            raise LedgerVerifierFailed(failed["message"], failed["code"])
+
+def _check(answer: bytes) -> None:
+    failed = json.loads(answer)
+    if failed is not None:
+        raise LedgerVerifierFailed(failed["message"], failed["code"])
 
 
 def _start(command: Sequence[str]) -> _Child:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from wallet.store.database import Database
 WAIT_S = 30
 SLEEPER = (sys.executable, "-c", "import sys, time\nfor line in sys.stdin: time.sleep(600)")
 QUITTER = (sys.executable, "-c", "input()")
+CUT_SHORT = (sys.executable, "-c", "input(); print('nu', end='')")
 TELLER = (
     sys.executable,
     "-c",
@@ -81,8 +83,9 @@ def test_an_error_of_the_child_is_told_by_its_code(tmp_path: Path) -> None:
         verifier.close()
 
 
-def test_a_child_that_ended_is_started_again(database: Database) -> None:
-    verifier = LedgerVerifier(url(database), NETWORKS, QUITTER)
+@pytest.mark.parametrize("command", [QUITTER, CUT_SHORT], ids=["silent", "cut_short"])
+def test_a_child_that_ended_is_started_again(database: Database, command: Sequence[str]) -> None:
+    verifier = LedgerVerifier(url(database), NETWORKS, command)
     for _ in range(2):
         with pytest.raises(LedgerVerifierFailed) as caught:
             verifier.step()

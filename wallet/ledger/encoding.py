@@ -38,7 +38,6 @@ NOTHING = "\\N"
 NO_HOLD = msgspec.Raw(NOTHING.encode())
 """The hold_id of a transfer that ends no hold, in a column."""
 
-
 _JSON = msgspec.json.Encoder()
 _TABS = bytes.maketrans(b",", b"\t")
 
